@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the user configured for one account: mailfs.conf, a URL on the command line, and -o options, in that order.
+ *
+ * One table holds every key with its name, type, default and check; the parser, the -o options and the test that compares
+ * the man page with the program all read it. Read once at start, constant afterwards, any thread.
+ */
+#ifndef MAILFS_CONFIGURATION_H
+#define MAILFS_CONFIGURATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/url.h"
+
+enum names_scheme { NAMES_SUBJECT, NAMES_UID };
+enum delete_mode { DELETE_TRASH, DELETE_EXPUNGE, DELETE_MARK };
+
+/* Where a secret comes from; the first that is set counts. None: the terminal. All own. */
+struct secret_source {
+	char *command; /* run by sh -c; its first output line */
+	char *file;    /* its first line; refused when others can read it */
+	char *literal;
+};
+
+struct configuration {
+	char *account; /* own; the section's name or the URL */
+	char *path;    /* own; the file it came from, NULL for a bare URL without one */
+	struct url imap, smtp, pop3; /* host NULL: absent */
+	char *from; /* own; as written, or NULL */
+	struct secret_source secret, smtp_secret;
+	char *auth, *smtp_auth;		/* own; "auto" or a mechanism in lower case; smtp_auth falls back to auth */
+	char *tls_ca, *tls_fingerprint; /* own or NULL; the fingerprint as 64 lower-case hex digits */
+	char *tls_cert, *tls_key;	/* own or NULL */
+	enum names_scheme names;
+	char *zone;    /* own or NULL: that of the first mount */
+	char *folders; /* own; patterns, "*" */
+	bool subscribed;
+	enum delete_mode delete_mode;
+	int64_t trash_keep_s;
+	char *sent;	    /* own; "auto", "none" or a folder */
+	int64_t outbox_hold_s, outbox_wait_s;
+	char *cache_dir, *state_dir; /* own; always absolute */
+	int64_t cache_size_bytes;
+	int64_t cache_age_s; /* 0: unlimited */
+	int timeout_s;
+	int connections;
+	int64_t read_ahead_bytes;
+};
+
+/*
+ * Reads `account` out of `file` (NULL: $XDG_CONFIG_HOME/mailfs/mailfs.conf, ~/.config/…, else /etc/mailfs/mailfs.conf; HOME
+ * unset: from passwd). `account` may be a section or a URL; with a URL the keys above the first section still apply.
+ * `options` are n "key=value" or "key" strings from -o, keys with _ or - alike; they win over the file; passwords are
+ * refused there. 0, or -errno with `why` set to one line that names file, line and what to write instead.
+ */
+int configuration_load(const char *file, const char *account, const char *const *options, size_t n, struct configuration *ret,
+		       struct buf *why);
+
+void configuration_release(struct configuration *c);
+
+/* The i-th key's name, NULL past the last: for -o parsing, documentation tests and completion. */
+const char *configuration_key(size_t i);
+
+/* Whether `name` (with _ or -) is a key. */
+bool configuration_is_key(const char *name);
+
+/* "2G", "512K", "8M", "0" to bytes; "1h", "30s", "15m", "2d", "90" to seconds. -EINVAL when it is neither. */
+int configuration_parse_size(const char *text, int64_t *ret_bytes);
+int configuration_parse_duration(const char *text, int64_t *ret_seconds);
+
+static inline void configuration_cleanup(struct configuration *c)
+{
+	configuration_release(c);
+}
+
+#endif
