@@ -1,3 +1,3 @@
-# Sources and unit tests of src/net.
 noinst_LIBRARIES += src/libnet.a
-src_libnet_a_SOURCES =
+src_libnet_a_SOURCES = \
+	src/net/secret.h src/net/smtp.h src/net/stream.h src/net/tls.h 

@@ -29,7 +29,7 @@ MAY_INCLUDE = {
 ROOMS = {
     r'fuse': r'^(fs/|mailfs\.c)',
     r'sqlite3\.h': r'^store/',
-    r'libetpan/': r'^(backend/|net/stream\.)',
+    r'libetpan/': r'^backend/',
     r'openssl/': r'^net/tls',
     r'curl/': r'^net/',
     r'ini\.h': r'^base/configuration',

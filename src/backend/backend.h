@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The contract between the mailbox and a mail protocol: a table of synchronous calls on one session.
+ *
+ * A session belongs to one thread at a time; only backend_abort() may come from another. Callers use the backend_*() wrappers, which hold the
+ * NULL check (-EOPNOTSUPP), the trace line at debug level, and one reconnect for calls that are safe to repeat. Nothing here knows the kernel, the
+ * index or names in the tree: folders go by wire name, messages by UID.
+ *
+ * Errors tell the scope of the damage: message -ENOENT; folder -ESTALE (UIDVALIDITY is not the expected one), -ENXIO (no such folder); session -ENOTCONN, -ETIMEDOUT,
+ * -EPROTO (closed, to be opened anew); sign-in -EACCES, certificate -EKEYREJECTED; connect -ECONNREFUSED, -EHOSTUNREACH. Response codes of
+ * RFC 5530 become -EDQUOT (OVERQUOTA), -EACCES (NOPERM), -EEXIST, -ENXIO (NONEXISTENT), -EAGAIN (LIMIT, INUSE, UNAVAILABLE). backend_why() has the server's words.
+ */
+#ifndef MAILFS_BACKEND_H
+#define MAILFS_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/url.h"
+#include "net/secret.h"
+#include "net/tls.h"
+
+struct backend;
+
+/* All borrowed; must outlive the session. */
+struct backend_options {
+	const struct url *url;
+	const char *user;
+	struct secret *secret;
+	const char *auth; /* "auto" or a mechanism */
+	struct tls_options tls;
+	int timeout_s;
+	/* An ALERT or BYE text of the server's (RFC 9051 7.1). May be NULL. */
+	void (*alert)(void *userdata, const char *text);
+	void *userdata;
+};
+
+/* RFC 9051 LIST attributes, RFC 6154 special use. */
+enum folder_attribute {
+	FOLDER_NOSELECT = 1 << 0, /* \Noselect or \NonExistent */
+	FOLDER_NOINFERIORS = 1 << 1,
+	FOLDER_SUBSCRIBED = 1 << 2,
+};
+enum special_use { USE_NONE, USE_ALL, USE_ARCHIVE, USE_DRAFTS, USE_FLAGGED, USE_JUNK, USE_SENT, USE_TRASH, USE_IMPORTANT };
+
+struct backend_folder {
+	const char *wire;	    /* as the server names it, NUL-terminated; borrowed during the callback */
+	bool wire_is_utf8;	    /* else modified UTF-7 */
+	char delimiter;		    /* 0: flat */
+	size_t prefix_len;	    /* bytes of `wire` that are the personal namespace's prefix, to be left out of the tree */
+	unsigned attributes;	    /* enum folder_attribute */
+	enum special_use special_use;
+};
+
+/* What SELECT and STATUS tell of a folder. */
+struct backend_status {
+	uint32_t uidvalidity, uidnext; /* uidnext 0: not told */
+	uint32_t messages, unseen;     /* unseen: STATUS only */
+	uint64_t highestmodseq;	       /* 0: no CONDSTORE */
+	bool read_only;
+};
+
+/* A message as a listing tells of it. Borrowed during the callback. */
+struct backend_message {
+	uint32_t uid;
+	const char *flags; /* canonical, see message/flags.h */
+	int64_t internaldate_s;
+	int64_t size_bytes; /* RFC822.SIZE: a claim */
+	const char *header; /* From, To, Cc, Subject as asked for; up to 2048 bytes; NULL when none was asked for */
+	size_t header_len;
+};
+
+/* What the caller knows of the folder when it asks for the difference. */
+struct backend_known {
+	uint32_t uidvalidity;	/* 0: nothing is known */
+	uint32_t uidnext;	/* all messages below it were seen once (1: none) */
+	uint64_t highestmodseq; /* as of the last complete sync; 0: compare all flags */
+	uint32_t messages;	/* how many messages below uidnext the caller knows to exist */
+	bool want_headers;	/* fill in backend_message.header */
+	bool outgoing;		/* sent and drafts folders: To and Cc instead of From */
+};
+
+/*
+ * Where backend_sync() puts what it finds. Each returns 0, or -errno, which ends the sync with that error. Order: state once; then message for
+ * each new one, by ascending UID, with batch() after each range (everything below `uidnext` has been delivered: a good place to commit); then flags for changed or all known
+ * ones; then, when some known ones are gone, present() for every UID range that still exists below known.uidnext, ascending; then complete().
+ */
+struct backend_sync_sink {
+	void *userdata;
+	/* First. When status->uidvalidity is not known.uidvalidity everything known is void, and the sync goes on as if nothing had been known. */
+	int (*state)(void *userdata, const struct backend_status *status);
+	int (*message)(void *userdata, const struct backend_message *message);
+	int (*batch)(void *userdata, uint32_t uidnext);
+	int (*flags)(void *userdata, uint32_t uid, const char *flags);
+	int (*present)(void *userdata, uint32_t first_uid, uint32_t last_uid);
+	/* Last, when all of it ended OK and counts agree with EXISTS. `gone_told`: present() was called for all that exists (perhaps none), so the rest is gone. */
+	int (*complete)(void *userdata, const struct backend_status *status, bool gone_told);
+};
+
+/* Which bytes of which messages. */
+struct backend_fetch {
+	const uint32_t *uids; /* ascending; one only, unless whole messages are asked for */
+	size_t n;
+	int64_t offset, length; /* length 0: whole messages (BODY.PEEK[]), else BODY.PEEK[]<offset.length> of uids[0] */
+};
+
+/* Per message: begin, data…, end. `uid` is 0 in begin and data when the server has not told it yet (never with one UID); end always knows it. An error returned ends the
+ * fetch and costs the session. A message that is not reported does not exist any more. */
+struct backend_fetch_sink {
+	void *userdata;
+	int (*begin)(void *userdata, uint32_t uid, int64_t size_bytes); /* the literal's length: the truth */
+	int (*data)(void *userdata, const void *data, size_t len);
+	int (*end)(void *userdata, uint32_t uid);
+};
+
+/* A message to be stored. Borrowed. */
+struct backend_append {
+	int fd; /* read from offset 0 with pread; CRLF lines */
+	int64_t size_bytes;
+	const char *flags; /* canonical; "" none */
+	int64_t internaldate_s;
+};
+
+struct backend_quota {
+	int64_t used_bytes, limit_bytes; /* limit 0: none told */
+	int64_t used_messages, limit_messages;
+};
+
+struct backend_ops {
+	const char *name; /* "imap" */
+	int (*open)(const struct backend_options *options, struct backend **ret, struct buf *why);
+	void (*close)(struct backend *b);
+	void (*abort)(struct backend *b);
+	int (*list)(struct backend *b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata);
+	int (*status)(struct backend *b, const char *folder, struct backend_status *ret);
+	int (*sync)(struct backend *b, const char *folder, const struct backend_known *known, const struct backend_sync_sink *sink);
+	int (*fetch)(struct backend *b, const char *folder, uint32_t uidvalidity, const struct backend_fetch *fetch,
+		     const struct backend_fetch_sink *sink);
+
+	/* Optional from here on: NULL is -EOPNOTSUPP. */
+	int (*append)(struct backend *b, const char *folder, const struct backend_append *message, uint32_t *ret_uid);
+	int (*create)(struct backend *b, const char *folder, enum special_use use);
+	/* UIDs whose Message-ID header is exactly `message_id` (with its angle brackets). */
+	int (*search_message_id)(struct backend *b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n);
+	int (*quota)(struct backend *b, struct backend_quota *ret);
+	/* MYRIGHTS (RFC 4314) letters of the folder. */
+	int (*rights)(struct backend *b, const char *folder, struct buf *ret);
+	int (*noop)(struct backend *b);
+	/* For mailfsctl check: TLS, sign-in method, capabilities, a line each. */
+	int (*describe)(struct backend *b, struct buf *ret);
+};
+
+/* What every session begins with; a backend embeds it as its first member. */
+struct backend {
+	const struct backend_ops *ops;
+	const struct backend_options *options;
+	struct buf why; /* own; the last error in words, the server's where it said something */
+	bool broken;	/* the session is lost: only close is left */
+};
+
+/* The protocol for a URL. Never NULL for imap; NULL when there is none. */
+const struct backend_ops *backend_for(const struct url *url);
+
+int backend_open(const struct backend_ops *ops, const struct backend_options *options, struct backend **ret, struct buf *why);
+void backend_close(struct backend *b);
+/* Any thread: the call under way fails soon. */
+void backend_abort(struct backend *b);
+const char *backend_why(const struct backend *b);
+
+/* In all of these *b may be replaced by a new session when the call is safe to repeat and the old one turned out dead (a reconnect after idleness). *b never becomes
+ * NULL: after a failure (*b)->broken tells whether it can still be used and backend_why() what happened. ret_* untouched on failure. */
+int backend_list(struct backend **b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata);
+int backend_status(struct backend **b, const char *folder, struct backend_status *ret);
+int backend_sync(struct backend **b, const char *folder, const struct backend_known *known, const struct backend_sync_sink *sink);
+int backend_fetch(struct backend **b, const char *folder, uint32_t uidvalidity, const struct backend_fetch *fetch,
+		  const struct backend_fetch_sink *sink);
+/* Never repeated by itself: -ENOTCONN or -ETIMEDOUT mean that nobody knows. *ret_uid 0 without APPENDUID. */
+int backend_append(struct backend **b, const char *folder, const struct backend_append *message, uint32_t *ret_uid);
+int backend_create(struct backend **b, const char *folder, enum special_use use);
+int backend_search_message_id(struct backend **b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n);
+int backend_quota(struct backend **b, struct backend_quota *ret);
+int backend_rights(struct backend **b, const char *folder, struct buf *ret);
+int backend_noop(struct backend **b);
+int backend_describe(struct backend **b, struct buf *ret);
+
+#endif

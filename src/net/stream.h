@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A byte stream to a server: TCP, then TLS when asked. Every wait is bounded by the silence limit given at connect.
+ *
+ * Used by one thread at a time; only stream_abort() may come from another. Knows no protocol.
+ */
+#ifndef MAILFS_STREAM_H
+#define MAILFS_STREAM_H
+
+#include <stdint.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "net/tls.h"
+
+struct stream;
+
+/* Tries each address of host in turn (IPv6 and IPv4) within `timeout_s` in all; TCP keepalive and nodelay on.
+ * -EHOSTUNREACH (also: name not found), -ECONNREFUSED, -ETIMEDOUT…, with `why`: "imap.example.com:993: Connection refused". */
+int stream_connect(const char *host, uint16_t port, int timeout_s, struct stream **ret, struct buf *why);
+void stream_free(struct stream *s);
+
+/* From cleartext to TLS. The caller guarantees that nothing it read belongs behind this point (STARTTLS injection). Errors as tls_open(). */
+int stream_start_tls(struct stream *s, const char *host, const struct tls_options *options, struct buf *why);
+bool stream_is_tls(const struct stream *s);
+const char *stream_tls_description(const struct stream *s); /* NULL without TLS */
+
+/* At least one byte, 0 at the peer's end, -ETIMEDOUT, -ECONNRESET, -ECANCELED after stream_abort(). */
+ssize_t stream_read(struct stream *s, void *data, size_t len);
+int stream_write(struct stream *s, const void *data, size_t len);
+
+/* Waits up to `timeout_ms` for something to read. 1: there is, 0: not, -errno. */
+int stream_wait(struct stream *s, int timeout_ms);
+
+/* Makes every present and later call on `s` fail with -ECANCELED. Any thread, while `s` lives. */
+void stream_abort(struct stream *s);
+
+/* Writes on one line to debug log what is sent and received when true; never during a secret (stream_set_private). */
+void stream_set_private(struct stream *s, bool is_private);
+
+#endif
