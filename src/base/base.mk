@@ -3,11 +3,14 @@ src_libbase_a_SOURCES = \
 	src/base/buf.c src/base/buf.h \
 	src/base/cleanup.h \
 	src/base/clock.c src/base/clock.h \
-	src/base/log.c src/base/log.h
+	src/base/configuration.h \
+	src/base/log.c src/base/log.h \
+	src/base/url.c src/base/url.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_buf
-TESTS += tests/unit/test_buf
-tests_unit_test_buf_SOURCES = tests/unit/test_buf.c
+BASE_TESTS = tests/unit/test_buf tests/unit/test_url
+check_PROGRAMS += $(BASE_TESTS)
+TESTS += $(BASE_TESTS)
 tests_unit_test_buf_LDADD = $(LINK_base) $(CMOCKA_LIBS)
+tests_unit_test_url_LDADD = $(LINK_base) $(CMOCKA_LIBS)
 endif

@@ -25,7 +25,7 @@ struct url {
 /*
  * Parses `text`. The last `@` ends the user; %40 and other escapes are decoded in it. A password (`user:secret@`), a
  * path, an unknown scheme, an empty host or an insecure scheme to a host that is not loopback (localhost, 127/8, ::1)
- * is -EINVAL with *ret_why set to a static sentence fragment that tells what to write instead.
+ * is -EINVAL with *ret_why set to a static sentence fragment that tells what to write instead; *ret is set only on success.
  */
 int url_parse(const char *text, struct url *ret, const char **ret_why);
 
@@ -36,5 +36,13 @@ bool url_host_is_loopback(const char *host);
 
 /* The scheme as written, for messages: "imaps". Static. */
 const char *url_scheme(const struct url *url);
+
+/* 993, 143, 995, 110, 465, 587; 25 for smtp+insecure. */
+uint16_t url_default_port(const struct url *url);
+
+static inline void url_cleanup(struct url *url)
+{
+	url_release(url);
+}
 
 #endif
