@@ -5,6 +5,7 @@ src_libbase_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/configuration.h \
 	src/base/log.c src/base/log.h \
+	src/base/waiter.c src/base/waiter.h \
 	src/base/url.c src/base/url.h
 
 if HAVE_CMOCKA

@@ -1,3 +1,3 @@
-# Sources and unit tests of src/mailbox.
 noinst_LIBRARIES += src/libmailbox.a
-src_libmailbox_a_SOURCES =
+src_libmailbox_a_SOURCES = \
+	src/mailbox/change.h src/mailbox/mailbox.h

@@ -1,3 +1,3 @@
-# Sources and unit tests of src/outbox.
 noinst_LIBRARIES += src/liboutbox.a
-src_liboutbox_a_SOURCES =
+src_liboutbox_a_SOURCES = \
+	src/outbox/outbox.h

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The outbox: files that are written into it become messages in a durable queue, and the queue is submitted.
+ *
+ * fs/ calls it from kernel threads (none of these calls waits for the network; those that touch a disk say so), a sender thread
+ * of its own drains it. Knows neither the kernel nor IMAP: filing the sent copy and looking in the sent folder are callbacks.
+ *
+ * One directory an entry, STATE/outbox/ID/: `message` (the bytes as written), and small durable records beside it; what is on disk alone decides
+ * the state after a crash.
+ */
+#ifndef MAILFS_OUTBOX_H
+#define MAILFS_OUTBOX_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/configuration.h"
+#include "base/waiter.h"
+#include "net/secret.h"
+#include "store/state.h"
+
+struct outbox;
+
+/* Where an entry is seen: MOUNT/outbox or MOUNT/outbox/failed. */
+enum outbox_place { OUTBOX_QUEUE, OUTBOX_FAILED };
+
+enum outbox_state {
+	OUTBOX_WRITING,	  /* open for writing; nothing is judged yet */
+	OUTBOX_SCRATCH,	  /* a scratch name, an empty file or a killed writer's `.partial`: never sent */
+	OUTBOX_HELD,
+	OUTBOX_QUEUED,
+	OUTBOX_SENDING,
+	OUTBOX_RETRY,
+	OUTBOX_FAILED_STATE,
+	OUTBOX_UNCERTAIN,
+	OUTBOX_SENT,	  /* accepted; the copy in the sent folder is not filed yet. Not listed any more */
+};
+
+/* "queued" and so on, for user.mail.state. Static. */
+const char *outbox_state_name(enum outbox_state state);
+
+struct outbox_entry {
+	int64_t id; /* ascending, never used twice: the inode's row */
+	char name[NAME_MAX + 1];
+	enum outbox_place place;
+	enum outbox_state state;
+	int64_t size_bytes;
+	struct timespec mtime;
+	mode_t mode;
+};
+
+/* All borrowed until outbox_free(). */
+struct outbox_options {
+	const struct configuration *configuration; /* smtp, from, auth, tls…, timeout */
+	struct secret *secret;			   /* of the submission server */
+	struct state *state;
+	/* Called by the sender thread or a commit, may take as long as the network does. `message_id` with its angle brackets. */
+	int (*sent_contains)(void *userdata, const char *message_id); /* 1, 0, -errno */
+	int (*file_sent_copy)(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
+	/* An entry appeared, vanished or changed state: for the kernel and for events. Any thread, no lock held. */
+	void (*changed)(void *userdata, const struct outbox_entry *entry, bool is_gone);
+	void *userdata;
+};
+
+/* Recovers the queue from disk. */
+int outbox_new(const char *state_dir, const struct outbox_options *options, struct outbox **ret);
+/* Starts the sender thread. */
+int outbox_start(struct outbox *o);
+/* Stops the sender (a message being sent gets its verdict or becomes `retry` or `uncertain` as on a lost connection), then frees. */
+void outbox_free(struct outbox *o);
+
+/* Whether a name is scratch (SPEC section 4): leading dot, `~ .swp .part .partial .tmp .lock` at the end, `#…#`, `sed??????`. Pure. */
+bool outbox_name_is_scratch(const char *name);
+
+/* -ENOENT. */
+int outbox_get(struct outbox *o, int64_t id, struct outbox_entry *ret);
+int outbox_lookup(struct outbox *o, enum outbox_place place, const char *name, struct outbox_entry *ret);
+/* Entries of a place with id > after, ascending; `each` returns 0 to go on, 1 to stop. */
+int outbox_each(struct outbox *o, enum outbox_place place, int64_t after, int (*each)(void *userdata, const struct outbox_entry *e),
+		void *userdata);
+
+/* A new empty entry in state WRITING and a read-write descriptor on its bytes, the caller's. -EEXIST. A crash before commit leaves it as scratch `NAME.partial`. */
+int outbox_create(struct outbox *o, enum outbox_place place, const char *name, mode_t mode, int64_t *ret_id, int *ret_fd);
+/* A descriptor on an entry's bytes. For writing only in WRITING, SCRATCH and failed ones (others -EACCES): the entry becomes WRITING. */
+int outbox_open(struct outbox *o, int64_t id, bool write, int *ret_fd);
+
+/*
+ * The last close of a writer: validates, fsyncs, queues. Keeps the waiter (-EINPROGRESS) and answers from a thread of its own: 0 queued (or scratch, or nothing had
+ * been written); -EINVAL not a message, no recipient, unfinished multipart; -EFBIG over the server's SIZE when known; -EPERM From is none of `from`; -EEXIST this Message-ID was
+ * sent to these recipients before. On refusal the bytes stay, in failed/, with the reason as their error. `outbox-wait` is waited here too. An entry that
+ * is not WRITING: 0 at once (the backstop at release).
+ */
+int outbox_commit(struct outbox *o, int64_t id, struct waiter *w);
+/* The writer was killed or failed: the bytes become scratch `NAME.partial`. 0, or -errno of the disk. */
+int outbox_abandon(struct outbox *o, int64_t id);
+
+/* rm: cancels. -EBUSY while it is being sent. The bytes of a WRITING entry go once its descriptors are closed. */
+int outbox_unlink(struct outbox *o, int64_t id);
+/* mv within or between the places, over an entry there if `replace` (else -EEXIST). To OUTBOX_QUEUE out of failed/: queued again (the Message-ID guard exempt). A scratch name to an
+ * ordinary one: committed as by outbox_commit but without waiting for the network; its verdict's errno is returned. */
+int outbox_rename(struct outbox *o, int64_t id, enum outbox_place place, const char *name, bool replace);
+int outbox_set_times(struct outbox *o, int64_t id, const struct timespec *mtime);
+int outbox_set_mode(struct outbox *o, int64_t id, mode_t mode);
+
+/* Extended attributes of an entry: user.mail.state, .error (read), .rcpt, .force (read, write), given without `user.mail.`. -ENODATA. */
+int outbox_get_attribute(struct outbox *o, int64_t id, const char *name, struct buf *out);
+int outbox_set_attribute(struct outbox *o, int64_t id, const char *name, const char *value, size_t len);
+
+/* The queue as JSON text for .mailfs/status: an array of {name, state, size, error}. */
+int outbox_describe(struct outbox *o, struct buf *out);
+
+#endif

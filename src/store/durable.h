@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Files that are on disk when the call returns: written aside, fsynced, renamed, their directory fsynced. Any thread.
+ */
+#ifndef MAILFS_DURABLE_H
+#define MAILFS_DURABLE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+/* The file `name` in `dirfd` holds exactly these bytes, or what it held before. Mode 0600. */
+int durable_write(int dirfd, const char *name, const void *data, size_t len);
+/* Appends the file's content. -ENOENT, -EFBIG over `max` bytes. */
+int durable_read(int dirfd, const char *name, size_t max, struct buf *out);
+/* rename(2) within or between directories, both fsynced. */
+int durable_rename(int from_dirfd, const char *from, int to_dirfd, const char *to);
+int durable_unlink(int dirfd, const char *name, int flags);
+int durable_sync_fd(int fd);
+
+/* Makes `path` and what is missing above it, 0700. -ENOTDIR, -EACCES … */
+int directory_make(const char *path);
+
+#endif

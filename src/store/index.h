@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The index: what is known of folders and messages, in CACHE/index.db (SQLite, WAL).
+ *
+ * Rows are inode numbers: AUTOINCREMENT, never used twice. Any thread may call; readers never wait for the writer (a pool of read-only
+ * connections), writers take turns. Never talks to a server. It may be deleted at any time while no daemon runs.
+ */
+#ifndef MAILFS_INDEX_H
+#define MAILFS_INDEX_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct index;
+
+enum { INDEX_ROOT = 1 }; /* the row of the mount's root folder: always there, on no server */
+
+struct index_folder {
+	int64_t row;
+	int64_t parent;		 /* 0: the root itself */
+	char name[NAME_MAX + 1]; /* component in the tree */
+	char *wire;		 /* own; NULL: it stands only in the tree, above others */
+	bool wire_is_utf8;
+	char delimiter;
+	unsigned attributes; /* enum folder_attribute */
+	int special_use;     /* enum special_use */
+	uint32_t uidvalidity, uidnext; /* uidvalidity 0: never synced. uidnext: everything below it is in the index */
+	uint64_t highestmodseq;
+	uint32_t messages, unseen; /* counted in the index */
+	bool complete;	     /* one sync of this UIDVALIDITY has ended: a listing can be trusted */
+	char *rights;	     /* own; MYRIGHTS letters, NULL: not told */
+	int64_t mtime_ns;    /* the last change in it */
+};
+
+struct index_message {
+	int64_t row;
+	int64_t folder; /* 0: a tombstone */
+	uint32_t uid;
+	char name[NAME_MAX + 1];
+	int64_t size_bytes;
+	bool size_proven;
+	int64_t internaldate_s;
+	int64_t ctime_ns; /* the last change of flags seen */
+};
+
+/* Opens or makes the database below `cache_dir` (which exists). A damaged or older one is deleted and made anew (logged). Sweeps tombstones. */
+int index_open(const char *cache_dir, struct index **ret);
+void index_close(struct index *ix);
+
+/* A random name given to this database when it was made: whatever is kept outside it by row carries this, so that a rebuilt index never meets old rows. */
+const char *index_identity(const struct index *ix);
+
+/* One transaction; nothing else writes meanwhile. index_begin() waits for its turn. Every index_* call marked W needs one. */
+int index_begin(struct index *ix);
+int index_commit(struct index *ix);
+void index_rollback(struct index *ix);
+
+void index_folder_release(struct index_folder *f);
+
+/* -ENOENT when there is none. Release *ret. */
+int index_folder_get(struct index *ix, int64_t row, struct index_folder *ret);
+int index_folder_child(struct index *ix, int64_t parent, const char *name, struct index_folder *ret);
+int index_folder_by_wire(struct index *ix, const char *wire, struct index_folder *ret);
+/* Folders below `parent` with row > after, ascending; `parent` 0: all. `each` returns 0 to go on, 1 to stop, or -errno. Borrowed during the call. */
+int index_folder_each(struct index *ix, int64_t parent, int64_t after, int (*each)(void *userdata, const struct index_folder *f), void *userdata);
+/* W: inserts when f->row is 0 and sets f->row; else writes name, parent, wire, attributes, special_use, rights. Not the sync state. */
+int index_folder_put(struct index *ix, struct index_folder *f);
+/* W: the folder, its messages and everything below it. */
+int index_folder_delete(struct index *ix, int64_t row);
+/* W: forgets the folder's messages (tombstones) and sets its UIDVALIDITY, uidnext 1, not complete. */
+int index_folder_reset(struct index *ix, int64_t row, uint32_t uidvalidity);
+/* W: how far a sync has come. */
+int index_folder_progress(struct index *ix, int64_t row, uint32_t uidnext);
+/* W: a sync ended: complete, HIGHESTMODSEQ as of then. */
+int index_folder_complete(struct index *ix, int64_t row, uint64_t highestmodseq);
+/* W: mtime now; part of every change in a folder. */
+int index_folder_touch(struct index *ix, int64_t row);
+
+int index_message_get(struct index *ix, int64_t row, struct index_message *ret);
+int index_message_by_name(struct index *ix, int64_t folder, const char *name, struct index_message *ret);
+int index_message_by_uid(struct index *ix, int64_t folder, uint32_t uid, struct index_message *ret);
+/* Appends the canonical flags. */
+int index_message_flags(struct index *ix, int64_t row, struct buf *out);
+/* Messages of a folder in listing order (ascending UID), behind the message `after` (a row, perhaps a tombstone; 0: from the start). `each` as above. */
+int index_message_each(struct index *ix, int64_t folder, int64_t after, int (*each)(void *userdata, const struct index_message *m), void *userdata);
+/* The UIDs of the folder's messages below `uidnext`, ascending; *ret_uids own (free). */
+int index_message_uids(struct index *ix, int64_t folder, uint32_t uidnext, uint32_t **ret_uids, size_t *ret_n);
+/* W: a new message; sets m->row. */
+int index_message_insert(struct index *ix, struct index_message *m, const char *flags);
+/* W: 1 when they changed (ctime set), 0 when not. */
+int index_message_set_flags(struct index *ix, int64_t row, const char *flags);
+/* W: what the server's literal said. */
+int index_message_prove_size(struct index *ix, int64_t row, int64_t size_bytes);
+/* W: it is gone: a tombstone until the next index_open(). */
+int index_message_delete(struct index *ix, int64_t row);
+
+static inline void index_folder_cleanup(struct index_folder *f)
+{
+	index_folder_release(f);
+}
+
+#endif
