@@ -28,10 +28,10 @@ struct secret_source {
 struct configuration {
 	char *account; /* own; the section's name or the URL */
 	char *path;    /* own; the file it came from, NULL for a bare URL without one */
-	struct url imap, smtp, pop3; /* host NULL: absent */
-	char *from; /* own; as written, or NULL */
-	struct secret_source secret, smtp_secret;
-	char *auth, *smtp_auth;		/* own; "auto" or a mechanism in lower case; smtp_auth falls back to auth */
+	struct url imap, smtp, pop3; /* host NULL: absent; exactly one of imap and pop3 is there. smtp's user: theirs, where it has none */
+	char *from; /* own; as written; absent: the URL's user where it is an address, else NULL */
+	struct secret_source secret, smtp_secret; /* smtp_secret: a copy of secret where no smtp- key is set */
+	char *auth, *smtp_auth;		/* own; "auto" or a mechanism in lower case; smtp_auth is auth where it is not set */
 	char *tls_ca, *tls_fingerprint; /* own or NULL; the fingerprint as 64 lower-case hex digits */
 	char *tls_cert, *tls_key;	/* own or NULL */
 	enum names_scheme names;
@@ -42,7 +42,7 @@ struct configuration {
 	int64_t trash_keep_s;
 	char *sent;	    /* own; "auto", "none" or a folder */
 	int64_t outbox_hold_s, outbox_wait_s;
-	char *cache_dir, *state_dir; /* own; always absolute */
+	char *cache_dir, *state_dir; /* own; always absolute; not created */
 	int64_t cache_size_bytes;
 	int64_t cache_age_s; /* 0: unlimited */
 	int timeout_s;
@@ -54,7 +54,8 @@ struct configuration {
  * Reads `account` out of `file` (NULL: $XDG_CONFIG_HOME/mailfs/mailfs.conf, ~/.config/…, else /etc/mailfs/mailfs.conf; HOME
  * unset: from passwd). `account` may be a section or a URL; with a URL the keys above the first section still apply.
  * `options` are n "key=value" or "key" strings from -o, keys with _ or - alike; they win over the file; passwords are
- * refused there. 0, or -errno with `why` set to one line that names file, line and what to write instead.
+ * refused there. An empty value takes a key back to its default. 0, or -errno with `why` (empty before) set to one line that names
+ * file, line and what to write instead; -ENOENT when the file or the section is not there, -EACCES when others can read it.
  */
 int configuration_load(const char *file, const char *account, const char *const *options, size_t n, struct configuration *ret,
 		       struct buf *why);

@@ -32,7 +32,6 @@ ROOMS = {
     r'libetpan/': r'^backend/',
     r'openssl/': r'^net/tls',
     r'curl/': r'^net/',
-    r'ini\.h': r'^base/configuration',
     r'uni(case|conv|ctype|norm|str|type|width|brk)\.h': r'^message/',
     r'iconv\.h': r'^message/',
     r'jansson\.h': r'^(mailbox|ctl|outbox)/',

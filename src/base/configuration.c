@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/configuration.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/configuration_file.h"
+#include "base/configuration_key.h"
+
+#define SYSTEM_FILE "/etc/mailfs/mailfs.conf"
+
+int configuration_home(struct buf *out)
+{
+	const char *home = getenv("HOME");
+	char memory[16384];
+	struct passwd entry, *found;
+
+	if (home && *home == '/')
+		return buf_append_str(out, home);
+	if (getpwuid_r(getuid(), &entry, memory, sizeof memory, &found) || !found || *found->pw_dir != '/')
+		return -ENOENT;
+	return buf_append_str(out, found->pw_dir);
+}
+
+/* $VARIABLE where that is an absolute path (the XDG specification ignores any other), else the home directory's own. */
+static int xdg_directory(const char *variable, const char *below_home, struct buf *out)
+{
+	const char *value = getenv(variable);
+	int r;
+
+	if (value && *value == '/')
+		return buf_append_str(out, value);
+	r = configuration_home(out);
+	if (r < 0)
+		return r;
+	return buf_append_str(out, below_home);
+}
+
+/* `where` is a file and line, or an option. */
+static int set(const char *where, const struct configuration_key *key, const char *value, struct configuration *c, struct buf *why)
+{
+	CLEANUP(buf) struct buf advice = BUF_INIT;
+	int r = configuration_key_set(key, value, c, &advice);
+
+	if (r < 0)
+		buf_printf(why, "%s: %s: %s", where, configuration_key_name(key), advice.len ? buf_str(&advice) : strerror(-r));
+	return r;
+}
+
+static int unknown_key(const char *where, const char *name, struct buf *why)
+{
+	const char *nearest = configuration_key_nearest(name);
+
+	if (nearest)
+		buf_printf(why, "%s: unknown key \"%s\": did you mean \"%s\"?", where, name, nearest);
+	else
+		buf_printf(why, "%s: unknown key \"%s\": mailfs.conf(5) lists them", where, name);
+	return -EINVAL;
+}
+
+/*
+ * What stands above the first section, then `section` (NULL: none). An unknown key is an error wherever it stands; values are
+ * checked for the account in question alone, so that one account's trouble is not another's.
+ */
+static int apply_file(const struct configuration_file *file, const char *section, struct configuration *c, struct buf *why)
+{
+	for (size_t i = 0; i < file->n; i++) {
+		const struct configuration_entry *entry = &file->entries[i];
+		const struct configuration_key *key;
+		CLEANUP(buf) struct buf where = BUF_INIT;
+		int r;
+
+		if (!entry->key)
+			continue;
+		if (buf_printf(&where, "%s:%u", c->path, entry->line) < 0)
+			return -ENOMEM;
+		key = configuration_key_find(entry->key, strlen(entry->key));
+		if (!key)
+			return unknown_key(buf_str(&where), entry->key, why);
+		if (entry->section && (!section || strcmp(entry->section, section)))
+			continue;
+		r = set(buf_str(&where), key, entry->value, c, why);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static bool has_section(const struct configuration_file *file, const char *section)
+{
+	for (size_t i = 0; i < file->n; i++)
+		if (!file->entries[i].key && !strcmp(file->entries[i].section, section))
+			return true;
+	return false;
+}
+
+static int no_such_section(const struct configuration_file *file, const struct configuration *c, struct buf *why)
+{
+	const char *separator = " there are";
+
+	buf_printf(why, "%s: no section [%s];", c->path, c->account);
+	for (size_t i = 0; i < file->n; i++) {
+		if (file->entries[i].key)
+			continue;
+		buf_printf(why, "%s [%s]", separator, file->entries[i].section);
+		separator = ",";
+	}
+	if (*separator != ',')
+		buf_printf(why, " there is none yet: add the line [%s] and below it imap = imaps://user@host", c->account);
+	return -ENOENT;
+}
+
+/* The first of the default files that exists into c->path; stays NULL when none does. */
+static int find_file(struct configuration *c)
+{
+	CLEANUP(buf) struct buf path = BUF_INIT;
+	int r = xdg_directory("XDG_CONFIG_HOME", "/.config", &path);
+
+	if (r == 0)
+		r = buf_append_str(&path, "/mailfs/mailfs.conf");
+	if (r == 0 && access(path.data, F_OK) == 0) {
+		c->path = buf_steal(&path);
+		return 0;
+	}
+	if (access(SYSTEM_FILE, F_OK) < 0)
+		return 0;
+	c->path = strdup(SYSTEM_FILE);
+	return c->path ? 0 : -ENOMEM;
+}
+
+/* The user's own configuration file, whether it exists or not, for advice. */
+static void name_user_file(struct buf *why)
+{
+	if (xdg_directory("XDG_CONFIG_HOME", "/.config", why) < 0)
+		buf_append_str(why, "~/.config");
+	buf_append_str(why, "/mailfs/mailfs.conf");
+}
+
+static int load_file(const char *file, bool account_is_url, struct configuration *c, struct buf *why)
+{
+	CLEANUP(configuration_file) struct configuration_file content = { 0 };
+	int r = 0;
+
+	if (file)
+		c->path = strdup(file);
+	else
+		r = find_file(c);
+	if (r < 0 || (file && !c->path))
+		return -ENOMEM;
+	if (!c->path && account_is_url)
+		return 0;
+	if (!c->path) {
+		buf_printf(why, "no section [%s], for there is no configuration: write ", c->account);
+		name_user_file(why);
+		buf_append_str(why, ", or name the account by a URL like imaps://user@host");
+		return -ENOENT;
+	}
+	r = configuration_file_read(c->path, &content, why);
+	if (r < 0)
+		return r;
+	if (!account_is_url && !has_section(&content, c->account))
+		return no_such_section(&content, c, why);
+	return apply_file(&content, account_is_url ? NULL : c->account, c, why);
+}
+
+static int apply_url(struct configuration *c, struct buf *why)
+{
+	struct url url = { 0 };
+	const char *advice;
+	int r = url_parse(c->account, &url, &advice);
+
+	if (r == 0 && url.protocol == URL_SMTP) {
+		url_release(&url);
+		advice = "an account's URL is that of its mailbox: imaps://user@host (smtp goes into the configuration or -o smtp=URL)";
+		r = -EINVAL;
+	}
+	if (r < 0) {
+		buf_printf(why, "%s: %s", c->account, advice);
+		return r;
+	}
+	url_release(&c->imap);
+	url_release(&c->pop3);
+	*(url.protocol == URL_POP3 ? &c->pop3 : &c->imap) = url;
+	return 0;
+}
+
+static int apply_option(const char *option, struct configuration *c, struct buf *why)
+{
+	CLEANUP(free) char *name = strndup(option, strcspn(option, "="));
+	const struct configuration_key *key;
+	const char *value;
+
+	if (!name)
+		return -ENOMEM;
+	key = configuration_key_find(name, strlen(name));
+	if (!key)
+		return unknown_key("-o", name, why);
+	if (configuration_key_is_secret(key)) {
+		buf_printf(why, "-o %s: everybody sees a command line: use password-command or password-file", name);
+		return -EINVAL;
+	}
+	value = option + strlen(name);
+	if (!*value && !configuration_key_is_bool(key)) {
+		buf_printf(why, "-o %s: a value is missing: write %s=VALUE", name, name);
+		return -EINVAL;
+	}
+	return set("-o", key, *value ? value + 1 : "yes", c, why);
+}
+
+/* One of the two, and a word on what to add or take away. */
+static int check_mailbox(const struct configuration *c, struct buf *why)
+{
+	const char *where = c->path ? c->path : "-o";
+
+	if (c->imap.host && c->pop3.host) {
+		buf_printf(why, "%s: account %s has both imap and pop3: keep one", where, c->account);
+		return -EINVAL;
+	}
+	if (!c->imap.host && !c->pop3.host) {
+		buf_printf(why, "%s: account %s has no server: add imap = imaps://user@host", where, c->account);
+		return -EINVAL;
+	}
+	if (c->tls_key && !c->tls_cert) {
+		buf_printf(why, "%s: account %s has tls-key without its certificate: add tls-cert = FILE", where, c->account);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int copy_text(const char *from, char **to)
+{
+	if (!from)
+		return 0;
+	*to = strdup(from);
+	return *to ? 0 : -ENOMEM;
+}
+
+static int inherit_secret(const struct secret_source *from, struct secret_source *to)
+{
+	if (to->command || to->file || to->literal)
+		return 0;
+	if (copy_text(from->command, &to->command) < 0 || copy_text(from->file, &to->file) < 0 ||
+	    copy_text(from->literal, &to->literal) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+/* What follows from other keys. A relay on this machine that nobody named a user for is not asked to know one. */
+static int inherit(struct configuration *c)
+{
+	const struct url *mailbox = c->imap.host ? &c->imap : &c->pop3;
+	const char *user = mailbox->user ? mailbox->user : c->smtp.user;
+	int r = 0;
+
+	if (!c->from && user && strchr(user, '@'))
+		r = copy_text(user, &c->from);
+	if (r == 0 && c->smtp.host && !c->smtp.user && c->smtp.transport != URL_INSECURE)
+		r = copy_text(mailbox->user, &c->smtp.user);
+	if (r == 0 && !c->smtp_auth)
+		r = copy_text(c->auth, &c->smtp_auth);
+	return r < 0 ? r : inherit_secret(&c->secret, &c->smtp_secret);
+}
+
+/* The account as one safe path component: the section's name; of a URL what tells its mailbox from others. */
+static int append_component(const struct configuration *c, bool account_is_url, struct buf *out)
+{
+	CLEANUP(buf) struct buf name = BUF_INIT;
+	const struct url *url = c->imap.host ? &c->imap : &c->pop3;
+	int r;
+
+	if (!account_is_url)
+		r = buf_append_str(&name, c->account);
+	else
+		r = buf_printf(&name, "%s%s%s", url->user ? url->user : "", url->user ? "@" : "", url->host);
+	if (r == 0 && account_is_url && url->port != url_default_port(url))
+		r = buf_printf(&name, ":%u", url->port);
+	if (r == 0 && account_is_url && url->protocol == URL_POP3)
+		r = buf_append_str(&name, "+pop3");
+	for (size_t i = 0; r == 0 && i < name.len; i++) {
+		unsigned char byte = (unsigned char)name.data[i];
+		bool plain = byte > ' ' && byte != '/' && byte != '%' && byte != 0x7f && (i || byte != '.');
+
+		r = plain ? buf_append_char(out, (char)byte) : buf_printf(out, "%%%02X", byte);
+	}
+	return r;
+}
+
+static int default_directory(const char *variable, const char *below_home, const struct configuration *c, bool account_is_url,
+			     char **ret, struct buf *why)
+{
+	CLEANUP(buf) struct buf path = BUF_INIT;
+	int r;
+
+	if (*ret)
+		return 0;
+	r = xdg_directory(variable, below_home, &path);
+	if (r == -ENOENT)
+		buf_printf(why, "no home directory is known: set %s or the keys cache-dir and state-dir", variable);
+	if (r == 0)
+		r = buf_append_str(&path, "/mailfs/");
+	if (r == 0)
+		r = append_component(c, account_is_url, &path);
+	if (r == 0)
+		*ret = buf_steal(&path);
+	return r;
+}
+
+static int load(const char *file, const char *const *options, size_t n, struct configuration *c, struct buf *why)
+{
+	bool account_is_url = strstr(c->account, "://");
+	int r = configuration_key_set_defaults(c);
+
+	if (r == 0)
+		r = load_file(file, account_is_url, c, why);
+	if (r == 0 && account_is_url)
+		r = apply_url(c, why);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = apply_option(options[i], c, why);
+	if (r == 0)
+		r = check_mailbox(c, why);
+	if (r == 0)
+		r = inherit(c);
+	if (r == 0)
+		r = default_directory("XDG_CACHE_HOME", "/.cache", c, account_is_url, &c->cache_dir, why);
+	if (r == 0)
+		r = default_directory("XDG_STATE_HOME", "/.local/state", c, account_is_url, &c->state_dir, why);
+	return r;
+}
+
+int configuration_load(const char *file, const char *account, const char *const *options, size_t n, struct configuration *ret,
+		       struct buf *why)
+{
+	CLEANUP(configuration) struct configuration c = { 0 };
+	int r;
+
+	c.account = strdup(account);
+	r = c.account ? load(file, options, n, &c, why) : -ENOMEM;
+	if (r < 0) {
+		if (!why->len)
+			buf_printf(why, "configuration: %s", strerror(-r));
+		return r;
+	}
+	*ret = c;
+	c = (struct configuration){ 0 };
+	return 0;
+}
+
+void configuration_release(struct configuration *c)
+{
+	if (!c)
+		return;
+	configuration_key_clear_all(c);
+	free(c->account);
+	free(c->path);
+	*c = (struct configuration){ 0 };
+}
