@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/dial.h"
+
+enum { TRACE_MAX_BYTES = 160 };
+
+struct stream {
+	int fd; /* own */
+	int timeout_s;
+	struct tls *tls; /* own; NULL: cleartext */
+	bool is_private;
+	atomic_bool is_aborted;
+};
+
+int stream_from_socket(int fd, int timeout_s, struct stream **ret)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct stream *s;
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return -ENOMEM;
+	s->fd = fd;
+	s->timeout_s = timeout_s;
+	atomic_init(&s->is_aborted, false);
+	*ret = s;
+	return 0;
+}
+
+int stream_connect(const char *host, uint16_t port, int timeout_s, struct stream **ret, struct buf *why)
+{
+	CLEANUP(fd) int fd = dial(host, port, timeout_s, why);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = stream_from_socket(fd, timeout_s, ret);
+	if (r < 0)
+		return r;
+	steal_fd(&fd);
+	return 0;
+}
+
+void stream_free(struct stream *s)
+{
+	if (!s)
+		return;
+	tls_free(s->tls);
+	close(s->fd);
+	free(s);
+}
+
+/* A shut socket looks to whoever waits for it like one that the peer closed; the flag tells the two apart, and also stops
+ * what still comes out of the buffers. */
+void stream_abort(struct stream *s)
+{
+	atomic_store(&s->is_aborted, true);
+	shutdown(s->fd, SHUT_RDWR);
+}
+
+static ssize_t unless_aborted(struct stream *s, ssize_t result)
+{
+	return atomic_load(&s->is_aborted) ? -ECANCELED : result;
+}
+
+static void trace(const struct stream *s, const char *direction, const char *data, size_t len)
+{
+	size_t line = 0;
+
+	if (!log_enabled(LOG_LEVEL_DEBUG))
+		return;
+	while (!s->is_private && line < len && line < TRACE_MAX_BYTES && data[line] != '\r' && data[line] != '\n')
+		line++;
+	log_debug("%d %s %zu bytes: %.*s", s->fd, direction, len, (int)line, s->is_private ? "" : data);
+}
+
+int stream_start_tls(struct stream *s, const char *host, const struct tls_options *options, struct buf *why)
+{
+	int r = tls_open(s->fd, host, options, s->timeout_s, &s->tls, why);
+
+	return (int)unless_aborted(s, r);
+}
+
+bool stream_is_tls(const struct stream *s)
+{
+	return s->tls != NULL;
+}
+
+const char *stream_tls_description(const struct stream *s)
+{
+	return s->tls ? tls_description(s->tls) : NULL;
+}
+
+/* 1: one of `events`, 0: not within `timeout_ms`, -errno. */
+static int poll_socket(const struct stream *s, short events, int timeout_ms)
+{
+	struct pollfd pollfd = { .fd = s->fd, .events = events };
+	int64_t until_ms = clock_monotonic_ms() + timeout_ms;
+	int n;
+
+	while ((n = poll(&pollfd, 1, timeout_ms)) < 0 && errno == EINTR) {
+		if (timeout_ms < 0)
+			continue;
+		timeout_ms = (int)(until_ms - clock_monotonic_ms());
+		if (timeout_ms < 0)
+			timeout_ms = 0;
+	}
+	return n < 0 ? -errno : n;
+}
+
+static int silence_ms(const struct stream *s)
+{
+	return s->timeout_s > INT_MAX / 1000 ? INT_MAX : s->timeout_s * 1000;
+}
+
+/* After a call said `error`: 0 to try again, the socket being ready, else -errno. */
+static int wait_to_retry(const struct stream *s, int error, short events)
+{
+	int n;
+
+	if (error == EINTR)
+		return 0;
+	if (error != EAGAIN)
+		return error == EPIPE ? -ECONNRESET : -error;
+	n = poll_socket(s, events, silence_ms(s));
+	if (n < 0)
+		return n;
+	return n ? 0 : -ETIMEDOUT;
+}
+
+static ssize_t read_clear(struct stream *s, void *data, size_t len)
+{
+	for (;;) {
+		ssize_t n = recv(s->fd, data, len, 0);
+		int r;
+
+		if (n >= 0)
+			return n;
+		r = wait_to_retry(s, errno, POLLIN);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int write_clear(struct stream *s, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL);
+		int r = n < 0 ? wait_to_retry(s, errno, POLLOUT) : 0;
+
+		if (r < 0)
+			return r;
+		if (n < 0)
+			continue;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t stream_read(struct stream *s, void *data, size_t len)
+{
+	ssize_t n = unless_aborted(s, 0);
+
+	if (n < 0)
+		return n;
+	n = s->tls ? tls_read(s->tls, data, len, s->timeout_s) : read_clear(s, data, len);
+	n = unless_aborted(s, n);
+	if (n > 0)
+		trace(s, "<", data, (size_t)n);
+	return n;
+}
+
+int stream_write(struct stream *s, const void *data, size_t len)
+{
+	ssize_t r = unless_aborted(s, 0);
+
+	if (r < 0)
+		return (int)r;
+	trace(s, ">", data, len);
+	r = s->tls ? tls_write(s->tls, data, len, s->timeout_s) : write_clear(s, data, len);
+	return (int)unless_aborted(s, r);
+}
+
+static int wait_clear_or_tls(struct stream *s, int timeout_ms)
+{
+	int64_t until_ms = clock_monotonic_ms() + timeout_ms;
+	int n;
+
+	for (;;) {
+		if (s->tls && tls_pending(s->tls))
+			return 1;
+		n = poll_socket(s, POLLIN, timeout_ms);
+		/* With TLS, what came may be no data yet: half a record, a session ticket. */
+		if (n <= 0 || !s->tls)
+			return n;
+		if (timeout_ms < 0)
+			continue;
+		timeout_ms = (int)(until_ms - clock_monotonic_ms());
+		if (timeout_ms < 0)
+			timeout_ms = 0;
+	}
+}
+
+int stream_wait(struct stream *s, int timeout_ms)
+{
+	ssize_t r = unless_aborted(s, 0);
+
+	if (r < 0)
+		return (int)r;
+	return (int)unless_aborted(s, wait_clear_or_tls(s, timeout_ms));
+}
+
+void stream_set_private(struct stream *s, bool is_private)
+{
+	s->is_private = is_private;
+}
