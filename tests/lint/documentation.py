@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+The man pages against the programs: what is documented exists, what exists is documented, and the pages are well formed.
+
+Prints TAP. The keys come from the program's own table (print_keys).
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+SOURCE = pathlib.Path(os.environ.get('MAILFS_SRCDIR', '.'))
+PAGES = sorted(p for p in (SOURCE / 'man').iterdir() if re.fullmatch(r'\.[1-9]', p.suffix))
+
+
+def output(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def page(name):
+    return (SOURCE / 'man' / name).read_text()
+
+
+def differences(documented, known, what):
+    for name in sorted(known - documented):
+        yield f'{what} {name} is not documented'
+    for name in sorted(documented - known):
+        yield f'{what} {name} is documented, but the program does not know it'
+
+
+def key_faults():
+    documented = set()
+    for line in re.findall(r'^\.It Cm .*', page('mailfs.conf.5'), re.M):
+        documented.update(re.findall(r'(?:^\.It|,) Cm ([a-z0-9-]+)', line))
+    known = set(output('tests/lint/print_keys').split())
+    yield from differences(documented, known, 'key')
+
+
+def form_faults():
+    """mandoc's own lint; references to our pages count, those to pages that this machine may not have do not."""
+    mandoc = shutil.which('mandoc')
+    if not mandoc:
+        yield 'mandoc is missing: apt-get install mandoc'
+        return
+    for p in PAGES:
+        # It looks for the pages that are referred to beside this one, too.
+        lint = subprocess.run([mandoc, '-Tlint', '-W', 'all', p.name], cwd=p.parent, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        for line in lint.stdout.splitlines():
+            foreign = re.search(r'referenced manual not found: Xr (?!mailfs)', line)
+            if not foreign and 'mandoc.db' not in line:
+                yield line
+
+
+def main():
+    checks = [('the pages pass mandoc -Tlint', form_faults),
+              ('mailfs.conf(5) has the keys that the program knows', key_faults)]
+    failed = False
+    print('TAP version 12')
+    print(f'1..{len(checks)}')
+    for number, (title, check) in enumerate(checks, 1):
+        faults = list(check())
+        failed |= bool(faults)
+        print('not ok' if faults else 'ok', number, '-', title)
+        for fault in faults:
+            print('#', fault)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
