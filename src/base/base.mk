@@ -8,14 +8,16 @@ src_libbase_a_SOURCES = \
 	src/base/configuration_key.c src/base/configuration_key.h \
 	src/base/configuration_value.c src/base/configuration_value.h \
 	src/base/log.c src/base/log.h \
+	src/base/table.c src/base/table.h \
 	src/base/waiter.c src/base/waiter.h \
 	src/base/url.c src/base/url.h
 
 if HAVE_CMOCKA
-BASE_TESTS = tests/unit/test_buf tests/unit/test_configuration tests/unit/test_url
+BASE_TESTS = tests/unit/test_buf tests/unit/test_table tests/unit/test_configuration tests/unit/test_url
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
 tests_unit_test_buf_LDADD = $(LINK_base) $(CMOCKA_LIBS)
 tests_unit_test_configuration_LDADD = $(LINK_base) $(CMOCKA_LIBS)
 tests_unit_test_url_LDADD = $(LINK_base) $(CMOCKA_LIBS)
+tests_unit_test_table_LDADD = $(LINK_base) $(CMOCKA_LIBS)
 endif

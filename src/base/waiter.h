@@ -10,10 +10,14 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct waiter {
 	void (*done)(struct waiter *w, int result); /* 0 or -errno; w is the caller's again */
-	struct waiter *next;			    /* the keeper's */
+	/* The keeper's: */
+	struct waiter *next;
+	int result;
+	int64_t from, until;
 };
 
 /* Blocks the calling thread until an answer: pass &s.waiter, and on -EINPROGRESS let waiter_sync_wait() return the result. */
