@@ -8,13 +8,13 @@
 #define MAILFS_ENCODED_WORD_H
 
 #include "base/buf.h"
+#include "message/charset.h"
 
+/* Unfolded `text`, for people. Lines and control characters in it become spaces. 0 or -ENOMEM. */
 int encoded_word_decode(const char *text, size_t len, struct buf *out);
 
-/* Encodes UTF-8 `text` as unstructured header text: ASCII as is, else =?utf-8?…?= words of at most 75 bytes, folded by CRLF SP. */
+/* Encodes UTF-8 `text` as unstructured header text: ASCII words as they are, what is from the first to the last other one as =?utf-8?b?…?=
+ * words of at most 75 bytes, folded by CRLF SP. 0 or -ENOMEM. */
 int encoded_word_encode(const char *text, size_t len, struct buf *out);
-
-/* Any charset (a MIME name or alias, NULL or unknown: as raw text above) to valid UTF-8. */
-int charset_to_utf8(const char *charset, const char *text, size_t len, struct buf *out);
 
 #endif

@@ -15,6 +15,9 @@
  * that is not an atom or an unknown \Flag; -ENOMEM. */
 int flags_canonical(const char *words, struct buf *out);
 
+/* The same for what a server tells: words that flags_canonical() refuses are left out. 0 or -ENOMEM. */
+int flags_canonical_lenient(const char *words, struct buf *out);
+
 /* Whether the canonical string `flags` holds `word`, compared without case. */
 bool flags_has(const char *flags, const char *word);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Header fields of an RFC 5322 message: found, unfolded, and told from the body. Tolerant: CRLF or LF lines, raw 8-bit,
- * missing fields, lines of any length, NULs. Pure; never allocates but into the caller's buf.
+ * missing fields, lines of any length, NULs. Pure.
  */
 #ifndef MAILFS_HEADER_H
 #define MAILFS_HEADER_H
@@ -25,7 +25,7 @@ struct header_field {
  * field, or at the end, with *offset at the first byte behind the header (behind the empty line if there is one). */
 bool header_next(const char *message, size_t len, size_t *offset, struct header_field *ret);
 
-/* Length of the header including the empty line; `len` when there is no empty line within it. */
+/* Length of the header including the empty line; without one, up to the first line that is no field, or `len`. */
 size_t header_length(const char *message, size_t len);
 
 /* The first field called `name` (without case). */

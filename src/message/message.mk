@@ -1,4 +1,21 @@
 noinst_LIBRARIES += src/libmessage.a
 src_libmessage_a_SOURCES = \
-	src/message/address.h src/message/date.h src/message/encoded_word.h src/message/flags.h src/message/folder_name.h \
-	src/message/header.h src/message/mime.h src/message/name.h
+	src/message/address.h \
+	src/message/base64.c src/message/base64.h \
+	src/message/charset.c src/message/charset.h \
+	src/message/date.h \
+	src/message/encoded_word.c src/message/encoded_word.h \
+	src/message/flags.c src/message/flags.h \
+	src/message/folder_name.h \
+	src/message/header.c src/message/header.h \
+	src/message/mime.h \
+	src/message/name.h
+
+if HAVE_CMOCKA
+MESSAGE_TESTS = tests/unit/test_encoded_word tests/unit/test_flags tests/unit/test_header
+check_PROGRAMS += $(MESSAGE_TESTS)
+TESTS += $(MESSAGE_TESTS)
+tests_unit_test_encoded_word_LDADD = $(LINK_message) $(CMOCKA_LIBS)
+tests_unit_test_flags_LDADD = $(LINK_message) $(CMOCKA_LIBS)
+tests_unit_test_header_LDADD = $(LINK_message) $(CMOCKA_LIBS)
+endif
