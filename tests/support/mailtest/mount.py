@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A mailfs mount in a temporary directory, with a configuration, cache and state of its own.
+
+The daemon runs in the foreground, its log in `mount.log()`.  Leaving the `with`, and the end of
+the test program in whatever way, unmount and kill it: no mount outlives its test.  $MAILFS and
+$MAILFSCTL name the programs.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+import unittest
+
+from . import process
+
+FUSERMOUNT = shutil.which('fusermount3') or '/usr/bin/fusermount3'
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_running = []       # mounts whose daemon may be alive, for the watchdog of tap.py
+
+
+def _program(variable, name):
+    if os.environ.get(variable):
+        return os.environ[variable]
+    candidates = [os.path.join(*parts, name) for parts in ((os.curdir,), (os.pardir, os.pardir), (_HERE, '..', '..', '..'))]
+    return next((os.path.abspath(path) for path in candidates if os.access(path, os.X_OK)), name)
+
+
+def no_fuse():
+    """Why nothing can be mounted here, or ''."""
+    try:
+        os.close(os.open('/dev/fuse', os.O_RDWR))
+        return ''
+    except OSError:
+        return 'no /dev/fuse'
+
+
+def account(imap=None, smtp=None, *, user='alice', **keys):
+    """
+    The keys of a configuration section for a Dovecot, and a Postfix, of this test; further keys by keyword, `_` for `-`.
+    A key given as None is left out.
+    """
+    section = {}
+    if imap:
+        section.update(imap=f'imaps://{user}@localhost:{imap.imaps_port}', tls_ca=imap.ca_file,
+                       password=imap.users[user], **{'from': f'Alice <{user}@example.com>'})
+    if smtp:
+        section['smtp'] = f'smtps://{user}@localhost:{smtp.smtps_port}'
+    section.update(keys)
+    return {name.replace('_', '-'): value for name, value in section.items() if value is not None}
+
+
+def configuration(section, name='test', defaults=None):
+    """The text of a mailfs.conf."""
+    lines = [f'{key} = {value}\n' for key, value in (defaults or {}).items()]
+    return ''.join(lines + [f'[{name}]\n'] + [f'{key} = {value}\n' for key, value in section.items()])
+
+
+def is_mounted(path):
+    escaped = os.path.realpath(path).replace('\\', r'\134').replace(' ', r'\040')
+    with open('/proc/self/mountinfo', encoding='utf-8') as file:
+        return any(line.split(' ')[4] == escaped for line in file)
+
+
+class Mount:
+    """
+    section: keys as `account()` makes them, or a whole configuration as text.  options: for -o, e.g. ['ro', 'names=uid'].
+    Unmounted and mounted again, it finds its cache and state as they were.
+    """
+
+    def __init__(self, section, options=(), *, name='test', directory=None, arguments=(), environment=None):
+        if no_fuse():
+            raise unittest.SkipTest(no_fuse())
+        self.name = name
+        self.options = list(options)
+        self.arguments = list(arguments)
+        self.directory = directory or process.temporary_directory('mailtest-mount-')
+        self.path = os.path.join(self.directory, 'mnt')
+        self.config_file = os.path.join(self.directory, 'mailfs.conf')
+        self.log_file = os.path.join(self.directory, 'log')
+        self.cache = os.path.join(self.directory, 'cache', 'mailfs', name)
+        self.state = os.path.join(self.directory, 'state', 'mailfs', name)
+        self.environment = dict(os.environ, HOME=self.directory, XDG_CACHE_HOME=os.path.join(self.directory, 'cache'),
+                                XDG_STATE_HOME=os.path.join(self.directory, 'state'),
+                                XDG_RUNTIME_DIR=self._make_directory('runtime'), XDG_CONFIG_HOME=self._make_directory('config'))
+        self.environment.update(environment or {})
+        self._child = None
+        self._make_directory('mnt')
+        self.configure(section)
+
+    def _make_directory(self, name):
+        path = os.path.join(self.directory, name)
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        return path
+
+    def configure(self, section, mode=0o600):
+        """Write the configuration; a running daemon does not see it."""
+        text = section if isinstance(section, str) else configuration(section, self.name)
+        with open(self.config_file, 'w', encoding='utf-8') as file:
+            file.write(text)
+        os.chmod(self.config_file, mode)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.unmount()
+
+    def __truediv__(self, name):
+        """`mount / 'INBOX'`: a path below the mountpoint."""
+        return os.path.join(self.path, name)
+
+    # Running
+
+    def command(self):
+        options = ['-o', ','.join(self.options)] if self.options else []
+        return [_program('MAILFS', 'mailfs'), '-f', '--config', self.config_file, *options, *self.arguments, self.name, self.path]
+
+    def start(self, timeout=20):
+        """Returns self once mounted; AssertionError with the log if the daemon ends instead."""
+        process.at_exit(self._destroy)
+        _running.append(self)
+        self._child = process.Child(self.command(), self.log_file, self.environment, self.directory)
+        try:
+            process.wait_for(lambda: is_mounted(self.path) or self._child.exit_status() is not None, timeout, 'the mount')
+        except TimeoutError as late:
+            raise AssertionError(f'{late}:\n{self.log()}') from None
+        if self._child.exit_status() is not None:
+            raise AssertionError(f'mailfs ended with {self._child.exit_status()}:\n{self.log()}')
+        return self
+
+    def start_expect_failure(self, timeout=30):
+        """Run it where it must refuse: (exit status, what it wrote).  AssertionError if it mounts or does not end."""
+        process.at_exit(self._destroy)
+        _running.append(self)
+        before = len(self.log())
+        self._child = process.Child(self.command(), self.log_file, self.environment, self.directory)
+        try:
+            status = self._child.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            mounted = is_mounted(self.path)
+            self._destroy()
+            raise AssertionError(f'mailfs {"mounted" if mounted else "hung"} where it must refuse:\n{self.log()}') from None
+        self._forget()
+        return status, self.log()[before:]
+
+    def unmount(self, timeout=10):
+        """fusermount3 -u; lazily and by force if the daemon does not end.  Returns its exit status."""
+        if not self._child:
+            return None
+        if is_mounted(self.path):
+            subprocess.run([FUSERMOUNT, '-u', self.path], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
+        try:
+            status = self._child.process.wait(timeout)
+            self._child.kill()
+        except subprocess.TimeoutExpired:
+            self._destroy()
+            raise AssertionError(f'mailfs did not end within {timeout} s of unmounting:\n{self.log()}') from None
+        self._forget()
+        return status
+
+    def remount(self):
+        self.unmount()
+        return self.start()
+
+    def kill9(self, unmount=True):
+        """SIGKILL to the daemon; then, unless the test wants to see it, the dead mount is taken away."""
+        self._child.kill()
+        if unmount:
+            lazily_unmount(self.path)
+        self._forget()
+
+    def terminate(self, timeout=10):
+        """SIGTERM: it must unmount by itself.  Returns the exit status."""
+        self._child.process.terminate()
+        status = self._child.process.wait(timeout)
+        self._forget()
+        return status
+
+    def _destroy(self):
+        if self._child:
+            self._child.kill()
+        lazily_unmount(self.path)
+        self._forget()
+
+    def _forget(self):
+        self._child = None
+        process.cancel(self._destroy)
+        with contextlib.suppress(ValueError):
+            _running.remove(self)
+
+    # Looking at it
+
+    @property
+    def pid(self):
+        return self._child.pid if self._child else None
+
+    def log(self):
+        try:
+            with open(self.log_file, encoding='utf-8', errors='replace') as file:
+                return file.read()
+        except FileNotFoundError:
+            return ''
+
+    def ctl(self, *arguments, check=True, timeout=60):
+        """mailfsctl with this mount's environment: a CompletedProcess with text output; AssertionError on failure, if `check`."""
+        result = subprocess.run([_program('MAILFSCTL', 'mailfsctl'), *arguments], env=self.environment, capture_output=True,
+                                text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False)
+        if check and result.returncode != 0:
+            raise AssertionError(f'mailfsctl {arguments}: {result.returncode}\n{result.stdout}{result.stderr}')
+        return result
+
+    def status(self):
+        """`.mailfs/status`, parsed."""
+        with open(self / '.mailfs/status', encoding='utf-8') as file:
+            return json.load(file)
+
+    def files(self, folder='INBOX'):
+        """Paths of the messages in a folder, sorted."""
+        directory = self / folder
+        return sorted(entry.path for entry in os.scandir(directory) if entry.is_file(follow_symlinks=False))
+
+    def read(self, name):
+        """The bytes of a file below the mountpoint."""
+        with open(self / name, 'rb') as file:
+            return file.read()
+
+    def by_uid(self, folder='INBOX'):
+        """{uid: bytes} of a folder's messages, by the UID in their names."""
+        return {int(path.rsplit('.', 2)[-2].rsplit('-', 1)[-1]): self.read(path) for path in self.files(folder)}
+
+    def rss_peak_kib(self):
+        """The most memory the daemon ever had, in KiB."""
+        return self._status_value('VmHWM')
+
+    def rss_kib(self):
+        return self._status_value('VmRSS')
+
+    def _status_value(self, name):
+        with open(f'/proc/{self.pid}/status', encoding='ascii') as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(name + ':'))
+
+
+def lazily_unmount(path):
+    """However it is mounted, or not."""
+    for _ in range(3):
+        if not is_mounted(path):
+            return
+        subprocess.run([FUSERMOUNT, '-u', '-z', path], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        time.sleep(0.05)
+
+
+def kill_all():
+    """End every mount of this test program: what is stuck in one gets an error."""
+    for mount in list(_running):
+        mount._destroy()
