@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Files that are on disk when the call returns: written aside, fsynced, renamed, their directory fsynced. Any thread.
+ *
+ * A crash may leave `.mailfs-*.tmp` beside them: whoever lists such a directory passes over names that begin with a dot.
  */
 #ifndef MAILFS_DURABLE_H
 #define MAILFS_DURABLE_H
@@ -12,14 +14,14 @@
 
 /* The file `name` in `dirfd` holds exactly these bytes, or what it held before. Mode 0600. */
 int durable_write(int dirfd, const char *name, const void *data, size_t len);
-/* Appends the file's content. -ENOENT, -EFBIG over `max` bytes. */
+/* Appends the file's content. -ENOENT, -EFBIG over `max` bytes; `out` is then as before. */
 int durable_read(int dirfd, const char *name, size_t max, struct buf *out);
 /* rename(2) within or between directories, both fsynced. */
 int durable_rename(int from_dirfd, const char *from, int to_dirfd, const char *to);
 int durable_unlink(int dirfd, const char *name, int flags);
 int durable_sync_fd(int fd);
 
-/* Makes `path` and what is missing above it, 0700. -ENOTDIR, -EACCES … */
+/* Makes `path` and what is missing above it, 0700, on disk. What is there keeps its mode. -ENOTDIR, -EACCES … */
 int directory_make(const char *path);
 
 #endif

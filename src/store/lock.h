@@ -9,7 +9,8 @@
 
 struct lock;
 
-/* -EBUSY when somebody holds it, `holder` then being the mountpoint written there. Survives fork(): the parent must _exit. */
+/* -EBUSY when somebody holds it, the mountpoint written there then being appended to `holder`. Survives fork(), and lasts until parent and child have
+ * both freed it or ended. */
 int lock_take(const char *directory, const char *mountpoint, struct lock **ret, struct buf *holder);
 void lock_free(struct lock *l);
 

@@ -1,3 +1,7 @@
 noinst_LIBRARIES += src/libstore.a
 src_libstore_a_SOURCES = \
-	src/store/body.h src/store/durable.h src/store/index.h src/store/lock.h src/store/state.h
+	src/store/body.h \
+	src/store/durable.c src/store/durable.h \
+	src/store/index.h \
+	src/store/lock.c src/store/lock.h \
+	src/store/state.h
