@@ -1,7 +1,8 @@
 noinst_LIBRARIES += src/libstore.a
 src_libstore_a_SOURCES = \
 	src/store/body.h \
+	src/store/database.c src/store/database.h \
 	src/store/durable.c src/store/durable.h \
 	src/store/index.h \
 	src/store/lock.c src/store/lock.h \
-	src/store/state.h
+	src/store/state.c src/store/state.h
