@@ -3,7 +3,10 @@
  * The index: what is known of folders and messages, in CACHE/index.db (SQLite, WAL).
  *
  * Rows are inode numbers: AUTOINCREMENT, never used twice. Any thread may call; readers never wait for the writer (a pool of read-only
- * connections), writers take turns. Never talks to a server. It may be deleted at any time while no daemon runs.
+ * connections), writers take turns. Inside a transaction its own thread reads what it has written. Never talks to a server. It may be deleted
+ * at any time while no daemon runs.
+ *
+ * Errors of every call: -ENOSPC, -EIO, -ENOMEM, and -EUCLEAN when the database is damaged: the next index_open() then makes it anew.
  */
 #ifndef MAILFS_INDEX_H
 #define MAILFS_INDEX_H
@@ -54,7 +57,10 @@ void index_close(struct index *ix);
 /* A random name given to this database when it was made: whatever is kept outside it by row carries this, so that a rebuilt index never meets old rows. */
 const char *index_identity(const struct index *ix);
 
-/* One transaction; nothing else writes meanwhile. index_begin() waits for its turn. Every index_* call marked W needs one. */
+/*
+ * One transaction; nothing else writes meanwhile. index_begin() waits for its turn. Every index_* call marked W needs one, by the same thread. After
+ * an error other than -ENOENT, -EEXIST, -EINVAL nothing of it can be committed. index_commit() ends it in any case.
+ */
 int index_begin(struct index *ix);
 int index_commit(struct index *ix);
 void index_rollback(struct index *ix);
@@ -65,19 +71,21 @@ void index_folder_release(struct index_folder *f);
 int index_folder_get(struct index *ix, int64_t row, struct index_folder *ret);
 int index_folder_child(struct index *ix, int64_t parent, const char *name, struct index_folder *ret);
 int index_folder_by_wire(struct index *ix, const char *wire, struct index_folder *ret);
-/* Folders below `parent` with row > after, ascending; `parent` 0: all. `each` returns 0 to go on, 1 to stop, or -errno. Borrowed during the call. */
+/* Folders directly below `parent` with row > after, ascending; `parent` 0: all, the root too. `each` returns 0 to go on, 1 to stop, or -errno. Borrowed
+ * during the call. It may read the index, and must not change it. */
 int index_folder_each(struct index *ix, int64_t parent, int64_t after, int (*each)(void *userdata, const struct index_folder *f), void *userdata);
-/* W: inserts when f->row is 0 and sets f->row; else writes name, parent, wire, attributes, special_use, rights. Not the sync state. */
+/* W: inserts when f->row is 0 and sets f->row; else writes name, parent, wire, attributes, special_use, rights. Not the sync state. Touches the parents
+ * whose children change. -EEXIST: the parent has a child of this name, or another folder has this wire name; -EINVAL: not a name; -ENOENT: no such row or parent. */
 int index_folder_put(struct index *ix, struct index_folder *f);
-/* W: the folder, its messages and everything below it. */
+/* W: the folder, its messages and everything below it. The root: -EBUSY. */
 int index_folder_delete(struct index *ix, int64_t row);
-/* W: forgets the folder's messages (tombstones) and sets its UIDVALIDITY, uidnext 1, not complete. */
+/* W: forgets the folder's messages (tombstones) and sets its UIDVALIDITY, uidnext 1, HIGHESTMODSEQ 0, not complete. */
 int index_folder_reset(struct index *ix, int64_t row, uint32_t uidvalidity);
 /* W: how far a sync has come. */
 int index_folder_progress(struct index *ix, int64_t row, uint32_t uidnext);
 /* W: a sync ended: complete, HIGHESTMODSEQ as of then. */
 int index_folder_complete(struct index *ix, int64_t row, uint64_t highestmodseq);
-/* W: mtime now; part of every change in a folder. */
+/* W: mtime now, and later than it was. The calls that add, remove or reset messages and folders do it by themselves. */
 int index_folder_touch(struct index *ix, int64_t row);
 
 int index_message_get(struct index *ix, int64_t row, struct index_message *ret);
@@ -85,17 +93,19 @@ int index_message_by_name(struct index *ix, int64_t folder, const char *name, st
 int index_message_by_uid(struct index *ix, int64_t folder, uint32_t uid, struct index_message *ret);
 /* Appends the canonical flags. */
 int index_message_flags(struct index *ix, int64_t row, struct buf *out);
-/* Messages of a folder in listing order (ascending UID), behind the message `after` (a row, perhaps a tombstone; 0: from the start). `each` as above. */
+/* Messages of a folder in listing order (ascending UID), behind the message `after` (a row of this folder, perhaps a tombstone by now; 0: from the start;
+ * -ENOENT when it never was). `each` as above. */
 int index_message_each(struct index *ix, int64_t folder, int64_t after, int (*each)(void *userdata, const struct index_message *m), void *userdata);
 /* The UIDs of the folder's messages below `uidnext`, ascending; *ret_uids own (free). */
 int index_message_uids(struct index *ix, int64_t folder, uint32_t uidnext, uint32_t **ret_uids, size_t *ret_n);
-/* W: a new message; sets m->row. */
+/* W: a new message; sets m->row, and m->ctime_ns when it is 0. `flags` canonical. -EEXIST: the folder has this UID; -EINVAL: not a name. A folder that
+ * is not there shows at commit, -ESTALE. */
 int index_message_insert(struct index *ix, struct index_message *m, const char *flags);
-/* W: 1 when they changed (ctime set), 0 when not. */
+/* W: 1 when they changed (ctime set), 0 when not. `flags` canonical. */
 int index_message_set_flags(struct index *ix, int64_t row, const char *flags);
 /* W: what the server's literal said. */
 int index_message_prove_size(struct index *ix, int64_t row, int64_t size_bytes);
-/* W: it is gone: a tombstone until the next index_open(). */
+/* W: it is gone: a tombstone until the next index_open(). -ENOENT when it was gone already. */
 int index_message_delete(struct index *ix, int64_t row);
 
 static inline void index_folder_cleanup(struct index_folder *f)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the parts of the index share: index.c (database, connections, transactions), index_sql.c, index_folder.c, index_message.c.
+ * Nobody else includes it.
+ */
+#ifndef MAILFS_INDEX_PRIVATE_H
+#define MAILFS_INDEX_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/database.h"
+#include "store/index.h"
+
+enum index_statement {
+	FOLDER_GET, /* the ones that read counts: up to FOLDER_EACH */
+	FOLDER_CHILD,
+	FOLDER_BY_WIRE,
+	FOLDER_EACH_BELOW,
+	FOLDER_EACH,
+	FOLDER_INSERT,
+	FOLDER_UPDATE,
+	FOLDER_DELETE,
+	FOLDER_RESET,
+	FOLDER_PROGRESS,
+	FOLDER_COMPLETE,
+	FOLDER_TOUCH,
+	FOLDER_COUNT,
+	MESSAGE_GET,
+	MESSAGE_BY_UID,
+	MESSAGE_FLAGS,
+	MESSAGE_EACH,
+	MESSAGE_UIDS,
+	MESSAGE_INSERT,
+	MESSAGE_SET_FLAGS,
+	MESSAGE_PROVE_SIZE,
+	MESSAGE_BURY,
+	MESSAGE_BURY_ALL,
+	MESSAGE_PLACE,
+	N_INDEX_STATEMENTS
+};
+
+extern const char *const index_sql[N_INDEX_STATEMENTS];
+
+/* How many read-only connections are kept when nobody uses them. More are made when more threads read at once. */
+enum { READERS_KEPT = 8 };
+
+struct index {
+	char *path, *damage_mark; /* own */
+	char identity[33];
+
+	pthread_mutex_t turn;	 /* held from index_begin() to commit or rollback */
+	struct database *writer; /* own; only by the thread that has the turn */
+	_Atomic(const void *) writing_thread; /* this_thread() of who has the turn; NULL: nobody */
+	int failure;		 /* turn: the first error of a write: the transaction cannot be committed */
+	int64_t pending_folder;	 /* turn: whose counts below are not in its row yet; 0: none */
+	int pending_messages, pending_unseen;
+
+	pthread_mutex_t readers_lock;
+	struct database *readers[READERS_KEPT]; /* own; readers_lock: those not in use */
+	size_t n_readers;
+};
+
+/* A statement for reading: on the writer's connection when this thread has the turn, so that it sees its own changes, else on a reader's. */
+int index_read(struct index *ix, enum index_statement which, struct query *q);
+/* A statement for writing; only within a transaction. -errno of an earlier failure in it. */
+int index_write(struct index *ix, enum index_statement which, struct query *q);
+/* Passes `r` on; an error that leaves the transaction half done makes sure that it is never committed. */
+int index_written(struct index *ix, int r);
+
+/* Adds to a folder's counts and touches it; put into its row when somebody reads it, and at commit. -ESTALE then: there is no such folder. */
+int index_count(struct index *ix, int64_t folder, int messages, int unseen);
+int index_flush_counts(struct index *ix);
+
+/* Makes all messages of a folder tombstones. */
+int index_message_bury_all(struct index *ix, int64_t folder);
+
+int64_t index_now_ns(void);
+
+#endif
