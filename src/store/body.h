@@ -13,7 +13,8 @@
 
 struct bodies;
 
-/* `identity` as index_identity(); other identities' directories are removed. Counts what is there (in a thread of its own when that is much). */
+/* `identity` as index_identity(); other identities' directories are removed. Counts what is there (in a thread of its own when that is much).
+ * `limit_age_s` 0: no age is too old. */
 int bodies_open(const char *cache_dir, const char *identity, int64_t limit_bytes, int64_t limit_age_s, struct bodies **ret);
 void bodies_close(struct bodies *b);
 
@@ -23,7 +24,8 @@ bool body_is_cached(struct bodies *b, int64_t row, int64_t size_bytes);
 
 /* A read-write descriptor on a new temporary file (no name visible to body_open). The caller closes it after publishing or discards it by closing. -ENOSPC, … */
 int body_begin(struct bodies *b);
-/* Gives the temporary file its name: from now on it is the whole body of `row`. Evicts others if need be. The descriptor stays the caller's. */
+/* Gives the temporary file its name: from now on it is the whole body of `row`. When the total is then over the limit, evicts others, down to a tenth
+ * below it (never this one; those opened or published in the last seconds last). The descriptor stays the caller's. -EINVAL: the file is not of this size. */
 int body_publish(struct bodies *b, int fd, int64_t row, int64_t size_bytes);
 void body_remove(struct bodies *b, int64_t row);
 
