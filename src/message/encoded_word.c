@@ -272,7 +272,7 @@ int encoded_word_encode(const char *text, size_t len, struct buf *out)
 {
 	enum { FIRST_ROOM = 33 };
 	const char *end = text + len;
-	const char *first, *last;
+	const char *first = text, *last = text;
 	size_t start = out->len;
 	int r;
 

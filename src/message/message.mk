@@ -6,16 +6,19 @@ src_libmessage_a_SOURCES = \
 	src/message/date.h \
 	src/message/encoded_word.c src/message/encoded_word.h \
 	src/message/flags.c src/message/flags.h \
-	src/message/folder_name.h \
+	src/message/folder_name.c src/message/folder_name.h \
+	src/message/folder_pattern.c \
 	src/message/header.c src/message/header.h \
 	src/message/mime.h \
+	src/message/modified_utf7.c src/message/modified_utf7.h \
 	src/message/name.h
 
 if HAVE_CMOCKA
-MESSAGE_TESTS = tests/unit/test_encoded_word tests/unit/test_flags tests/unit/test_header
+MESSAGE_TESTS = tests/unit/test_encoded_word tests/unit/test_flags tests/unit/test_folder_name tests/unit/test_header
 check_PROGRAMS += $(MESSAGE_TESTS)
 TESTS += $(MESSAGE_TESTS)
 tests_unit_test_encoded_word_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_flags_LDADD = $(LINK_message) $(CMOCKA_LIBS)
+tests_unit_test_folder_name_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_header_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 endif
