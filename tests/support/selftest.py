@@ -99,6 +99,19 @@ class Servers(unittest.TestCase):
         self.assertEqual(self.dovecot.imap_port, port)
         self.assertEqual(len(self.dovecot.messages(('Junk',))), 1)
 
+    def test_new_uidvalidity_gives_uids_anew(self):
+        for number in range(3):
+            self.dovecot.deliver(messages.letter(), ('Trash',))
+        with self.dovecot.imap() as client:
+            client.select('Trash')
+            client.uid('STORE', '1', '+FLAGS', '\\Deleted')
+            client.expunge()
+        self.assertEqual(list(self.dovecot.messages(('Trash',))), [2, 3])
+        uidvalidity = self.dovecot.new_uidvalidity(('Trash',))
+        self.assertEqual(list(self.dovecot.messages(('Trash',))), [1, 2])
+        with self.dovecot.imap() as client:
+            self.assertIn(b'%d' % uidvalidity, client.status('Trash', '(UIDVALIDITY)')[1][0])
+
     def test_proxy_counts_and_delays(self):
         with mailtest.Proxy(self.dovecot.imap_port, latency=0.1, record=True) as proxy:
             client = imaplib.IMAP4('127.0.0.1', proxy.port)
@@ -176,6 +189,8 @@ class ScriptedServers(unittest.TestCase):
                 client.login('alice', 'secret')
                 self.assertEqual(client.select(), ('OK', [b'1']))
                 self.assertEqual(client.uid('FETCH', '1', '(BODY.PEEK[])')[1][0][1], message)
+                self.assertEqual(client.uid('FETCH', '1', '(BODY.PEEK[]<4.6>)')[1][0][1], message[4:10])
+                self.assertEqual(client.uid('FETCH', '1', '(BODY.PEEK[HEADER.FIELDS (Subject)])')[1][0][1], message[:16])
             server.check()
         self.assertIn(b'LOGIN alice', b'\n'.join(server.commands))
 
@@ -253,7 +268,17 @@ class Mailboxes(unittest.TestCase):
         self.assertLess(time.monotonic() - start, 2)
 
 
-class TimeLimit(unittest.TestCase):
+class Ends(unittest.TestCase):
+    def test_killed_program_leaves_nothing(self):
+        code = 'import mailtest, time; d = mailtest.Dovecot().start(); print(d.imap_port, d.directory, flush=True); time.sleep(30)'
+        program = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True,
+                                   cwd=os.path.dirname(os.path.abspath(__file__)))
+        with program:
+            port, directory = program.stdout.readline().split()
+            program.kill()
+        process.wait_for(lambda: not os.path.exists(directory), 5, 'the directory to go')
+        self.assertFalse(process.port_answers(int(port)))
+
     def test_hanging_test_fails_with_its_stack(self):
         code = ('import time, unittest, mailtest\nclass Slow(unittest.TestCase):\n limit_s = 0.2\n def test_slow(self):\n  time.sleep(30)\n'
                 ' def test_quick(self):\n  pass\nmailtest.main()\n')

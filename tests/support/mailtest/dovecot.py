@@ -6,6 +6,7 @@ Everything lives in a temporary directory; several may run side by side.  Users 
 through its Maildirs, or through `imap()`.
 """
 
+import glob
 import imaplib
 import os
 import pwd
@@ -198,6 +199,20 @@ class Dovecot:
     def fill(self, count, folder='INBOX', user='alice', **options):
         """`maildir.fill` of a folder."""
         return maildir.fill(self.maildir(folder, user), count, owner=self.mail_owner(), **options)
+
+    def new_uidvalidity(self, folder='INBOX', user='alice'):
+        """Restart with this folder under a new UIDVALIDITY and all its UIDs given anew, from 1; returns the UIDVALIDITY."""
+        directory = self.maildir(folder, user)
+        uidlist = os.path.join(directory, 'dovecot-uidlist')
+        self.stop()
+        with open(uidlist, encoding='ascii') as file:
+            uidvalidity = int(re.match(r'3 V(\d+)', file.readline()).group(1)) + 1
+        for index in glob.glob(os.path.join(glob.escape(directory), 'dovecot.index*')):
+            os.unlink(index)
+        with open(uidlist, 'w', encoding='ascii') as file:
+            file.write(f'3 V{uidvalidity} N1\n')
+        self.start()
+        return uidvalidity
 
     def doveadm(self, *arguments):
         """Output of a doveadm command on this server."""

@@ -91,6 +91,8 @@ def fill(path, count, seed=1, small=False, sizes=True, owner=None):
         date = EPOCH + int(number * step) + chooser.randrange(int(step) + 1)
         flags = chooser.choice(('', 'S', 'S', 'S', 'FS', 'RS', 'F', 'DS'))
         data = messages.small(number, date) if small else messages.varied(number, date, seed)
+        if number % 2:
+            data = data.replace(b'\r\n', b'\n')     # as Maildirs hold most mail; the server puts the CR back
         _write(os.path.join(current, _file_name(data, date, flags, sizes)), data, date, owner)
         written += len(data)
     return written

@@ -118,11 +118,15 @@ class Mount:
         options = ['-o', ','.join(self.options)] if self.options else []
         return [_program('MAILFS', 'mailfs'), '-f', '--config', self.config_file, *options, *self.arguments, self.name, self.path]
 
-    def start(self, timeout=20):
-        """Returns self once mounted; AssertionError with the log if the daemon ends instead."""
+    def _run(self):
         process.at_exit(self._destroy)
+        process.note('unmount', self.path)
         _running.append(self)
         self._child = process.Child(self.command(), self.log_file, self.environment, self.directory)
+
+    def start(self, timeout=20):
+        """Returns self once mounted; AssertionError with the log if the daemon ends instead."""
+        self._run()
         try:
             process.wait_for(lambda: is_mounted(self.path) or self._child.exit_status() is not None, timeout, 'the mount')
         except TimeoutError as late:
@@ -133,10 +137,8 @@ class Mount:
 
     def start_expect_failure(self, timeout=30):
         """Run it where it must refuse: (exit status, what it wrote).  AssertionError if it mounts or does not end."""
-        process.at_exit(self._destroy)
-        _running.append(self)
         before = len(self.log())
-        self._child = process.Child(self.command(), self.log_file, self.environment, self.directory)
+        self._run()
         try:
             status = self._child.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -150,14 +152,19 @@ class Mount:
         """fusermount3 -u; lazily and by force if the daemon does not end.  Returns its exit status."""
         if not self._child:
             return None
-        if is_mounted(self.path):
-            subprocess.run([FUSERMOUNT, '-u', self.path], stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
+        deadline = time.monotonic() + timeout
+        message = ''
+        while is_mounted(self.path) and time.monotonic() < deadline:
+            result = subprocess.run([FUSERMOUNT, '-u', self.path], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                    timeout=timeout, check=False)
+            message = result.stderr
+            if result.returncode != 0:      # busy: the kernel releases a closed file a little later
+                time.sleep(0.05)
         try:
-            status = self._child.process.wait(timeout)
-            self._child.kill()
+            status = self._child.process.wait(max(1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self._destroy()
-            raise AssertionError(f'mailfs did not end within {timeout} s of unmounting:\n{self.log()}') from None
+            raise AssertionError(f'mailfs did not end within {timeout} s of unmounting: {message}\n{self.log()}') from None
         self._forget()
         return status
 
@@ -186,7 +193,10 @@ class Mount:
         self._forget()
 
     def _forget(self):
-        self._child = None
+        if self._child:
+            self._child.kill()
+            self._child = None
+        process.unnote('unmount', self.path)
         process.cancel(self._destroy)
         with contextlib.suppress(ValueError):
             _running.remove(self)

@@ -2,13 +2,12 @@
 """Child processes, ports and temporary directories, all gone when the test ends.
 
 Everything that must be undone is registered here and undone in reverse order at exit, also
-after SIGTERM, SIGINT and SIGHUP.  A child dies with its parent even when that is killed with
-SIGKILL.  Set MAILTEST_KEEP=1 to keep the temporary directories (servers' logs, caches).
+after SIGTERM, SIGINT and SIGHUP.  After SIGKILL the janitor does it.  Set MAILTEST_KEEP=1 to keep
+the temporary directories (servers' logs, caches).
 """
 
 import atexit
 import contextlib
-import ctypes
 import os
 import random
 import shutil
@@ -20,10 +19,10 @@ import tempfile
 import threading
 import time
 
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+_JANITOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'janitor.py')
 _cleanups = []
 _cleanups_lock = threading.Lock()
+_janitor = None
 
 
 def at_exit(function):
@@ -54,6 +53,13 @@ def clean_up():
             print(f'# clean-up: {error!r}', file=sys.stderr)
 
 
+def _dismiss_janitor():
+    if _janitor:
+        _janitor.stdin.close()
+        _janitor.wait()
+
+
+atexit.register(_dismiss_janitor)
 atexit.register(clean_up)
 
 
@@ -65,13 +71,35 @@ def _turn_signals_into_exits():
             signal.signal(number, lambda got, _frame: sys.exit(128 + got))
 
 
+def note(action, argument, sign='+'):
+    """Tell the janitor what to do should this program be killed: `kill GROUP`, `unmount PATH` or `remove PATH`."""
+    global _janitor
+    with _cleanups_lock:
+        if _janitor is None:
+            _janitor = subprocess.Popen([sys.executable, '-I', '-S', _JANITOR], stdin=subprocess.PIPE, text=True,
+                                        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _janitor.stdin.write(f'{sign}{action} {argument}\n')
+        _janitor.stdin.flush()
+
+
+def unnote(action, argument):
+    """It is done."""
+    note(action, argument, '-')
+
+
 def temporary_directory(prefix='mailtest-'):
     """A new directory (mode 0711: servers' own users pass through it), removed at exit."""
     path = tempfile.mkdtemp(prefix=prefix)
     os.chmod(path, 0o711)
     if not os.environ.get('MAILTEST_KEEP'):
-        at_exit(lambda: shutil.rmtree(path, ignore_errors=True))
+        note('remove', path)
+        at_exit(lambda: _remove(path))
     return path
+
+
+def _remove(path):
+    shutil.rmtree(path, ignore_errors=True)
+    unnote('remove', path)
 
 
 def free_port():
@@ -119,18 +147,12 @@ class Child:
     """A program in a session of its own: `stop` ends it and everything it started there."""
 
     def __init__(self, arguments, log, environment=None, directory=None):
-        parent = os.getpid()
-
-        def die_with_parent():
-            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:
-                os._exit(127)
-
         with open(log, 'ab') as output:
             self.process = subprocess.Popen(
                 arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory,
-                env=environment, start_new_session=True, preexec_fn=die_with_parent)
+                env=environment, start_new_session=True)
         self.pid = self.process.pid
+        note('kill', self.pid)
         at_exit(self.kill)
 
     def exit_status(self):
@@ -156,3 +178,4 @@ class Child:
     def _kill_group(self):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+        unnote('kill', self.pid)

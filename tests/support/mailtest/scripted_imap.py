@@ -217,27 +217,39 @@ SIGN_IN = [
 
 
 def one_folder(message=b'Subject: x\r\n\r\nx\r\n', uidvalidity=1):
-    """Rules for an INBOX with one message, UID 1, whose every FETCH is answered by all that there is."""
-    header = message.partition(b'\r\n\r\n')[0] + b'\r\n\r\n'
+    """
+    Rules for an INBOX with one message, UID 1, on a server that can nothing beyond IMAP4rev1.
+    The first rule that matches counts: put your own before these to change an answer.
+    """
     selected = (b'* FLAGS (\\Seen \\Deleted)\r\n* OK [PERMANENTFLAGS (\\Seen \\Deleted \\*)] ok\r\n* 1 EXISTS\r\n* 0 RECENT\r\n'
                 b'* OK [UIDVALIDITY %d] ok\r\n* OK [UIDNEXT 2] ok\r\n' % uidvalidity)
-    items = b'* 1 FETCH (UID 1 FLAGS () INTERNALDATE "01-Apr-2026 10:00:00 +0000" RFC822.SIZE %d' % len(message)
-    fields = rb'[^\r\n]*(BODY\.PEEK\[HEADER\.FIELDS \([^)]*\)\])'
-
-    def fetch_fields(conversation):
-        section = re.search(fields, conversation.sent[-1], re.IGNORECASE).group(1).replace(b'.PEEK', b'')
-        conversation.send(items + b' ' + section + b'<0> {%d}\r\n' % len(header) + header + b')\r\n' + OK)
-
     return SIGN_IN + [
         (rb'(LIST|LSUB) "" ""', b'* LIST (\\Noselect) "/" ""\r\n' + OK),
         (rb'LIST|LSUB', b'* LIST (\\HasNoChildren) "/" INBOX\r\n' + OK),
         (rb'STATUS', b'* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY %d UNSEEN 1)\r\n' % uidvalidity + OK),
         (rb'SELECT', selected + b'{tag} OK [READ-WRITE] done\r\n'),
         (rb'EXAMINE', selected + b'{tag} OK [READ-ONLY] done\r\n'),
-        (rb'UID FETCH.*BODY\.PEEK\[\]', items + b' BODY[] {%d}\r\n' % len(message) + message + b')\r\n' + OK),
-        (rb'UID FETCH' + fields, fetch_fields),
-        (rb'UID FETCH', items + b')\r\n' + OK),
+        (rb'UID FETCH', fetch(message)),
     ]
+
+
+_SECTION = re.compile(rb'BODY(?:\.PEEK)?(\[([^]]*)\])(?:<(\d+)\.(\d+)>)?', re.IGNORECASE)
+
+
+def fetch(message):
+    """The answer to a FETCH of the only message: what is asked of its body and header, and all else that there is."""
+    header = message.partition(b'\r\n\r\n')[0] + b'\r\n\r\n'
+
+    def step(conversation):
+        items = [b'UID 1 FLAGS () INTERNALDATE "01-Apr-2026 10:00:00 +0000" RFC822.SIZE %d' % len(message)]
+        for name, section, start, length in _SECTION.findall(conversation.sent[-1]):
+            data = header if section.upper().startswith(b'HEADER') else message
+            if start:
+                name += b'<%s>' % start
+                data = data[int(start):int(start) + int(length)]
+            items.append(b'BODY%s {%d}\r\n%s' % (name, len(data), data))
+        conversation.send(b'* 1 FETCH (' + b' '.join(items) + b')\r\n' + OK)
+    return step
 
 
 class ScriptedImap(LoopbackServer):
