@@ -1,1 +1,1 @@
-EXTRA_DIST += contrib/check contrib/lib/packages.sh contrib/lib/build.sh
+EXTRA_DIST += contrib/check contrib/demo contrib/lib/packages.sh contrib/lib/build.sh contrib/lib/demo.py contrib/lib/demo_servers.py
