@@ -22,7 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import mailtest  # noqa: E402
 from mailtest import certificates, folders, maildir, messages, process, scripted_smtp, utf7  # noqa: E402
 from mailtest.scripted_imap import (SIGN_IN, answer, close, drip, endless_line, expect, garbage, huge_literal,  # noqa: E402
-                                    one_folder, send, stall, starttls)
+                                    in_turn, one_folder, send, stall, starttls)
 
 
 class Certificates(unittest.TestCase):
@@ -212,6 +212,16 @@ class ScriptedServers(unittest.TestCase):
                 secure.sendall(b'b NOOP\r\n')
                 self.assertEqual(secure.recv(100), b'b OK done\r\n')
 
+    def test_size_can_lie_and_a_literal_can_break_off(self):
+        rules = [(rb'UID FETCH 2', in_turn(send(b'* 1 FETCH (UID 2 BODY[] {1000}\r\nabc'), close()))] + one_folder(size=9999)
+        with mailtest.ScriptedImap([send(b'* OK hi\r\n'), answer(rules)]) as server:
+            client = imaplib.IMAP4('127.0.0.1', server.port)
+            client.login('alice', 'secret')
+            client.select()
+            self.assertIn(b'RFC822.SIZE 9999', client.uid('FETCH', '1', '(RFC822.SIZE)')[1][0])
+            with self.assertRaises(imaplib.IMAP4.abort):
+                client.uid('FETCH', '2', '(BODY.PEEK[])')
+
     def test_faults_reach_the_client(self):
         for steps, expected in (([drip(b'* OK slow\r\n', 1000)], rb'\* OK slow\r\n'), ([garbage(500)], rb'(?s).{500}'),
                                 ([endless_line(limit=1 << 20)], rb'\* OK x{1000000}'), ([close()], rb''),
@@ -266,6 +276,14 @@ class Mailboxes(unittest.TestCase):
         start = time.monotonic()
         maildir.fill(directory, 2000, small=True)
         self.assertLess(time.monotonic() - start, 2)
+
+
+class Configuration(unittest.TestCase):
+    def test_account_names_the_servers_and_takes_other_keys(self):
+        server = mailtest.Dovecot()
+        section = mailtest.account(server, user='bob', imap='imap://bob@localhost:1', outbox_hold=5, from_='x@example.com', tls_ca=None)
+        self.assertEqual(mailtest.configuration(section),
+                         '[test]\nimap = imap://bob@localhost:1\npassword = secret\nfrom = x@example.com\noutbox-hold = 5\n')
 
 
 class Ends(unittest.TestCase):

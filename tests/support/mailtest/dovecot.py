@@ -14,6 +14,7 @@ import re
 import shutil
 import socket
 import subprocess
+import unittest
 
 from . import certificates, dovecot_config, maildir, process, utf7
 
@@ -43,6 +44,8 @@ class Dovecot:
         address they connect to; a `Proxy` with source='127.0.0.2' makes one.
         rawlog: record what clients send, see `commands()`.  extra: more configuration text.
         """
+        if not os.access(PROGRAM, os.X_OK):
+            raise unittest.SkipTest('Dovecot is not installed')
         self.users = dict(users or {'alice': 'secret', 'bob': 'secret'})
         self.certificate = certificate or certificates.good()
         self.ca_file = self.certificate.ca_file

@@ -138,7 +138,7 @@ def _mailboxes(special_use):
 
 
 def text(settings):
-    """The whole file.  `settings` has the attributes of `dovecot.Settings` and its server's ports and paths as a dict."""
+    """The whole file.  `settings` are the arguments of `dovecot.Dovecot`, its directory and its ports, by name."""
     plugins = ['quota'] * bool(settings['quota']) + ['acl'] * settings['acl'] + list(settings['plugins'])
     imap_plugins = plugins + ['imap_quota'] * bool(settings['quota']) + ['imap_acl'] * settings['acl']
     imap_settings = []

@@ -37,19 +37,22 @@ def no_fuse():
         return 'no /dev/fuse'
 
 
-def account(imap=None, smtp=None, *, user='alice', **keys):
+def account(dovecot=None, postfix=None, /, *, user='alice', **keys):
     """
-    The keys of a configuration section for a Dovecot, and a Postfix, of this test; further keys by keyword, `_` for `-`.
+    The keys of a configuration section for a Dovecot, and a Postfix, of this test.
+    Further keys by keyword, `_` for `-` (and `from_`), replace these: account(server, imap=f'imap://alice@localhost:{proxy.port}').
     A key given as None is left out.
     """
     section = {}
-    if imap:
-        section.update(imap=f'imaps://{user}@localhost:{imap.imaps_port}', tls_ca=imap.ca_file,
-                       password=imap.users[user], **{'from': f'Alice <{user}@example.com>'})
-    if smtp:
-        section['smtp'] = f'smtps://{user}@localhost:{smtp.smtps_port}'
-    section.update(keys)
-    return {name.replace('_', '-'): value for name, value in section.items() if value is not None}
+    if dovecot:
+        section['imap'] = f'imaps://{user}@localhost:{dovecot.imaps_port}'
+        section['tls-ca'] = dovecot.ca_file
+        section['password'] = dovecot.users[user]
+        section['from'] = f'{user.title()} <{user}@example.com>'
+    if postfix:
+        section['smtp'] = f'smtps://{user}@localhost:{postfix.smtps_port}'
+    section.update((name.rstrip('_').replace('_', '-'), value) for name, value in keys.items())
+    return {name: value for name, value in section.items() if value is not None}
 
 
 def configuration(section, name='test', defaults=None):

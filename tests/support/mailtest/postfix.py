@@ -106,6 +106,8 @@ class Postfix:
         """main: settings of main.cf beyond or instead of ours, e.g. {'message_size_limit': 100000}."""
         if os.geteuid() != 0:
             raise unittest.SkipTest('Postfix needs root')
+        if not os.access(MASTER, os.X_OK):
+            raise unittest.SkipTest('Postfix is not installed')
         self.dovecot = dovecot
         self.domain = domain
         self.certificate = certificate or dovecot.certificate

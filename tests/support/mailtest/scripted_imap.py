@@ -11,7 +11,6 @@ not do what `expect` wants is noted in `failures`; `check()` raises the first.
 
 import random
 import re
-import time
 
 from .server import LoopbackServer, end, reset
 
@@ -67,7 +66,7 @@ class Conversation:
         return self.server.stopping.wait(seconds)
 
 
-# Steps. Each returns a function of the conversation.
+# Steps. Each is a function of the conversation, so a test may write its own.
 
 def send(data):
     return lambda conversation: conversation.send(data)
@@ -109,6 +108,14 @@ def answer(rules, until=None):
                 raise ScriptError(f'no rule for {rest!r}')
             if re.match(rb'LOGOUT', rest, re.IGNORECASE):
                 return
+    return step
+
+
+def in_turn(*steps):
+    """Several steps where one is wanted, as the reply of a rule."""
+    def step(conversation):
+        for each in steps:
+            each(conversation)
     return step
 
 
@@ -178,16 +185,6 @@ def abort():
     return step
 
 
-def pause(seconds):
-    """For the rare script that needs time to pass."""
-    return lambda _conversation: time.sleep(seconds)
-
-
-def do(function):
-    """Call `function(conversation)`: for what has no step of its own."""
-    return function
-
-
 OK = b'{tag} OK done\r\n'
 
 
@@ -216,10 +213,10 @@ SIGN_IN = [
 ]
 
 
-def one_folder(message=b'Subject: x\r\n\r\nx\r\n', uidvalidity=1):
+def one_folder(message=b'Subject: x\r\n\r\nx\r\n', uidvalidity=1, size=None):
     """
     Rules for an INBOX with one message, UID 1, on a server that can nothing beyond IMAP4rev1.
-    The first rule that matches counts: put your own before these to change an answer.
+    The first rule that matches counts: put your own before these to change an answer.  size: a wrong RFC822.SIZE to tell.
     """
     selected = (b'* FLAGS (\\Seen \\Deleted)\r\n* OK [PERMANENTFLAGS (\\Seen \\Deleted \\*)] ok\r\n* 1 EXISTS\r\n* 0 RECENT\r\n'
                 b'* OK [UIDVALIDITY %d] ok\r\n* OK [UIDNEXT 2] ok\r\n' % uidvalidity)
@@ -229,19 +226,20 @@ def one_folder(message=b'Subject: x\r\n\r\nx\r\n', uidvalidity=1):
         (rb'STATUS', b'* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY %d UNSEEN 1)\r\n' % uidvalidity + OK),
         (rb'SELECT', selected + b'{tag} OK [READ-WRITE] done\r\n'),
         (rb'EXAMINE', selected + b'{tag} OK [READ-ONLY] done\r\n'),
-        (rb'UID FETCH', fetch(message)),
+        (rb'UID FETCH', fetch(message, size)),
     ]
 
 
 _SECTION = re.compile(rb'BODY(?:\.PEEK)?(\[([^]]*)\])(?:<(\d+)\.(\d+)>)?', re.IGNORECASE)
 
 
-def fetch(message):
+def fetch(message, size=None):
     """The answer to a FETCH of the only message: what is asked of its body and header, and all else that there is."""
     header = message.partition(b'\r\n\r\n')[0] + b'\r\n\r\n'
 
     def step(conversation):
-        items = [b'UID 1 FLAGS () INTERNALDATE "01-Apr-2026 10:00:00 +0000" RFC822.SIZE %d' % len(message)]
+        items = [b'UID 1 FLAGS () INTERNALDATE "01-Apr-2026 10:00:00 +0000" RFC822.SIZE %d'
+                 % (len(message) if size is None else size)]
         for name, section, start, length in _SECTION.findall(conversation.sent[-1]):
             data = header if section.upper().startswith(b'HEADER') else message
             if start:
