@@ -78,6 +78,21 @@ class Servers(unittest.TestCase):
         context = self.postfix.certificate.client_context()
         self.submit(smtplib.SMTP_SSL('localhost', self.postfix.smtps_port, context=context), 'by smtps')
 
+    def test_wrong_passwords_are_refused_without_growing_delays(self):
+        start = time.monotonic()
+        for _ in range(3):
+            with self.assertRaisesRegex(imaplib.IMAP4.error, 'AUTHENTICATIONFAILED'):
+                self.dovecot.imap(password='wrong')
+        with smtplib.SMTP_SSL('localhost', self.postfix.smtps_port, context=self.postfix.certificate.client_context()) as client:
+            self.assertRaises(smtplib.SMTPAuthenticationError, client.login, 'alice', 'wrong')
+        self.assertLess(time.monotonic() - start, 8)
+
+    def test_changed_password_counts_at_once(self):
+        self.dovecot.add_user('carol', 'before')
+        self.dovecot.imap('carol').logout()
+        self.dovecot.add_user('carol', 'behind')
+        self.dovecot.imap('carol').logout()
+
     def test_unknown_recipient_is_refused(self):
         with smtplib.SMTP('localhost', self.postfix.smtp_port) as client, self.assertRaises(smtplib.SMTPRecipientsRefused):
             client.sendmail('x@example.org', ['unknown@example.com'], messages.letter())

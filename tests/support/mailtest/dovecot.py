@@ -14,6 +14,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 import unittest
 
 from . import certificates, dovecot_config, maildir, process, utf7
@@ -55,6 +56,7 @@ class Dovecot:
         self.lmtp_socket = os.path.join(self.directory, 'lmtp')
         self.auth_socket = os.path.join(self.directory, 'auth')
         self._child = None
+        self._users_mtime = 1
         self._settings = dict(
             layout=layout, separator=separator, prefix=prefix, quota=quota, acl=acl, plugins=plugins, rawlog=rawlog,
             special_use=dovecot_config.SPECIAL_USE if special_use is None else special_use, extra=extra,
@@ -132,17 +134,20 @@ class Dovecot:
     # Users
 
     def add_user(self, user, password='secret'):
+        """Or change the password of one; a running server knows at once."""
         self.users[user] = password
         self._make_home(user)
         self._write_users()
-
-    def set_password(self, user, password):
-        self.add_user(user, password)
+        if self._child:
+            time.sleep(1.01 - time.time() % 1)      # Dovecot looks at the file once in a whole second
 
     def _write_users(self):
         path = os.path.join(self.directory, 'users')
         with open(path + '.new', 'w', encoding='utf-8') as file:
             file.writelines(f'{user}:{{PLAIN}}{password}::::::\n' for user, password in self.users.items())
+        # Dovecot reads it again only when its size or the whole seconds of its mtime differ.
+        self._users_mtime += 1
+        os.utime(path + '.new', (self._users_mtime, self._users_mtime))
         os.replace(path + '.new', path)
 
     def _make_home(self, user):
