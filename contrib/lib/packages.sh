@@ -4,7 +4,7 @@
 # or enabling any server. Sourced by contrib/check and contrib/demo.
 
 packages_build='gcc make autoconf automake pkg-config libc6-dev libfuse3-dev libetpan-dev libsasl2-dev libssl-dev
-	libcurl4-gnutls-dev libsqlite3-dev libinih-dev libjansson-dev libunistring-dev'
+	libcurl4-gnutls-dev libsqlite3-dev libjansson-dev libunistring-dev'
 packages_run='fuse3 libsasl2-modules tzdata'
 packages_servers='dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix openssl python3'
 packages_demo='attr rsync'
