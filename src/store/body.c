@@ -12,8 +12,15 @@
 
 #include "base/cleanup.h"
 
-/* Opening a body again within this time leaves its atime as it is. */
-enum { TOUCH_AFTER_S = 60 };
+enum {
+	TOUCH_AFTER_S = 60, /* opening a body again within this time leaves its atime as it is */
+
+	/*
+	 * After a power cut a file that was written from front to back is too short, if it is not whole. A large one may have been written
+	 * in ranges: its size says nothing, so its bytes go to the disk before it gets its name.
+	 */
+	SYNC_FROM_BYTES = 1 << 20,
+};
 
 void body_name(int64_t row, char out[BODY_NAME_MAX])
 {
@@ -235,6 +242,8 @@ int body_publish(struct bodies *b, int fd, int64_t row, int64_t size_bytes)
 		return -errno;
 	if (st.st_size != size_bytes)
 		return -EINVAL;
+	if (size_bytes >= SYNC_FROM_BYTES && fdatasync(fd) < 0)
+		return -errno;
 	pthread_mutex_lock(&b->lock);
 	r = publish_locked(b, fd, st.st_nlink > 0, row, size_bytes);
 	pthread_mutex_unlock(&b->lock);

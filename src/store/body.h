@@ -25,7 +25,8 @@ bool body_is_cached(struct bodies *b, int64_t row, int64_t size_bytes);
 /* A read-write descriptor on a new temporary file (no name visible to body_open). The caller closes it after publishing or discards it by closing. -ENOSPC, … */
 int body_begin(struct bodies *b);
 /* Gives the temporary file its name: from now on it is the whole body of `row`. When the total is then over the limit, evicts others, down to a tenth
- * below it (never this one; those opened or published in the last seconds last). The descriptor stays the caller's. -EINVAL: the file is not of this size. */
+ * below it (never this one; those opened or published in the last seconds last). The descriptor stays the caller's. -EINVAL: the file is not of this size.
+ * Microseconds, but for 1 MiB and more, which are on the disk first. */
 int body_publish(struct bodies *b, int fd, int64_t row, int64_t size_bytes);
 void body_remove(struct bodies *b, int64_t row);
 
