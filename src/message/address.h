@@ -21,9 +21,13 @@ struct address_list {
 	size_t n;
 };
 
-/* Parses unfolded `text`; group members stand flat in the list. -EINVAL where no sense can be made of it (CR, LF or NUL inside an
- * address among it), -ENOMEM. Appends to *list. */
+/* Parses unfolded `text` and appends to *list; group members stand flat in it, and semicolons separate like commas. -EINVAL where no
+ * sense can be made of it (CR, LF or NUL anywhere, two words without <>, an empty local part or domain), -ENOMEM; *list is as before then. */
 int address_parse(const char *text, size_t len, struct address_list *list);
+
+/* The first mailbox alone; what follows it is not looked at, and may be cut off. */
+int address_parse_first(const char *text, size_t len, struct address_list *list);
+
 void address_list_release(struct address_list *list);
 
 /* local@domain as an SMTP path wants it (RFC 5321 4.1.2): the local part quoted where it must be. */

@@ -96,6 +96,15 @@ static bool parse_word(struct decoder *d, const char *p, struct encoded_word *re
 	return true;
 }
 
+size_t encoded_word_span(const char *text, size_t len)
+{
+	enum { LONGEST = 1000 }; /* a header's longest line (RFC 5322 2.1.1); and no search through the rest for every =? */
+	struct decoder d = { .end = text + (len < LONGEST ? len : LONGEST) };
+	struct encoded_word word;
+
+	return parse_word(&d, text, &word) ? (size_t)(word.end - text) : 0;
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
