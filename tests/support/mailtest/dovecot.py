@@ -57,6 +57,7 @@ class Dovecot:
         self.auth_socket = os.path.join(self.directory, 'auth')
         self._child = None
         self._users_mtime = 1
+        self._paths = {}        # of folders, (name, user): asking doveadm takes 30 ms
         self._settings = dict(
             layout=layout, separator=separator, prefix=prefix, quota=quota, acl=acl, plugins=plugins, rawlog=rawlog,
             special_use=dovecot_config.SPECIAL_USE if special_use is None else special_use, extra=extra,
@@ -183,10 +184,15 @@ class Dovecot:
         name = self.name(folder)
         if name == 'INBOX' and self.layout == 'maildir++':
             return maildir.make(os.path.join(self.directory, 'mail', user, 'Maildir'), self.mail_owner())
+        path = self._paths.get((name, user))
+        if path and os.path.isdir(path):
+            return path
         path = self._path_on_disk(name, user)
         if not os.path.isdir(path):
             self.doveadm('mailbox', 'create', '-u', user, '--', name)
             path = self._path_on_disk(name, user)
+        if self.layout != 'index':      # there a renamed folder keeps its path
+            self._paths[name, user] = path
         return maildir.make(path, self.mail_owner())
 
     def _path_on_disk(self, name, user):

@@ -117,15 +117,15 @@ class Mount:
 
     # Running
 
-    def command(self):
+    def command(self, foreground=True):
         options = ['-o', ','.join(self.options)] if self.options else []
-        return [_program('MAILFS', 'mailfs'), '-f', '--config', self.config_file, *options, *self.arguments, self.name, self.path]
+        return [_program('MAILFS', 'mailfs'), *['-f'] * foreground, '--config', self.config_file, *options, *self.arguments, self.name, self.path]
 
-    def _run(self):
+    def _run(self, foreground=True):
         process.at_exit(self._destroy)
         process.note('unmount', self.path)
         _running.append(self)
-        self._child = process.Child(self.command(), self.log_file, self.environment, self.directory)
+        self._child = process.Child(self.command(foreground), self.log_file, self.environment, self.directory)
 
     def start(self, timeout=20):
         """Returns self once mounted; AssertionError with the log if the daemon ends instead."""
@@ -140,15 +140,23 @@ class Mount:
 
     def start_expect_failure(self, timeout=30):
         """Run it where it must refuse: (exit status, what it wrote).  AssertionError if it mounts or does not end."""
+        status, text = self._run_to_end(timeout, foreground=True)
+        self._forget()
+        return status, text
+
+    def start_in_background(self, timeout=30):
+        """Without -f: the command must return once it has mounted, or failed: (exit status, what it wrote)."""
+        return self._run_to_end(timeout, foreground=False)
+
+    def _run_to_end(self, timeout, foreground):
         before = len(self.log())
-        self._run()
+        self._run(foreground)
         try:
             status = self._child.process.wait(timeout)
         except subprocess.TimeoutExpired:
             mounted = is_mounted(self.path)
             self._destroy()
-            raise AssertionError(f'mailfs {"mounted" if mounted else "hung"} where it must refuse:\n{self.log()}') from None
-        self._forget()
+            raise AssertionError(f'mailfs {"mounted" if mounted else "hung"} where it must return:\n{self.log()}') from None
         return status, self.log()[before:]
 
     def unmount(self, timeout=10):
