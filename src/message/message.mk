@@ -12,13 +12,14 @@ src_libmessage_a_SOURCES = \
 	src/message/folder_name.c src/message/folder_name.h \
 	src/message/folder_pattern.c \
 	src/message/header.c src/message/header.h \
-	src/message/mime.h \
+	src/message/mime.c src/message/mime.h \
 	src/message/modified_utf7.c src/message/modified_utf7.h \
 	src/message/name.c src/message/name.h \
 	src/message/posix_zone.c src/message/posix_zone.h
 
 if HAVE_CMOCKA
-MESSAGE_TESTS = tests/unit/test_address tests/unit/test_date tests/unit/test_encoded_word tests/unit/test_flags tests/unit/test_folder_name tests/unit/test_header tests/unit/test_name
+MESSAGE_TESTS = tests/unit/test_address tests/unit/test_date tests/unit/test_encoded_word tests/unit/test_flags tests/unit/test_folder_name tests/unit/test_header \
+	tests/unit/test_mime tests/unit/test_name
 check_PROGRAMS += $(MESSAGE_TESTS)
 TESTS += $(MESSAGE_TESTS)
 tests_unit_test_address_LDADD = $(LINK_message) $(CMOCKA_LIBS)
@@ -27,5 +28,6 @@ tests_unit_test_encoded_word_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_flags_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_folder_name_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_header_LDADD = $(LINK_message) $(CMOCKA_LIBS)
+tests_unit_test_mime_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_name_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 endif

@@ -10,10 +10,12 @@
 
 #include "base/buf.h"
 
-/* The value of a parameter of a structured field value ("text/plain; charset=utf-8"), unquoted, RFC 2231 decoded. -ENOENT. */
+/* The value of a parameter of an unfolded structured field value ("text/plain; charset=utf-8"): unquoted; RFC 2231 sections joined and decoded
+ * to UTF-8; else as it stands, which in a file name may well be encoded words. -ENOENT when there is none, -ENOMEM. */
 int mime_parameter(const char *value, size_t len, const char *name, struct buf *out);
 
-/* Whether the message is a multipart whose closing boundary line is missing: an upload that was cut off. */
+/* Whether the message is a multipart whose closing boundary line (the outermost one) is missing, or which names no boundary: an upload that
+ * was cut off. */
 bool mime_is_unfinished(const char *message, size_t len);
 
 /* Whether bytes begin like an RFC 5322 message: at least one well-formed field before anything else. A leading mbox "From " line is
