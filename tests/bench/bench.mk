@@ -1,0 +1,8 @@
+# Not part of make check: figures against mbsync and a bare socket, on a machine that does nothing else. Each exits 1 when it is over a bound.
+BENCHES = tests/bench/bench_read.py tests/bench/bench_list.py
+EXTRA_DIST += $(BENCHES) tests/bench/figures.py tests/bench/bare_fetch.py
+
+bench: all
+	@$(AM_TESTS_ENVIRONMENT) failed=0; \
+	for bench in $(BENCHES); do /usr/bin/python3 $(srcdir)/$$bench || failed=1; done; exit $$failed
+.PHONY: bench

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Listing a folder of a hundred thousand messages: for the first time, against a bare FETCH of the same items; again after a remount.
+
+The bare FETCH is one command on a TLS socket, its replies thrown away, timed from connect to the tagged OK; mailfs is timed from its
+start to the end of `ls`. The items are those that mailfs itself asks for, as Dovecot recorded them. The server's cache is warmed by one
+identical FETCH, whose time is printed as the cold figure.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+
+import bare_fetch
+import figures
+import mailtest
+
+COLD_AT_MOST = 2.0
+WARM_AT_MOST_S_PER_100000 = 1.0
+RSS_AT_MOST_MIB = 64
+
+
+def account(server, names):
+    return mailtest.account(server, names=names)
+
+
+def items_asked_for(names):
+    """What mailfs asks of each message when it first lists a folder."""
+    with mailtest.Dovecot(rawlog=True) as server:
+        server.fill(3, small=True)
+        with mailtest.Mount(account(server, names)) as mount:
+            mount.files()
+        found = re.search(r'UID FETCH \S+ (\(.*\bRFC822\.SIZE\b.*\))', server.commands())
+    if not found:
+        raise RuntimeError('mailfs listed a folder without UID FETCH … RFC822.SIZE')
+    return re.sub(r'\s*\((CHANGEDSINCE|VANISHED).*', '', found.group(1))
+
+
+def ls(mount, *options, count):
+    """Seconds; every message must be there."""
+    with figures.Stopwatch() as watch:
+        result = subprocess.run(['ls', *options, mount / 'INBOX'], stdout=subprocess.PIPE, check=True, env={'LC_ALL': 'C'})
+    lines = result.stdout.count(b'.eml\n')
+    if lines != count:
+        raise RuntimeError(f'ls showed {lines} messages of {count}:\n{mount.log()}')
+    return watch.seconds
+
+
+def measure(table, server, names, count, runs):
+    items = items_asked_for(names)
+    table.note(f'names = {names}', items)
+    bare, cold, warm, memory = [], [], [], []
+    with figures.Stopwatch() as first:
+        size = bare_fetch.fetch(server, items)
+    table.seconds(f'bare FETCH, server cold ({size / 1e6:.1f} MB)', first.seconds)
+    for _ in range(runs):
+        with figures.Stopwatch() as watch:
+            bare_fetch.fetch(server, items)
+        bare.append(watch.seconds)
+        mount = mailtest.Mount(account(server, names))
+        with figures.mounted(mount) as mounting_s:
+            cold.append(mounting_s + ls(mount, count=count))
+            memory.append(mount.rss_peak_kib())
+            mount.remount()
+            warm.append(ls(mount, '-l', count=count))
+            memory.append(mount.rss_peak_kib())
+        shutil.rmtree(mount.directory)
+    base = table.seconds('bare FETCH', bare)
+    total = table.seconds('mailfs: mount and ls', cold)
+    table.ratio('mailfs / bare FETCH', total, base, COLD_AT_MOST)
+    again = table.seconds('mailfs: ls -l after a remount', warm)
+    table.bound('for 100,000', again * 100000 / count, 's', WARM_AT_MOST_S_PER_100000)
+    table.bound('peak memory', max(memory) / 1024, 'MiB', RSS_AT_MOST_MIB)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--messages', type=int, default=100000)
+    parser.add_argument('--runs', type=int, default=3)
+    parser.add_argument('--names', choices=('subject', 'uid'), action='append')
+    arguments = parser.parse_args()
+    with mailtest.Dovecot() as server:
+        server.fill(arguments.messages, small=True)
+        table = figures.Figures(f'listing {arguments.messages} messages')
+        for names in arguments.names or ('subject', 'uid'):
+            measure(table, server, names, arguments.messages, arguments.runs)
+    return table.exit_status()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,115 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reading a whole folder through a new mount, against mbsync pulling it: both from the start of the program to the last byte.
+
+One Dovecot, over TLS, its caches warmed by one pull that does not count. mbsync writes a new Maildir without fsync; mailfs has an empty
+cache, and `find` and `cat` read every message. Runs take turns.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+
+import figures
+import mailtest
+
+AT_MOST = 2.0
+
+MBSYNCRC = '''FSync no
+IMAPAccount server
+Host localhost
+Port {port}
+User alice
+Pass {password}
+{tls}
+CertificateFile {ca_file}
+AuthMechs PLAIN
+
+IMAPStore far
+Account server
+
+MaildirStore near
+Path {directory}/
+Inbox {directory}/INBOX
+
+Channel all
+Far :far:
+Near :near:
+Patterns INBOX
+Sync Pull
+Create Near
+Remove None
+Expunge None
+SyncState *
+'''
+
+
+def mbsync_tls():
+    """1.5 renamed the key."""
+    version = subprocess.run(['mbsync', '--version'], capture_output=True, text=True, check=True).stdout.split()[-1]
+    return 'SSLType IMAPS' if version.startswith(('1.3', '1.4')) else 'TLSType IMAPS'
+
+
+def pull(server):
+    """Seconds that mbsync takes, and how many messages it kept: it fetches those without an empty line after the headers, too, but drops them."""
+    directory = mailtest.temporary_directory('bench-mbsync-')
+    configuration = os.path.join(directory, 'mbsyncrc')
+    with open(configuration, 'w', encoding='utf-8') as file:
+        file.write(MBSYNCRC.format(port=server.imaps_port, password=server.users['alice'], ca_file=server.ca_file,
+                                   directory=directory, tls=mbsync_tls()))
+    with figures.Stopwatch() as watch:
+        subprocess.run(['mbsync', '-qq', '-c', configuration, 'all'], check=True, stdin=subprocess.DEVNULL)
+    kept = sum(len(os.listdir(os.path.join(directory, 'INBOX', name))) for name in ('cur', 'new'))
+    shutil.rmtree(directory)
+    return watch.seconds, kept
+
+
+def read_all(mount):
+    """Number of bytes in all messages."""
+    command = 'find . -type f -exec cat {} + | wc -c'
+    result = subprocess.run(['sh', '-c', command], cwd=mount / 'INBOX', stdout=subprocess.PIPE, check=True)
+    return int(result.stdout)
+
+
+def read_cold(server, size):
+    """Seconds until mounted, from then on until all is read, and to read it again."""
+    mount = mailtest.Mount(mailtest.account(server))
+    with figures.mounted(mount) as mounting_s:
+        with figures.Stopwatch() as reading:
+            got = read_all(mount)
+        if got != size:
+            raise RuntimeError(f'read {got} bytes of {size}:\n{mount.log()}')
+        with figures.Stopwatch() as again:
+            read_all(mount)
+    shutil.rmtree(mount.directory)
+    return mounting_s, reading.seconds, again.seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--messages', type=int, default=10000)
+    parser.add_argument('--runs', type=int, default=3)
+    arguments = parser.parse_args()
+    with mailtest.Dovecot() as server:
+        server.fill(arguments.messages)
+        size = sum(len(data) for _, data in server.messages().values())
+        table = figures.Figures(f'cold read of {arguments.messages} messages, {size / 1e6:.1f} MB')
+        _, kept = pull(server)
+        table.note('mbsync keeps', f'{kept} messages')
+        pulls, reads = [], []
+        for _ in range(arguments.runs):
+            pulls.append(pull(server)[0])
+            reads.append(read_cold(server, size))
+        base = table.seconds('mbsync', pulls)
+        table.seconds('mailfs: mount', [run[0] for run in reads])
+        table.seconds('mailfs: list and read', [run[1] for run in reads])
+        table.seconds('mailfs: read again', [run[2] for run in reads])
+        total = table.seconds('mailfs: mount, list and read', [run[0] + run[1] for run in reads])
+        table.ratio('mailfs / mbsync', total, base, AT_MOST)
+    return table.exit_status()
+
+
+if __name__ == '__main__':
+    sys.exit(main())
