@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "backend/imap_guard.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+
+enum { GUARD_BUFFER = 64 * 1024, GUARD_ROOM = 16 * 1024 };
+
+/* Chatter ("* OK Still searching") keeps a silent server alive, but not for ever: this many times the timeout. */
+enum { GUARD_CHATTER_TIMES = 60 };
+
+const struct imap_limits imap_limits_default = {
+	.line = 64 * 1024,
+	.long_line = 16 * 1024 * 1024,
+	.literals = 1024 * 1024,
+	.body = INT64_C(1) << 30,
+	.rate_bytes = 1024,
+};
+
+bool imap_text_is(struct imap_text text, const char *word)
+{
+	return text.len == strlen(word) && !strncasecmp(text.data, word, text.len);
+}
+
+int imap_guard_init(struct imap_guard *g, const struct imap_source *source, const struct imap_limits *limits)
+{
+	*g = (struct imap_guard){ .source = *source, .limits = *limits, .head = BUF_INIT, .why = BUF_INIT };
+	g->in = malloc(GUARD_BUFFER);
+	if (!g->in)
+		return -ENOMEM;
+	g->cap = GUARD_BUFFER;
+	g->progress_ms = clock_monotonic_ms();
+	return 0;
+}
+
+void imap_guard_release(struct imap_guard *g)
+{
+	free(g->in);
+	buf_release(&g->head);
+	buf_release(&g->why);
+	*g = (struct imap_guard){ .error = -ENOTCONN };
+}
+
+int imap_guard_fail(struct imap_guard *g, int error, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	if (g->error)
+		return g->error;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	buf_truncate(&g->why, 0);
+	buf_append_str(&g->why, text);
+	g->error = error;
+	return error;
+}
+
+bool imap_guard_has_more(const struct imap_guard *g)
+{
+	return g->end > g->start + g->last;
+}
+
+int imap_guard_write(struct imap_guard *g, const void *data, size_t len)
+{
+	int r;
+
+	if (g->error)
+		return g->error;
+	g->progress_ms = clock_monotonic_ms();
+	r = g->source.write(g->source.userdata, data, len);
+	if (r < 0)
+		return imap_guard_fail(g, r, "cannot send to the server: %s", strerror(-r));
+	return 0;
+}
+
+/* Makes room behind `end` for at least `room` bytes. */
+static int guard_reserve(struct imap_guard *g, size_t room)
+{
+	size_t held = g->end - g->start, cap = GUARD_BUFFER;
+	char *in;
+
+	if (g->start && held)
+		memmove(g->in, g->in + g->start, held);
+	g->start = 0;
+	g->end = held;
+	while (cap < held + room)
+		cap *= 2;
+	if (cap <= g->cap && (g->cap == GUARD_BUFFER || cap > GUARD_BUFFER))
+		return 0;
+	in = realloc(g->in, cap);
+	if (!in)
+		return imap_guard_fail(g, -ENOMEM, "no memory for a response");
+	g->in = in;
+	g->cap = cap;
+	return 0;
+}
+
+static void guard_part_begins(struct imap_guard *g)
+{
+	g->part_since_ms = -1;
+	g->part_bytes = 0;
+}
+
+/* After `n` more bytes of a line or literal that is still incomplete: is it too slow? */
+static int guard_check_pace(struct imap_guard *g, size_t n)
+{
+	int64_t now = clock_monotonic_ms();
+	int64_t timeout_ms = (int64_t)g->limits.timeout_s * 1000;
+
+	g->part_bytes += (int64_t)n;
+	if (g->part_since_ms < 0)
+		g->part_since_ms = now;
+	if (now - g->part_since_ms > timeout_ms + g->part_bytes * 1000 / g->limits.rate_bytes)
+		return imap_guard_fail(g, -ETIMEDOUT, "the server sends too slowly (%lld bytes of a response in %lld s)",
+				       (long long)g->part_bytes, (long long)(now - g->part_since_ms) / 1000);
+	if (now - g->progress_ms > timeout_ms * GUARD_CHATTER_TIMES)
+		return imap_guard_fail(g, -ETIMEDOUT, "the server goes on talking without an answer");
+	return 0;
+}
+
+static int guard_read(struct imap_guard *g, void *data, size_t len, size_t *ret_n)
+{
+	ssize_t n = g->source.read(g->source.userdata, data, len);
+
+	if (n == 0)
+		return imap_guard_fail(g, -ENOTCONN, "the server closed the connection");
+	if (n < 0)
+		return imap_guard_fail(g, (int)n, "%s", n == -ETIMEDOUT ? "the server does not answer" : strerror((int)-n));
+	*ret_n = (size_t)n;
+	return guard_check_pace(g, (size_t)n);
+}
+
+/* Reads more of the response at `start`, of which the caller wants `room` bytes more. */
+static int guard_fill(struct imap_guard *g, size_t room)
+{
+	size_t n = 0;
+	int r;
+
+	if (g->cap - g->end < room || g->cap - g->end < GUARD_ROOM) {
+		r = guard_reserve(g, room > GUARD_ROOM ? room : GUARD_ROOM);
+		if (r < 0)
+			return r;
+	}
+	r = guard_read(g, g->in + g->end, g->cap - g->end, &n);
+	if (r < 0)
+		return r;
+	g->end += n;
+	return 0;
+}
+
+/* Whether the response that begins so lists things without an end to them. */
+static bool guard_is_long(const char *text, size_t len)
+{
+	static const char *const words[] = { "SEARCH ", "ESEARCH ", "VANISHED ", "CAPABILITY " };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t n = strlen(words[i]);
+
+		if (len >= n + 2 && !strncasecmp(text + 2, words[i], n))
+			return true;
+	}
+	return false;
+}
+
+/* Finds the end of the line that begins `offset` bytes behind `start`; *ret_end is behind its LF. `before`: bytes of earlier lines of the same response. */
+static int guard_find_line(struct imap_guard *g, size_t offset, size_t before, size_t *ret_end)
+{
+	size_t scanned = offset, limit = g->limits.line, held;
+	const char *lf;
+	int r;
+
+	guard_part_begins(g);
+	for (;;) {
+		held = g->end - g->start;
+		lf = held > scanned ? memchr(g->in + g->start + scanned, '\n', held - scanned) : NULL;
+		scanned = lf ? (size_t)(lf - (g->in + g->start)) + 1 : held;
+		if (scanned - offset + before > limit) {
+			if (limit < g->limits.long_line && !before && !offset && guard_is_long(g->in + g->start, held))
+				limit = g->limits.long_line;
+			if (scanned - offset + before > limit)
+				return imap_guard_fail(g, -EPROTO, "the server sent a line of more than %zu bytes", limit);
+		}
+		if (lf) {
+			*ret_end = scanned;
+			return 0;
+		}
+		if (held == offset)
+			guard_part_begins(g); /* silence before the first byte is the stream's affair */
+		r = guard_fill(g, 1);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* Only untagged data has literals: the text of OK, NO, BAD, BYE, PREAUTH and of tagged lines may end in a brace. */
+static bool guard_may_have_literals(const char *line, size_t len)
+{
+	static const char *const words[] = { "OK", "NO", "BAD", "BYE", "PREAUTH" };
+	size_t i;
+
+	if (len < 3 || line[0] != '*' || line[1] != ' ')
+		return false;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t n = strlen(words[i]);
+
+		if (len > n + 2 && !strncasecmp(line + 2, words[i], n) && isspace((unsigned char)line[2 + n]))
+			return false;
+	}
+	return true;
+}
+
+/* "{123}" before the line end of line[0, len): its value and where the brace stands. False without one; digits that no limit allows give INT64_MAX. */
+static bool guard_literal(const char *line, size_t len, int64_t *ret_size, size_t *ret_brace)
+{
+	size_t at = len;
+	int64_t size = 0, factor = 1;
+
+	if (at && line[at - 1] == '\n')
+		at--;
+	if (at && line[at - 1] == '\r')
+		at--;
+	if (at < 3 || line[at - 1] != '}' || !isdigit((unsigned char)line[at - 2]))
+		return false;
+	for (at -= 2; isdigit((unsigned char)line[at]); at--) {
+		if (factor > INT64_C(1000000000000) && line[at] != '0')
+			size = INT64_MAX;
+		if (size < INT64_MAX && factor <= INT64_C(1000000000000))
+			size += (line[at] - '0') * factor;
+		if (factor <= INT64_C(1000000000000))
+			factor *= 10;
+		if (!at)
+			return false;
+	}
+	if (line[at] != '{')
+		return false;
+	*ret_size = size;
+	*ret_brace = at;
+	return true;
+}
+
+/* Whether what stands before a literal's brace says that it is BODY[] (*ret_origin -1) or BODY[]<n> (n). */
+static bool guard_is_body(const char *text, size_t len, int64_t *ret_origin)
+{
+	int64_t factor = 1;
+
+	*ret_origin = -1;
+	if (len && text[len - 1] == '~')
+		len--;
+	if (!len || text[--len] != ' ')
+		return false;
+	if (len && text[len - 1] == '>') {
+		*ret_origin = 0;
+		for (len--; len && isdigit((unsigned char)text[len - 1]) && factor < INT64_MAX / 100; len--, factor *= 10)
+			*ret_origin += (text[len - 1] - '0') * factor;
+		if (!len || text[--len] != '<')
+			return false;
+	}
+	return len >= 7 && !strncasecmp(text + len - 6, "BODY[]", 6) && (text[len - 7] == ' ' || text[len - 7] == '(');
+}
+
+/* The UID in a FETCH response's text up to its body, 0 if it is not there. */
+static uint32_t guard_uid_before(const char *text, size_t len)
+{
+	uint64_t uid = 0;
+	size_t i;
+
+	for (i = 1; i + 4 < len; i++)
+		if ((text[i - 1] == '(' || text[i - 1] == ' ') && !strncasecmp(text + i, "UID ", 4))
+			break;
+	for (i += 4; i < len && isdigit((unsigned char)text[i]) && uid <= UINT32_MAX; i++)
+		uid = uid * 10 + (uint64_t)(text[i] - '0');
+	return uid <= UINT32_MAX ? (uint32_t)uid : 0;
+}
+
+static int guard_body_data(struct imap_guard *g, const void *data, size_t len)
+{
+	int r = g->body->data(g->body->userdata, data, len);
+
+	return r < 0 ? imap_guard_fail(g, r, "the message could not be put away: %s", strerror(-r)) : 0;
+}
+
+/* The literal behind in[start, start + line_end) goes to the sink; its text so far moves to `head`. */
+static int guard_divert(struct imap_guard *g, size_t brace, size_t line_end, int64_t origin, int64_t size)
+{
+	int r;
+
+	if (size > g->limits.body)
+		return imap_guard_fail(g, -EPROTO, "the server announces a message of %lld bytes", (long long)size);
+	buf_truncate(&g->head, 0);
+	if (buf_append(&g->head, g->in + g->start, brace) < 0 || buf_append_str(&g->head, "{0}\r\n") < 0)
+		return imap_guard_fail(g, -ENOMEM, "no memory for a response");
+	r = g->body->begin(g->body->userdata, guard_uid_before(g->head.data, brace), origin, size);
+	if (r < 0)
+		return imap_guard_fail(g, r, "the message could not be put away: %s", strerror(-r));
+	g->start += line_end;
+	guard_part_begins(g);
+	while (size > 0) {
+		size_t n = g->end - g->start;
+
+		if (!n) {
+			g->start = g->end = 0;
+			r = guard_fill(g, 1);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if ((int64_t)n > size)
+			n = (size_t)size;
+		r = guard_body_data(g, g->in + g->start, n);
+		if (r < 0)
+			return r;
+		g->start += n;
+		size -= (int64_t)n;
+	}
+	return 0;
+}
+
+/* Waits until `offset` bytes of the response are there. */
+static int guard_await(struct imap_guard *g, size_t offset)
+{
+	int r;
+
+	guard_part_begins(g);
+	while (g->end - g->start < offset) {
+		r = guard_fill(g, offset - (g->end - g->start));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Gathers one response at `start`. *ret_len is its length there; what was diverted before it is in `head`. */
+static int guard_gather(struct imap_guard *g, bool *ret_diverted, size_t *ret_len)
+{
+	size_t line = 0, end = 0, brace, text = 0, literals = 0;
+	bool diverted = false;
+	int64_t size, origin;
+	int r;
+
+	for (;;) {
+		r = guard_find_line(g, line, text, &end);
+		if (r < 0)
+			return r;
+		if (!diverted && !line && !guard_may_have_literals(g->in + g->start, end))
+			break;
+		if (!guard_literal(g->in + g->start + line, end - line, &size, &brace))
+			break;
+		text += end - line;
+		if (g->body && guard_is_body(g->in + g->start + line, brace, &origin)) {
+			if (diverted || line)
+				return imap_guard_fail(g, -EPROTO, "the server sent a message in an unexpected shape");
+			r = guard_divert(g, brace, end, origin, size);
+			if (r < 0)
+				return r;
+			diverted = true;
+			line = 0;
+			continue;
+		}
+		if (size > (int64_t)(g->limits.literals - literals))
+			return imap_guard_fail(g, -EPROTO, "the server announces a literal of %lld bytes", (long long)size);
+		literals += (size_t)size;
+		line = end + (size_t)size;
+		r = guard_await(g, line);
+		if (r < 0)
+			return r;
+	}
+	*ret_diverted = diverted;
+	*ret_len = end;
+	return 0;
+}
+
+static struct imap_text text_cut_word(struct imap_text *rest)
+{
+	struct imap_text word = *rest;
+	const char *space = memchr(rest->data, ' ', rest->len);
+
+	if (space)
+		word.len = (size_t)(space - rest->data);
+	rest->data += word.len;
+	rest->len -= word.len;
+	if (rest->len) {
+		rest->data++;
+		rest->len--;
+	}
+	return word;
+}
+
+static bool text_number(struct imap_text text, uint32_t *ret)
+{
+	uint64_t value = 0;
+	size_t i;
+
+	if (!text.len || text.len > 10)
+		return false;
+	for (i = 0; i < text.len; i++) {
+		if (!isdigit((unsigned char)text.data[i]))
+			return false;
+		value = value * 10 + (uint64_t)(text.data[i] - '0');
+	}
+	*ret = (uint32_t)value;
+	return value <= UINT32_MAX;
+}
+
+static bool guard_split(struct imap_response *response)
+{
+	struct imap_text rest = response->all;
+
+	while (rest.len && (rest.data[rest.len - 1] == '\n' || rest.data[rest.len - 1] == '\r'))
+		rest.len--;
+	if (rest.len && rest.data[0] == '+') {
+		response->kind = RESPONSE_CONTINUATION;
+		text_cut_word(&rest);
+		response->rest = rest;
+		return true;
+	}
+	response->tag = text_cut_word(&rest);
+	response->kind = imap_text_is(response->tag, "*") ? RESPONSE_UNTAGGED : RESPONSE_TAGGED;
+	response->word = text_cut_word(&rest);
+	if (response->kind == RESPONSE_UNTAGGED && text_number(response->word, &response->number))
+		response->word = text_cut_word(&rest);
+	response->rest = rest;
+	if (response->kind == RESPONSE_UNTAGGED)
+		return response->word.len > 0;
+	return imap_text_is(response->word, "OK") || imap_text_is(response->word, "NO") || imap_text_is(response->word, "BAD");
+}
+
+static int guard_not_imap(struct imap_guard *g, struct imap_text all)
+{
+	char shown[41];
+	size_t i;
+
+	for (i = 0; i < all.len && i < sizeof(shown) - 1 && all.data[i] != '\r' && all.data[i] != '\n'; i++)
+		shown[i] = isprint((unsigned char)all.data[i]) ? all.data[i] : '?';
+	shown[i] = '\0';
+	return imap_guard_fail(g, -EPROTO, "the server does not speak IMAP: \"%s\"", shown);
+}
+
+/* What brings an answer nearer. All else says only that the server is alive. */
+static bool guard_is_progress(const struct imap_response *response)
+{
+	static const char *const words[] = { "FETCH", "LIST", "LSUB", "SEARCH", "ESEARCH", "VANISHED", "STATUS" };
+
+	if (response->kind != RESPONSE_UNTAGGED)
+		return true;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (imap_text_is(response->word, words[i]))
+			return true;
+	return false;
+}
+
+int imap_guard_next(struct imap_guard *g, struct imap_response *ret)
+{
+	struct imap_response response;
+	bool diverted = false;
+	size_t len = 0;
+	int r;
+
+	if (g->error)
+		return g->error;
+	do {
+		g->start += g->last;
+		g->last = 0;
+		r = guard_gather(g, &diverted, &len);
+		if (r < 0)
+			return r;
+		g->last = len;
+	} while (!diverted && len <= 2 && memchr("\r\n", g->in[g->start], 2));
+
+	response = (struct imap_response){ .all = { g->in + g->start, len }, .body_diverted = diverted };
+	if (diverted) {
+		if (buf_append(&g->head, g->in + g->start, len) < 0)
+			return imap_guard_fail(g, -ENOMEM, "no memory for a response");
+		response.all = (struct imap_text){ g->head.data, g->head.len };
+	}
+	if (!guard_split(&response))
+		return guard_not_imap(g, response.all);
+	if (guard_is_progress(&response)) {
+		g->progress_ms = clock_monotonic_ms();
+		if (g->answered)
+			*g->answered = true;
+	}
+	*ret = response;
+	return 0;
+}
