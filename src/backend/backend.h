@@ -47,11 +47,11 @@ enum folder_attribute {
 enum special_use { USE_NONE, USE_ALL, USE_ARCHIVE, USE_DRAFTS, USE_FLAGGED, USE_JUNK, USE_SENT, USE_TRASH, USE_IMPORTANT };
 
 struct backend_folder {
-	const char *wire;	    /* as the server names it, NUL-terminated; borrowed during the callback */
-	bool wire_is_utf8;	    /* else modified UTF-7 */
-	char delimiter;		    /* 0: flat */
-	size_t prefix_len;	    /* bytes of `wire` that are the personal namespace's prefix, to be left out of the tree */
-	unsigned attributes;	    /* enum folder_attribute */
+	const char *wire;    /* as the server names it, NUL-terminated; borrowed during the callback */
+	bool wire_is_utf8;   /* else modified UTF-7 */
+	char delimiter;	     /* 0: flat */
+	size_t prefix_len;   /* bytes of `wire` that are the personal namespace's prefix, to be left out of the tree */
+	unsigned attributes; /* enum folder_attribute */
 	enum special_use special_use;
 };
 
@@ -134,6 +134,8 @@ struct backend_ops {
 	int (*open)(const struct backend_options *options, struct backend **ret, struct buf *why);
 	void (*close)(struct backend *b);
 	void (*abort)(struct backend *b);
+	/* A session that is broken begins anew at the same address, so that an abort from another thread finds it. */
+	int (*reopen)(struct backend *b);
 	int (*list)(struct backend *b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata);
 	int (*status)(struct backend *b, const char *folder, struct backend_status *ret);
 	int (*sync)(struct backend *b, const char *folder, const struct backend_known *known, const struct backend_sync_sink *sink);
@@ -159,6 +161,8 @@ struct backend {
 	const struct backend_options *options;
 	struct buf why; /* own; the last error in words, the server's where it said something */
 	bool broken;	/* the session is lost: only close is left */
+	bool answered;	/* the server said something during the call under way: it will not be repeated */
+	bool used;	/* a call succeeded on this connection */
 };
 
 /* The protocol for a URL. Never NULL for imap; NULL when there is none. */
@@ -170,8 +174,9 @@ void backend_close(struct backend *b);
 void backend_abort(struct backend *b);
 const char *backend_why(const struct backend *b);
 
-/* In all of these *b may be replaced by a new session when the call is safe to repeat and the old one turned out dead (a reconnect after idleness). *b never becomes
- * NULL: after a failure (*b)->broken tells whether it can still be used and backend_why() what happened. ret_* untouched on failure. */
+/* All of these open a broken session anew first, and do so once when one that had worked turns out dead before it said a word (idleness) and the call is safe to repeat. *b
+ * stays the same pointer throughout: backend_abort() from another thread is safe until backend_close(). After a failure (*b)->broken tells whether the connection was lost, and
+ * backend_why() what happened. ret_* untouched on failure. */
 int backend_list(struct backend **b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata);
 int backend_status(struct backend **b, const char *folder, struct backend_status *ret);
 int backend_sync(struct backend **b, const char *folder, const struct backend_known *known, const struct backend_sync_sink *sink);

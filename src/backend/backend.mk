@@ -1,8 +1,24 @@
 noinst_LIBRARIES += src/libbackend.a
 src_libbackend_a_SOURCES = \
-	src/backend/backend.h \
+	src/backend/backend.c src/backend/backend.h \
+	src/backend/imap.c src/backend/imap.h \
+	src/backend/imap_append.c src/backend/imap_append.h \
+	src/backend/imap_auth.c src/backend/imap_auth.h \
+	src/backend/imap_command.c src/backend/imap_command.h \
+	src/backend/imap_describe.c src/backend/imap_describe.h \
+	src/backend/imap_etpan.c src/backend/imap_etpan.h \
+	src/backend/imap_fetch.c src/backend/imap_fetch.h \
 	src/backend/imap_guard.c src/backend/imap_guard.h \
+	src/backend/imap_list.c src/backend/imap_list.h \
+	src/backend/imap_quota.c src/backend/imap_quota.h \
 	src/backend/imap_record.c src/backend/imap_record.h \
 	src/backend/imap_reply.c src/backend/imap_reply.h \
+	src/backend/imap_search.c src/backend/imap_search.h \
+	src/backend/imap_select.c src/backend/imap_select.h \
+	src/backend/imap_session.c src/backend/imap_session.h \
 	src/backend/imap_shape.c src/backend/imap_shape.h \
+	src/backend/imap_sync.c src/backend/imap_sync.h \
 	src/backend/uid_set.c src/backend/uid_set.h
+
+check_PROGRAMS += tests/protocol/imap_client
+tests_protocol_imap_client_LDADD = $(LINK_backend)

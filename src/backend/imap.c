@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "backend/imap.h"
+
+#include "backend/imap_append.h"
+#include "backend/imap_fetch.h"
+#include "backend/imap_list.h"
+#include "backend/imap_quota.h"
+#include "backend/imap_search.h"
+#include "backend/imap_select.h"
+#include "backend/imap_session.h"
+#include "backend/imap_sync.h"
+
+const struct backend_ops imap_backend = {
+	.name = "imap",
+	.open = imap_session_open,
+	.close = imap_session_close,
+	.abort = imap_session_abort,
+	.reopen = imap_session_reopen,
+	.list = imap_list,
+	.status = imap_status,
+	.sync = imap_sync,
+	.fetch = imap_fetch,
+	.append = imap_append,
+	.create = imap_create,
+	.search_message_id = imap_search_message_id,
+	.quota = imap_quota,
+	.rights = imap_rights,
+	.noop = imap_session_noop,
+	.describe = imap_session_describe,
+};

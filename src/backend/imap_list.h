@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The folders of an account: LIST with what LIST-EXTENDED and SPECIAL-USE add (RFC 5258, RFC 6154), else LSUB beside it, in every namespace (RFC 2342).
+ */
+#ifndef MAILFS_IMAP_LIST_H
+#define MAILFS_IMAP_LIST_H
+
+#include "backend/imap_session.h"
+
+int imap_list(struct backend *b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata);
+
+#endif

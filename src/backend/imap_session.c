@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "backend/imap_session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "backend/imap.h"
+#include "backend/imap_auth.h"
+#include "backend/imap_command.h"
+#include "backend/imap_etpan.h"
+#include "base/log.h"
+#include "config.h"
+#include "net/stream.h"
+
+/* What each word of CAPABILITY lets us do. IMAP4rev2 (RFC 9051 section 1.3) stands for many. */
+static const struct {
+	const char *word;
+	unsigned capabilities;
+} capability_words[] = {
+	{ "STARTTLS", CAP_STARTTLS },
+	{ "LOGINDISABLED", CAP_LOGINDISABLED },
+	{ "SASL-IR", CAP_SASL_IR },
+	{ "ID", CAP_ID },
+	{ "NAMESPACE", CAP_NAMESPACE },
+	{ "LIST-EXTENDED", CAP_LIST_EXTENDED },
+	{ "SPECIAL-USE", CAP_SPECIAL_USE },
+	{ "CREATE-SPECIAL-USE", CAP_CREATE_SPECIAL_USE },
+	{ "CONDSTORE", CAP_CONDSTORE },
+	{ "QRESYNC", CAP_CONDSTORE },
+	{ "ESEARCH", CAP_ESEARCH },
+	{ "LITERAL+", CAP_LITERAL_PLUS },
+	{ "LITERAL-", CAP_LITERAL_MINUS },
+	{ "QUOTA", CAP_QUOTA },
+	{ "ACL", CAP_ACL },
+	{ "UTF8=ONLY", CAP_UTF8_ONLY },
+	{ "IMAP4rev2", CAP_SASL_IR | CAP_NAMESPACE | CAP_LIST_EXTENDED | CAP_SPECIAL_USE | CAP_ESEARCH | CAP_LITERAL_MINUS },
+};
+
+/* ------------------------------------------------------------ errors */
+
+int imap_session_fail(struct imap_session *s, int error, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	buf_truncate(&s->base.why, 0);
+	buf_append_str(&s->base.why, text);
+	return error;
+}
+
+int imap_session_lost(struct imap_session *s)
+{
+	s->base.broken = true;
+	if (s->record.bye.len)
+		return imap_session_fail(s, s->guard.error, "%s: the server says: %s", buf_str(&s->guard.why),
+					 buf_str(&s->record.bye));
+	return imap_session_fail(s, s->guard.error, "%s", buf_str(&s->guard.why));
+}
+
+static void session_init_record(struct imap_session *s)
+{
+	const struct backend_options *o = s->base.options;
+	bool trusted = o->url->transport != URL_STARTTLS || (s->stream && stream_is_tls(s->stream));
+
+	imap_record_init(&s->record, trusted ? o->alert : NULL, o->userdata);
+}
+
+/* ------------------------------------------------------------ capabilities */
+
+bool imap_session_offers(const struct imap_session *s, const char *word)
+{
+	const char *at = buf_str(&s->record.capabilities);
+	size_t len = strlen(word);
+
+	while (*at) {
+		size_t n = strcspn(at, " ");
+
+		if (n == len && !strncasecmp(at, word, n))
+			return true;
+		at += n;
+		at += strspn(at, " ");
+	}
+	return false;
+}
+
+static void session_read_capabilities(struct imap_session *s)
+{
+	s->capabilities = 0;
+	for (size_t i = 0; i < sizeof(capability_words) / sizeof(capability_words[0]); i++)
+		if (imap_session_offers(s, capability_words[i].word))
+			s->capabilities |= capability_words[i].capabilities;
+}
+
+/* Asks, unless they were told unasked since `told`. */
+static int session_capabilities(struct imap_session *s, unsigned told)
+{
+	CLEANUP(imap_command) struct imap_command c = { 0 };
+	int r;
+
+	if (s->record.told == told) {
+		imap_command_init(&c, s, "CAPABILITY");
+		r = imap_command_run(&c, NULL, NULL, "CAPABILITY");
+		if (r < 0)
+			return r;
+	}
+	session_read_capabilities(s);
+	return 0;
+}
+
+/* ------------------------------------------------------------ connecting */
+
+static ssize_t source_read(void *userdata, void *data, size_t len)
+{
+	return stream_read(userdata, data, len);
+}
+
+static int source_write(void *userdata, const void *data, size_t len)
+{
+	return stream_write(userdata, data, len);
+}
+
+/* Another thread may want to abort what is connected here. */
+static int session_set_stream(struct imap_session *s, struct stream *stream)
+{
+	struct stream *old;
+	bool aborted;
+
+	pthread_mutex_lock(&s->lock);
+	old = s->stream;
+	s->stream = stream;
+	aborted = s->aborted;
+	pthread_mutex_unlock(&s->lock);
+	stream_free(old);
+	return aborted && stream ? imap_session_fail(s, -ECANCELED, "aborted") : 0;
+}
+
+static int session_start_tls(struct imap_session *s)
+{
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	int r = stream_start_tls(s->stream, s->base.options->url->host, &s->base.options->tls, &why);
+
+	return r < 0 ? imap_session_fail(s, r, "%s", buf_str(&why)) : 0;
+}
+
+static int session_connect(struct imap_session *s)
+{
+	const struct backend_options *o = s->base.options;
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	struct stream *stream;
+	int r;
+
+	if (o->url->transport == URL_INSECURE && !url_host_is_loopback(o->url->host))
+		return imap_session_fail(s, -EACCES, "%s is not this machine: no connection without TLS", o->url->host);
+	r = stream_connect(o->url->host, o->url->port, o->timeout_s, &stream, &why);
+	if (r < 0)
+		return imap_session_fail(s, r, "%s", buf_str(&why));
+	r = session_set_stream(s, stream);
+	if (r == 0 && o->url->transport == URL_TLS)
+		r = session_start_tls(s);
+	return r;
+}
+
+static int session_greeting(struct imap_session *s)
+{
+	struct imap_response response;
+	struct imap_condition c;
+
+	if (imap_guard_next(&s->guard, &response) < 0)
+		return imap_session_lost(s);
+	imap_record_note(&s->record, &response);
+	imap_condition_read(&response, &c);
+	if (response.kind != RESPONSE_UNTAGGED || c.status == STATUS_NONE || c.status == STATUS_NO || c.status == STATUS_BAD) {
+		imap_guard_fail(&s->guard, -EPROTO, "this is no IMAP server's greeting");
+		return imap_session_lost(s);
+	}
+	if (c.status == STATUS_BYE) {
+		s->base.broken = true;
+		return imap_session_fail(s, imap_code_errno(c.code) == -EAGAIN ? -EAGAIN : -ECONNREFUSED,
+					 "the server turns us away: %s", buf_str(&s->record.bye));
+	}
+	return c.status == STATUS_PREAUTH;
+}
+
+/* RFC 9051 section 6.2.1. A server that is signed in already cannot start TLS: somebody between us says so, or the URL is wrong. */
+static int session_starttls(struct imap_session *s, bool preauth)
+{
+	CLEANUP(imap_command) struct imap_command c = { 0 };
+	int r;
+
+	if (preauth)
+		return imap_session_fail(s, -EPROTO, "the server greets with PREAUTH, which leaves no room for TLS: refused");
+	r = session_capabilities(s, 0);
+	if (r < 0)
+		return r;
+	if (!(s->capabilities & CAP_STARTTLS))
+		return imap_session_fail(s, -EPROTO,
+					 "the server offers no STARTTLS, or somebody took it out: refused (imaps:// may work)");
+	imap_command_init(&c, s, "STARTTLS");
+	r = imap_command_run(&c, NULL, NULL, "STARTTLS");
+	if (r < 0)
+		return s->base.broken ? r
+				      : imap_session_fail(s, -EPROTO, "the server refuses STARTTLS: %s", buf_str(&s->record.text));
+	if (imap_guard_has_more(&s->guard)) {
+		imap_guard_fail(&s->guard, -EPROTO,
+				"bytes came behind the reply to STARTTLS, before TLS: somebody tampers with the connection");
+		return imap_session_lost(s);
+	}
+	r = session_start_tls(s);
+	/* Nothing that was said before counts. */
+	imap_record_release(&s->record);
+	session_init_record(s);
+	return r;
+}
+
+static int session_id_answer(void *userdata, const struct imap_response *response)
+{
+	struct imap_session *s = userdata;
+
+	if (!imap_text_is(response->word, "ID"))
+		return 0;
+	buf_truncate(&s->server_id, 0);
+	imap_text_show(response->rest, &s->server_id);
+	return 0;
+}
+
+/* RFC 2971. Some refuse to open a folder for a client that has not introduced itself; none minds one that has. */
+static int session_id(struct imap_session *s)
+{
+	CLEANUP(imap_command) struct imap_command c = { 0 };
+	int r;
+
+	if (!(s->capabilities & CAP_ID))
+		return 0;
+	imap_command_init(&c, s, "ID (\"name\" \"mailfs\" \"version\" \"%s\")", PACKAGE_VERSION);
+	r = imap_command_run(&c, session_id_answer, s, "ID");
+	return s->base.broken ? r : 0;
+}
+
+/* RFC 6855: such a server talks to no client that does not say this. */
+static int session_enable(struct imap_session *s)
+{
+	CLEANUP(imap_command) struct imap_command c = { 0 };
+	int r;
+
+	if (!(s->capabilities & CAP_UTF8_ONLY))
+		return 0;
+	imap_command_init(&c, s, "ENABLE UTF8=ACCEPT");
+	r = imap_command_run(&c, NULL, NULL, "ENABLE");
+	s->utf8 = r == 0;
+	return r;
+}
+
+static int session_sign_in(struct imap_session *s)
+{
+	unsigned told = s->record.told;
+	int r = imap_auth_sign_in(s);
+
+	return r == 0 ? session_capabilities(s, told) : r;
+}
+
+/* From the greeting to the state in which folders can be asked for. */
+static int session_start(struct imap_session *s)
+{
+	int preauth = session_greeting(s), r = 0;
+
+	if (preauth < 0)
+		return preauth;
+	if (s->base.options->url->transport == URL_STARTTLS)
+		r = session_starttls(s, preauth);
+	if (r == 0)
+		r = session_capabilities(s, 0);
+	if (r == 0)
+		r = session_id(s);
+	if (r == 0 && preauth)
+		s->mechanism = "PREAUTH";
+	if (r == 0 && !preauth)
+		r = session_sign_in(s);
+	if (r == 0 && !preauth)
+		r = session_id(s);
+	return r == 0 ? session_enable(s) : r;
+}
+
+/* ------------------------------------------------------------ its life */
+
+static int session_over(struct imap_session *s, const struct imap_source *source)
+{
+	struct imap_limits limits = imap_limits_default;
+	int r;
+
+	limits.timeout_s = s->base.options->timeout_s;
+	r = imap_guard_init(&s->guard, source, &limits);
+	s->guard.answered = &s->base.answered;
+	if (r == 0)
+		r = imap_etpan_new(s, &s->etpan);
+	if (r == 0)
+		r = session_start(s);
+	if (r < 0)
+		s->base.broken = true;
+	return r;
+}
+
+/* Forgets the connection and all that was known of it. */
+static void session_reset(struct imap_session *s)
+{
+	imap_etpan_free(s->etpan);
+	s->etpan = NULL;
+	imap_guard_release(&s->guard);
+	imap_record_release(&s->record);
+	session_init_record(s);
+	buf_truncate(&s->server_id, 0);
+	free(s->selected);
+	s->selected = NULL;
+	s->capabilities = 0;
+	s->mechanism = NULL;
+	s->utf8 = false;
+	s->base.used = false;
+}
+
+int imap_session_reopen(struct backend *b)
+{
+	struct imap_session *s = imap_session_of(b);
+	struct imap_source source = { source_read, source_write, NULL };
+	int r;
+
+	session_reset(s);
+	s->base.broken = true;
+	r = session_set_stream(s, NULL);
+	if (r == 0)
+		r = session_connect(s);
+	if (r < 0)
+		return r;
+	s->base.broken = false;
+	source.userdata = s->stream;
+	return session_over(s, &source);
+}
+
+static struct imap_session *session_new(const struct backend_options *options)
+{
+	struct imap_session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->base.ops = &imap_backend;
+	s->base.options = options;
+	pthread_mutex_init(&s->lock, NULL);
+	session_init_record(s);
+	return s;
+}
+
+static int session_opened(struct imap_session *s, int r, struct backend **ret, struct buf *why)
+{
+	if (r < 0) {
+		buf_append_str(why, buf_str(&s->base.why));
+		imap_session_close(&s->base);
+		return r;
+	}
+	*ret = &s->base;
+	return 0;
+}
+
+int imap_session_open(const struct backend_options *options, struct backend **ret, struct buf *why)
+{
+	struct imap_session *s = session_new(options);
+
+	return s ? session_opened(s, imap_session_reopen(&s->base), ret, why) : -ENOMEM;
+}
+
+int imap_session_open_source(const struct backend_options *options, const struct imap_source *source, struct backend **ret,
+			     struct buf *why)
+{
+	struct imap_session *s = session_new(options);
+
+	return s ? session_opened(s, session_over(s, source), ret, why) : -ENOMEM;
+}
+
+void imap_session_close(struct backend *b)
+{
+	struct imap_session *s = imap_session_of(b);
+	char logout[32];
+
+	if (!s->base.broken) {
+		snprintf(logout, sizeof(logout), "%u LOGOUT\r\n", ++s->tag);
+		imap_guard_write(&s->guard, logout, strlen(logout));
+	}
+	session_reset(s);
+	session_set_stream(s, NULL);
+	imap_record_release(&s->record);
+	buf_release(&s->server_id);
+	buf_release(&s->base.why);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void imap_session_abort(struct backend *b)
+{
+	struct imap_session *s = imap_session_of(b);
+
+	pthread_mutex_lock(&s->lock);
+	s->aborted = true;
+	if (s->stream)
+		stream_abort(s->stream);
+	pthread_mutex_unlock(&s->lock);
+}
+
+int imap_session_noop(struct backend *b)
+{
+	struct imap_session *s = imap_session_of(b);
+	CLEANUP(imap_command) struct imap_command c;
+
+	imap_command_init(&c, s, "NOOP");
+	return imap_command_run(&c, NULL, NULL, "NOOP");
+}
+
+int imap_session_describe(struct backend *b, struct buf *ret)
+{
+	struct imap_session *s = imap_session_of(b);
+	const char *tls = s->stream ? stream_tls_description(s->stream) : NULL;
+	int r;
+
+	r = buf_printf(ret, "TLS: %s\nSign-in: %s\n", tls ? tls : "none", s->mechanism);
+	if (r == 0 && s->server_id.len)
+		r = buf_printf(ret, "Server: %s\n", buf_str(&s->server_id));
+	return r < 0 ? r : buf_printf(ret, "Capabilities:%s\n", buf_str(&s->record.capabilities));
+}

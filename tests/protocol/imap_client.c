@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The backend by hand: signs in and does what its arguments say, a line of output for each thing that it is told.
+ *
+ *	imap_client [-c CA] [-a AUTH] [-t SECONDS] [-q] URL PASSWORD COMMAND…
+ *
+ *	list | status F | sync F [UIDVALIDITY UIDNEXT MODSEQ MESSAGES] | fetch F UIDVALIDITY UID,UID…|FIRST:LAST | range F UIDVALIDITY UID OFFSET LENGTH
+ *	append F FILE FLAGS | create F | find F MESSAGE-ID | quota | rights F | noop | describe | wait MILLISECONDS | reads F UIDVALIDITY UID (many times)
+ *
+ * Commands are separated by `--`. With -q, sync and fetch only count. The exit status is 0, or 1 after a line `error ERRNO WORDS`.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backend/backend.h"
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+
+static bool quiet;
+
+static uint32_t number(const char *text)
+{
+	return (uint32_t)strtoul(text, NULL, 10);
+}
+
+static void print_bytes(const char *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)data[i];
+
+		if (c >= 0x20 && c != '\\' && c != 0x7f)
+			putchar(c);
+		else
+			printf("\\%02x", c);
+	}
+}
+
+static void on_alert(void *userdata, const char *text)
+{
+	(void)userdata;
+	printf("alert %s\n", text);
+}
+
+/* ------------------------------------------------------------ list */
+
+static int on_folder(void *userdata, const struct backend_folder *f)
+{
+	static const char *const uses[] = { "", "all", "archive", "drafts", "flagged", "junk", "sent", "trash", "important" };
+
+	(void)userdata;
+	printf("folder ");
+	print_bytes(f->wire, strlen(f->wire));
+	printf(" delimiter=%c prefix=%zu%s%s%s%s%s\n", f->delimiter ? f->delimiter : '-', f->prefix_len,
+	       f->attributes & FOLDER_NOSELECT ? " noselect" : "", f->attributes & FOLDER_NOINFERIORS ? " noinferiors" : "",
+	       f->attributes & FOLDER_SUBSCRIBED ? " subscribed" : "", f->special_use ? " " : "", uses[f->special_use]);
+	return 0;
+}
+
+/* ------------------------------------------------------------ sync */
+
+struct counts {
+	uint64_t messages, flags, header_bytes, bodies, body_bytes;
+};
+
+static void print_status(const char *word, const struct backend_status *s)
+{
+	printf("%s uidvalidity=%u uidnext=%u messages=%u modseq=%llu%s", word, s->uidvalidity, s->uidnext, s->messages,
+	       (unsigned long long)s->highestmodseq, s->read_only ? " read-only" : "");
+}
+
+static int on_state(void *userdata, const struct backend_status *s)
+{
+	(void)userdata;
+	print_status("state", s);
+	putchar('\n');
+	return 0;
+}
+
+static int on_message(void *userdata, const struct backend_message *m)
+{
+	struct counts *counts = userdata;
+
+	counts->messages++;
+	counts->header_bytes += m->header_len;
+	if (quiet)
+		return 0;
+	printf("message %u size=%lld date=%lld flags=(%s) header=", m->uid, (long long)m->size_bytes, (long long)m->internaldate_s,
+	       m->flags);
+	print_bytes(m->header ? m->header : "", m->header_len);
+	putchar('\n');
+	return 0;
+}
+
+static int on_batch(void *userdata, uint32_t uidnext)
+{
+	(void)userdata;
+	if (!quiet)
+		printf("batch %u\n", uidnext);
+	return 0;
+}
+
+static int on_flags(void *userdata, uint32_t uid, const char *flags)
+{
+	struct counts *counts = userdata;
+
+	counts->flags++;
+	if (!quiet)
+		printf("flags %u (%s)\n", uid, flags);
+	return 0;
+}
+
+static int on_present(void *userdata, uint32_t first, uint32_t last)
+{
+	(void)userdata;
+	printf("present %u:%u\n", first, last);
+	return 0;
+}
+
+static int on_complete(void *userdata, const struct backend_status *s, bool gone_told)
+{
+	(void)userdata;
+	print_status("complete", s);
+	printf("%s\n", gone_told ? " gone-told" : "");
+	return 0;
+}
+
+static int do_sync(struct backend **b, int argc, char **argv)
+{
+	struct counts counts = { 0 };
+	const struct backend_sync_sink sink = { &counts, on_state, on_message, on_batch, on_flags, on_present, on_complete };
+	struct backend_known known = { .uidnext = 1, .want_headers = true };
+	int64_t begin = clock_monotonic_ms();
+	int r;
+
+	if (argc >= 6) {
+		known.uidvalidity = number(argv[2]);
+		known.uidnext = number(argv[3]);
+		known.highestmodseq = strtoull(argv[4], NULL, 10);
+		known.messages = number(argv[5]);
+	}
+	r = backend_sync(b, argv[1], &known, &sink);
+	if (quiet)
+		printf("counted messages=%llu header-bytes=%llu flags=%llu ms=%lld\n", (unsigned long long)counts.messages,
+		       (unsigned long long)counts.header_bytes, (unsigned long long)counts.flags,
+		       (long long)(clock_monotonic_ms() - begin));
+	return r;
+}
+
+/* ------------------------------------------------------------ fetch */
+
+static int on_begin(void *userdata, uint32_t uid, int64_t size)
+{
+	(void)userdata;
+	if (!quiet)
+		printf("begin %u size=%lld ", uid, (long long)size);
+	return 0;
+}
+
+static int on_data(void *userdata, const void *data, size_t len)
+{
+	struct counts *counts = userdata;
+
+	counts->body_bytes += len;
+	if (!quiet)
+		print_bytes(data, len);
+	return 0;
+}
+
+static int on_end(void *userdata, uint32_t uid)
+{
+	struct counts *counts = userdata;
+
+	counts->bodies++;
+	if (!quiet)
+		printf(" end %u\n", uid);
+	return 0;
+}
+
+static size_t read_uids(const char *text, uint32_t **ret)
+{
+	size_t n = 0;
+	unsigned first, last;
+	char *copy = strdup(text), *save = NULL, *word;
+
+	*ret = NULL;
+	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+		if (sscanf(word, "%u:%u", &first, &last) != 2)
+			first = last = number(word);
+		*ret = realloc(*ret, (n + last - first + 1) * sizeof(**ret));
+		for (unsigned uid = first; uid <= last; uid++)
+			(*ret)[n++] = uid;
+	}
+	free(copy);
+	return n;
+}
+
+static int do_fetch(struct backend **b, int argc, char **argv)
+{
+	struct counts counts = { 0 };
+	const struct backend_fetch_sink sink = { &counts, on_begin, on_data, on_end };
+	CLEANUP(free) uint32_t *uids = NULL;
+	struct backend_fetch fetch = { .n = read_uids(argv[3], &uids) };
+	int64_t begin = clock_monotonic_ms();
+	int r;
+
+	fetch.uids = uids;
+	if (argc >= 6) {
+		fetch.offset = atoll(argv[4]);
+		fetch.length = atoll(argv[5]);
+	}
+	r = backend_fetch(b, argv[1], number(argv[2]), &fetch, &sink);
+	if (quiet)
+		printf("counted bodies=%llu bytes=%llu ms=%lld\n", (unsigned long long)counts.bodies,
+		       (unsigned long long)counts.body_bytes, (long long)(clock_monotonic_ms() - begin));
+	return r;
+}
+
+/* ------------------------------------------------------------ the others */
+
+static int do_append(struct backend **b, char **argv)
+{
+	CLEANUP(fd) int fd = open(argv[2], O_RDONLY | O_CLOEXEC);
+	struct backend_append message = { .fd = fd, .flags = argv[3], .internaldate_s = 1000000000 };
+	struct stat st;
+	uint32_t uid = 0;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	message.size_bytes = st.st_size;
+	r = backend_append(b, argv[1], &message, &uid);
+	if (r == 0)
+		printf("appended %u\n", uid);
+	return r;
+}
+
+static int do_find(struct backend **b, char **argv)
+{
+	CLEANUP(free) uint32_t *uids = NULL;
+	size_t n = 0;
+	int r = backend_search_message_id(b, argv[1], argv[2], &uids, &n);
+
+	for (size_t i = 0; i < n; i++)
+		printf("found %u\n", uids[i]);
+	return r;
+}
+
+static int do_quota(struct backend **b)
+{
+	struct backend_quota q;
+	int r = backend_quota(b, &q);
+
+	if (r == 0)
+		printf("quota bytes=%lld/%lld messages=%lld/%lld\n", (long long)q.used_bytes, (long long)q.limit_bytes,
+		       (long long)q.used_messages, (long long)q.limit_messages);
+	return r;
+}
+
+static int do_status(struct backend **b, char **argv)
+{
+	struct backend_status s;
+	int r = backend_status(b, argv[1], &s);
+
+	if (r == 0) {
+		print_status("status", &s);
+		printf(" unseen=%u\n", s.unseen);
+	}
+	return r;
+}
+
+static int do_text(struct backend **b, char **argv)
+{
+	CLEANUP(buf) struct buf text = BUF_INIT;
+	int r = strcmp(argv[0], "rights") ? backend_describe(b, &text) : backend_rights(b, argv[1], &text);
+
+	if (r == 0)
+		printf("%s\n", buf_str(&text));
+	return r;
+}
+
+static int do_command(struct backend **b, int argc, char **argv)
+{
+	const char *name = argv[0];
+
+	if (!strcmp(name, "list"))
+		return backend_list(b, on_folder, NULL);
+	if (!strcmp(name, "sync") && argc >= 2)
+		return do_sync(b, argc, argv);
+	if ((!strcmp(name, "fetch") && argc == 4) || (!strcmp(name, "range") && argc == 6))
+		return do_fetch(b, argc, argv);
+	if (!strcmp(name, "append") && argc == 4)
+		return do_append(b, argv);
+	if (!strcmp(name, "create") && argc == 2)
+		return backend_create(b, argv[1], USE_NONE);
+	if (!strcmp(name, "find") && argc == 3)
+		return do_find(b, argv);
+	if (!strcmp(name, "quota"))
+		return do_quota(b);
+	if (!strcmp(name, "status") && argc == 2)
+		return do_status(b, argv);
+	if (!strcmp(name, "noop"))
+		return backend_noop(b);
+	if (!strcmp(name, "describe") || (!strcmp(name, "rights") && argc == 2))
+		return do_text(b, argv);
+	fprintf(stderr, "no such command: %s\n", name);
+	exit(2);
+}
+
+static int fail(int r, const char *why)
+{
+	printf("error %s %s\n", strerrorname_np(-r), why);
+	return 1;
+}
+
+static int run(const struct backend_options *options, int argc, char **argv)
+{
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	struct backend *b;
+	int r, status = 0;
+
+	r = backend_open(backend_for(options->url), options, &b, &why);
+	if (r < 0)
+		return fail(r, buf_str(&why));
+	for (int i = 0, n; i < argc; i += n + 1) {
+		for (n = 0; i + n < argc && strcmp(argv[i + n], "--"); n++)
+			;
+		r = do_command(&b, n, argv + i);
+		if (r < 0)
+			status = fail(r, backend_why(b));
+		fflush(stdout);
+	}
+	backend_close(b);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct backend_options options = { .auth = "auto", .timeout_s = 15, .alert = on_alert };
+	struct secret_source source = { 0 };
+	struct secret *secret;
+	struct url url = { 0 };
+	const char *why;
+	int option, status;
+
+	while ((option = getopt(argc, argv, "+c:a:t:qd")) != -1) {
+		if (option == 'c')
+			options.tls.ca = optarg;
+		else if (option == 'a')
+			options.auth = optarg;
+		else if (option == 't')
+			options.timeout_s = atoi(optarg);
+		else if (option == 'q')
+			quiet = true;
+		else if (option == 'd')
+			log_open(false, LOG_LEVEL_DEBUG);
+		else
+			return 2;
+	}
+	if (argc - optind < 2 || url_parse(argv[optind], &url, &why) < 0)
+		return 2;
+	source.literal = argv[optind + 1];
+	if (secret_new(&source, "password", &secret) < 0)
+		return 2;
+	options.url = &url;
+	options.user = url.user;
+	options.secret = secret;
+	status = run(&options, argc - optind - 2, argv + optind + 2);
+	secret_free(secret);
+	url_release(&url);
+	return status;
+}
