@@ -18,9 +18,9 @@ struct reader {
 	const char *end;
 	struct buf phrase;
 	struct buf spec;
-	struct buf comment;  /* the last one: old mailers put the name there */
-	size_t at;	     /* in spec, of the unquoted @; SIZE_MAX: there is none */
-	bool spec_broken;    /* holds what no address can: two words, a second @, a stray bracket */
+	struct buf comment; /* the last one: old mailers put the name there */
+	size_t at;	    /* in spec, of the unquoted @; SIZE_MAX: there is none */
+	bool spec_broken;   /* holds what no address can: two words, a second @, a stray bracket */
 	bool in_angle, had_angle;
 	bool pending_blank;
 	struct address_list *list;

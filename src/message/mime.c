@@ -16,8 +16,8 @@ enum { CHARSET_SIZE = 64 };
 struct parameter {
 	const char *name;
 	size_t name_len;
-	int section;	/* -1: not in sections */
-	bool extended;	/* percent-encoded */
+	int section;	  /* -1: not in sections */
+	bool extended;	  /* percent-encoded */
 	struct buf value; /* own; unquoted */
 };
 

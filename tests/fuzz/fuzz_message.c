@@ -185,7 +185,8 @@ static void fuzz_date(const char *text, size_t len)
 
 static void fuzz_charset(const char *text, size_t len)
 {
-	static const char *const charsets[] = { NULL, "utf-8", "gb2312", "iso-2022-jp", "x-sjis", "euc-kr", "big5", "utf-7", "utf-16", "iso-2022-kr", "iso-2022-cn", "euc-jp", "windows-1258", "tcvn" };
+	static const char *const charsets[] = { NULL,	 "utf-8",  "gb2312",	  "iso-2022-jp", "x-sjis", "euc-kr",	   "big5",
+						"utf-7", "utf-16", "iso-2022-kr", "iso-2022-cn", "euc-jp", "windows-1258", "tcvn" };
 
 	for (size_t i = 0; i < sizeof charsets / sizeof charsets[0]; i++) {
 		CLEANUP(buf) struct buf out = BUF_INIT;
@@ -195,8 +196,9 @@ static void fuzz_charset(const char *text, size_t len)
 	}
 }
 
-static void (*const targets[])(const char *, size_t) = { fuzz_encoded_word, fuzz_address,	 fuzz_header, fuzz_name, fuzz_folder_name,
-							 fuzz_mime,	    fuzz_flags, fuzz_date,   fuzz_charset };
+static void (*const targets[])(const char *, size_t) = { fuzz_encoded_word, fuzz_address,     fuzz_header,
+							 fuzz_name,	    fuzz_folder_name, fuzz_mime,
+							 fuzz_flags,	    fuzz_date,	      fuzz_charset };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
