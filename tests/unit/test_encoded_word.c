@@ -101,8 +101,7 @@ static const char *const texts[] = {
 	"发票",
 	"looks =?utf-8?q?like?= one",
 	"a\r\nBcc: x",
-	"Ein sehr langer Betreff mit Umlauten: äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöü und noch viel mehr, noch viel mehr "
-	"Text",
+	"Ein sehr langer Betreff mit Umlauten: äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöü und noch viel mehr Text",
 	"发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票",
 	"  two  spaces  é  é  ",
 };
