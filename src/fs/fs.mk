@@ -1,3 +1,27 @@
 # Sources and unit tests of src/fs.
 noinst_LIBRARIES += src/libfs.a
-src_libfs_a_SOURCES =
+src_libfs_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
+src_libfs_a_SOURCES = \
+	src/fs/attributes.c src/fs/attributes.h \
+	src/fs/control.c src/fs/control.h \
+	src/fs/dispatch.c src/fs/dispatch.h \
+	src/fs/entry.c src/fs/entry.h \
+	src/fs/folder.c \
+	src/fs/fs.h \
+	src/fs/handle.c src/fs/handle.h \
+	src/fs/header_attribute.c src/fs/header_attribute.h \
+	src/fs/holders.c src/fs/holders.h \
+	src/fs/inode.h \
+	src/fs/kinds.h \
+	src/fs/listing.c src/fs/listing.h \
+	src/fs/loop.c src/fs/loop.h \
+	src/fs/message.c \
+	src/fs/notify.c src/fs/notify.h \
+	src/fs/place.c src/fs/place.h \
+	src/fs/reading.c src/fs/reading.h \
+	src/fs/requester.c src/fs/requester.h \
+	src/fs/session.c src/fs/session.h \
+	src/fs/submission.c src/fs/submission.h \
+	src/fs/wait.c src/fs/wait.h \
+	src/fs/writing.c src/fs/writing.h \
+	src/fs/xattr.c src/fs/xattr.h

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fs/attributes.h"
+
+#include "fs/inode.h"
+
+#define NS_PER_S 1000000000
+#define BLOCK_SIZE 4096
+/* Where the server tells no quota, df shows this much, all of it free: zeros would stop installers and file managers. */
+#define BOUNDLESS_BYTES (INT64_C(1) << 40)
+
+static mode_t permissions(const struct fs *fs, mode_t mode, bool is_writable)
+{
+	return mode & ~fs->umask & (is_writable && !fs->read_only ? 0777 : 0555);
+}
+
+static void fill(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t nlink, struct stat *ret)
+{
+	*ret = (struct stat){
+		.st_ino = ino, .st_mode = mode, .st_nlink = nlink, .st_uid = fs->uid, .st_gid = fs->gid, .st_blksize = BLOCK_SIZE
+	};
+}
+
+static void fill_size(struct stat *st, int64_t size_bytes)
+{
+	st->st_size = size_bytes;
+	st->st_blocks = (size_bytes + 511) / 512;
+}
+
+static struct timespec from_ns(int64_t ns)
+{
+	return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+}
+
+void attributes_of_folder(const struct fs *fs, const struct mailbox_folder *folder, struct stat *ret)
+{
+	nlink_t places = folder->row == MAILBOX_ROOT && fs->outbox ? 1 : 0;
+
+	fill(fs, inode_make(INODE_FOLDER, 0, folder->row), S_IFDIR | permissions(fs, 0777, folder->is_writable),
+	     2 + folder->folders + places, ret);
+	ret->st_mtim = ret->st_ctim = ret->st_atim = from_ns(folder->mtime_ns);
+}
+
+void attributes_of_message(const struct fs *fs, const struct mailbox_message *message, struct stat *ret)
+{
+	fill(fs, inode_make(INODE_MESSAGE, 0, message->row), S_IFREG | permissions(fs, 0666, true), message->folder ? 1 : 0, ret);
+	fill_size(ret, message->size_bytes);
+	ret->st_mtim = ret->st_atim = (struct timespec){ .tv_sec = message->internaldate_s };
+	ret->st_ctim = from_ns(message->ctime_ns);
+}
+
+void attributes_of_entry(const struct fs *fs, const struct outbox_entry *entry, struct stat *ret)
+{
+	fill(fs, inode_make(INODE_ENTRY, 0, entry->id), S_IFREG | (entry->mode & 0777), 1, ret);
+	fill_size(ret, entry->size_bytes);
+	ret->st_mtim = ret->st_ctim = ret->st_atim = entry->mtime;
+}
+
+void attributes_of_control(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t nlink, struct stat *ret)
+{
+	fill(fs, ino, (mode & S_IFMT) | (S_ISLNK(mode) ? 0777 : permissions(fs, mode & 0777, true)), nlink, ret);
+	clock_gettime(CLOCK_REALTIME_COARSE, &ret->st_mtim);
+	ret->st_ctim = ret->st_atim = ret->st_mtim;
+}
+
+void entry_of_folder(const struct fs *fs, const struct mailbox_folder *folder, struct fuse_entry_param *ret)
+{
+	*ret = (struct fuse_entry_param){ .entry_timeout = SESSION_KEEP_S, .attr_timeout = SESSION_KEEP_S };
+	attributes_of_folder(fs, folder, &ret->attr);
+	ret->ino = ret->attr.st_ino;
+}
+
+void entry_of_message(const struct fs *fs, const struct mailbox_message *message, struct fuse_entry_param *ret)
+{
+	*ret = (struct fuse_entry_param){ .entry_timeout = SESSION_KEEP_S,
+					  .attr_timeout = message->size_trusted ? SESSION_KEEP_S : 0 };
+	attributes_of_message(fs, message, &ret->attr);
+	ret->ino = ret->attr.st_ino;
+}
+
+void entry_of_child(const struct fs *fs, const struct mailbox_entry *child, struct fuse_entry_param *ret)
+{
+	if (child->is_folder)
+		entry_of_folder(fs, &child->folder, ret);
+	else
+		entry_of_message(fs, &child->message, ret);
+}
+
+/* The queue changes by itself and is small: the kernel keeps nothing of it, and so needs to be told nothing. */
+void entry_of_queued(const struct fs *fs, const struct outbox_entry *entry, struct fuse_entry_param *ret)
+{
+	*ret = (struct fuse_entry_param){ 0 };
+	attributes_of_entry(fs, entry, &ret->attr);
+	ret->ino = ret->attr.st_ino;
+}
+
+void entry_of_control(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t nlink, struct fuse_entry_param *ret)
+{
+	*ret = (struct fuse_entry_param){ .ino = ino };
+	attributes_of_control(fs, ino, mode, nlink, &ret->attr);
+}
+
+void attributes_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct statvfs st = {
+		.f_bsize = BLOCK_SIZE, .f_frsize = BLOCK_SIZE, .f_namemax = NAME_MAX, .f_files = INT32_MAX, .f_ffree = INT32_MAX
+	};
+	int64_t used = 0, limit = 0;
+
+	(void)ino;
+	mailbox_quota(fs_of(req)->mailbox, &used, &limit);
+	if (limit <= 0)
+		limit = used + BOUNDLESS_BYTES;
+	st.f_blocks = limit / BLOCK_SIZE;
+	st.f_bfree = st.f_bavail = used < limit ? (limit - used) / BLOCK_SIZE : 0;
+	fuse_reply_statfs(req, &st);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fs/holders.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+static void directory_cleanup(DIR **directory)
+{
+	if (*directory)
+		closedir(*directory);
+}
+
+static void stream_cleanup(FILE **stream)
+{
+	if (*stream)
+		fclose(*stream);
+}
+
+/* One line of mountinfo: "ID PARENT MAJOR:MINOR ROOT MOUNTPOINT ...". */
+static bool parse_mount(const char *line, struct holders_mount *ret, char *mountpoint)
+{
+	return sscanf(line, "%d %*d %31s %*s %4095s", &ret->id, ret->device, mountpoint) == 3;
+}
+
+/* mountinfo writes white space and backslashes as \OOO. */
+static void unescape(char *path)
+{
+	char *to = path;
+	int value;
+
+	for (; *path; path++) {
+		if (path[0] == '\\' && sscanf(path + 1, "%3o", (unsigned *)&value) == 1) {
+			*to++ = (char)value;
+			path += 3;
+		} else {
+			*to++ = *path;
+		}
+	}
+	*to = '\0';
+}
+
+int holders_find_mount(const char *mountpoint, struct holders_mount *ret)
+{
+	CLEANUP(stream) FILE *file = fopen("/proc/self/mountinfo", "re");
+	CLEANUP(free) char *line = NULL;
+	struct holders_mount candidate;
+	char path[4096];
+	size_t size = 0;
+	int r = -ENOENT;
+
+	if (!file)
+		return -errno;
+	while (getline(&line, &size, file) > 0) {
+		if (!parse_mount(line, &candidate, path))
+			continue;
+		unescape(path);
+		if (strcmp(path, mountpoint) != 0)
+			continue;
+		*ret = candidate;
+		r = 0;
+	}
+	return r;
+}
+
+/* Whether mount `id` of process `pid`, perhaps in a namespace of its own, shows our file system; true where that cannot be known. */
+static bool is_our_device(const struct holders_mount *ours, const char *pid, int id)
+{
+	CLEANUP(stream) FILE *file = NULL;
+	CLEANUP(free) char *line = NULL;
+	struct holders_mount candidate;
+	char path[4096];
+	size_t size = 0;
+
+	if (id == ours->id)
+		return true;
+	snprintf(path, sizeof(path), "/proc/%s/mountinfo", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return true;
+	while (getline(&line, &size, file) > 0)
+		if (parse_mount(line, &candidate, path) && candidate.id == id)
+			return strcmp(candidate.device, ours->device) == 0;
+	return true;
+}
+
+/* The file that is looked for. */
+struct sought {
+	const struct holders_mount *mount;
+	uint64_t ino;
+	bool writers_only;
+};
+
+static bool is_holding_descriptor(const struct sought *sought, const char *pid, int directory, const char *name)
+{
+	CLEANUP(fd) int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+	char text[256];
+	const char *line;
+	ssize_t n;
+
+	if (fd < 0)
+		return false; /* closed meanwhile */
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	line = strstr(text, "\nino:");
+	if (!line || strtoull(line + 5, NULL, 10) != sought->ino)
+		return false;
+	line = strstr(text, "flags:");
+	if (sought->writers_only && line && (strtol(line + 6, NULL, 8) & O_ACCMODE) == O_RDONLY)
+		return false;
+	line = strstr(text, "\nmnt_id:");
+	return !line || is_our_device(sought->mount, pid, atoi(line + 8));
+}
+
+enum holding { HOLDS_NOT, HOLDS, HOLDS_PERHAPS };
+
+static enum holding process_holds(const struct sought *sought, const char *pid)
+{
+	CLEANUP(directory) DIR *directory = NULL;
+	struct dirent *entry;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%.20s/fdinfo", pid);
+	directory = opendir(path);
+	if (!directory)
+		return errno == ENOENT || errno == ESRCH ? HOLDS_NOT : HOLDS_PERHAPS;
+	while ((entry = readdir(directory)))
+		if (entry->d_name[0] != '.' && is_holding_descriptor(sought, pid, dirfd(directory), entry->d_name))
+			return HOLDS;
+	return HOLDS_NOT;
+}
+
+/* Processes of others cannot be looked at, nor (without allow_other) have the file open. */
+static bool anybody_holds(const struct sought *sought)
+{
+	CLEANUP(directory) DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	if (!proc)
+		return true;
+	while ((entry = readdir(proc)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && process_holds(sought, entry->d_name) == HOLDS)
+			return true;
+	return false;
+}
+
+/* The processes still to be looked at. */
+struct queue {
+	pid_t *pids; /* own */
+	size_t n, capacity;
+};
+
+static void queue_cleanup(struct queue *q)
+{
+	free(q->pids);
+}
+
+static bool queue_push(struct queue *q, pid_t pid)
+{
+	if (q->n == q->capacity) {
+		size_t capacity = q->capacity ? 2 * q->capacity : 32;
+		pid_t *pids = realloc(q->pids, capacity * sizeof(*pids));
+
+		if (!pids)
+			return false;
+		q->pids = pids;
+		q->capacity = capacity;
+	}
+	q->pids[q->n++] = pid;
+	return true;
+}
+
+static bool push_children_of_thread(struct queue *q, int tasks, const char *thread)
+{
+	CLEANUP(stream) FILE *file = NULL;
+	char path[64];
+	int fd, child;
+
+	snprintf(path, sizeof(path), "%.20s/children", thread);
+	fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT && faccessat(tasks, thread, F_OK, 0) < 0; /* the thread ended; else a kernel without it */
+	file = fdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		return false;
+	}
+	while (fscanf(file, "%d", &child) == 1)
+		if (!queue_push(q, child))
+			return false;
+	return true;
+}
+
+static bool push_children(struct queue *q, pid_t pid)
+{
+	CLEANUP(directory) DIR *tasks = NULL;
+	struct dirent *entry;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return errno == ENOENT || errno == ESRCH;
+	while ((entry = readdir(tasks)))
+		if (entry->d_name[0] != '.' && !push_children_of_thread(q, dirfd(tasks), entry->d_name))
+			return false;
+	return true;
+}
+
+/* The opener and its descendants. HOLDS_PERHAPS when that says nothing about all possible holders. */
+static enum holding family_holds(const struct sought *sought, pid_t opener, pid_t closer)
+{
+	CLEANUP(queue) struct queue q = { 0 };
+	bool closer_seen = false;
+	enum holding holding;
+	char pid[16];
+
+	if (!queue_push(&q, opener))
+		return HOLDS_PERHAPS;
+	for (size_t i = 0; i < q.n; i++) {
+		closer_seen |= q.pids[i] == closer;
+		snprintf(pid, sizeof(pid), "%d", (int)q.pids[i]);
+		holding = process_holds(sought, pid);
+		if (holding != HOLDS_NOT)
+			return HOLDS;
+		if (!push_children(&q, q.pids[i]))
+			return HOLDS_PERHAPS;
+	}
+	return closer_seen ? HOLDS_NOT : HOLDS_PERHAPS;
+}
+
+bool holders_write(const struct holders_mount *mount, uint64_t ino, const struct requester *opener, pid_t closer)
+{
+	struct sought sought = { .mount = mount, .ino = ino, .writers_only = true };
+	enum holding holding = HOLDS_PERHAPS;
+	struct requester closing;
+
+	requester_identify(closer, &closing);
+	if (!closing.process)
+		return true;
+	if (requester_is_alive(opener))
+		holding = family_holds(&sought, opener->process, closing.process);
+	return holding == HOLDS_PERHAPS ? anybody_holds(&sought) : holding == HOLDS;
+}
+
+bool holders_exist(const struct holders_mount *mount, uint64_t ino)
+{
+	return anybody_holds(&(struct sought){ .mount = mount, .ino = ino });
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Listing a directory: open, answer in pieces, close. What is in it comes from its kind's list().
+ *
+ * Positions are inode numbers, so that a listing goes on at its place whatever is removed meanwhile; entries that stand in no index have a position
+ * of the kind INODE_POSITION and come first. Names come with their attributes, which saves `ls -l` and `grep -r` a LOOKUP each. But a
+ * folder of more than LISTING_LARGE entries would fill the kernel's memory with them: there, names alone, unless lookups follow.
+ */
+#ifndef MAILFS_LISTING_H
+#define MAILFS_LISTING_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LISTING_LARGE 50000
+
+struct fuse_entry_param;
+struct fuse_file_info;
+struct fuse_req;
+struct fs;
+struct large_listing;
+
+/* The piece being filled. */
+struct listing {
+	struct fuse_req *req;
+	char *data; /* own */
+	size_t size, used;
+	bool names_only;
+	size_t added;
+};
+
+/* The large listings under way. */
+struct listings {
+	pthread_mutex_t lock; /* protects the list */
+	struct large_listing *first;
+	atomic_int n;
+};
+
+void listings_init(struct listings *listings);
+
+/* False when the piece is full. `position`: where the listing goes on behind this entry. */
+bool listing_add(struct listing *listing, const char *name, const struct fuse_entry_param *entry, uint64_t position);
+/* Entries in no index: number them from 1. Adds nothing and returns true when `after` is behind it. */
+bool listing_add_fixed(struct listing *listing, uint64_t after, unsigned number, const char *name,
+		       const struct fuse_entry_param *entry);
+/* "." and "..", the fixed entries 1 and 2. */
+bool listing_add_dots(struct listing *listing, uint64_t after, uint64_t ino, uint64_t parent);
+/* The position of the last stored entry; 0 from the start or a fixed entry. */
+uint64_t listing_stored_position(uint64_t after);
+
+/* Replies an open directory; `entries` in it. */
+void listing_reply_open(struct fs *fs, struct fuse_req *req, uint64_t ino, size_t entries, struct fuse_file_info *fi);
+/* A name of the folder was looked up. */
+void listing_note_lookup(struct fs *fs, uint64_t parent);
+
+void listing_readdirplus(struct fuse_req *req, uint64_t ino, size_t size, int64_t after, struct fuse_file_info *fi);
+void listing_releasedir(struct fuse_req *req, uint64_t ino, struct fuse_file_info *fi);
+
+#endif

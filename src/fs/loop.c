@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fs/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "fs/session.h"
+
+/* Long enough for a program to use what it got and ask again, short enough not to be seen in top(1). */
+#define SPIN_US 100
+
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+static bool is_nothing_there(int r)
+{
+	return r == -EAGAIN || r == -EINTR;
+}
+
+static int spin(const struct loop *loop, struct fuse_buf *request)
+{
+	int64_t until = now_us() + loop->spin_us;
+	int r;
+
+	do {
+		r = fuse_session_receive_buf(loop->fs->session, request);
+	} while (is_nothing_there(r) && now_us() < until);
+	return r;
+}
+
+/* Length of a request, 0 at the end, or -errno. */
+static int receive(const struct loop *loop, struct fuse_buf *request)
+{
+	struct pollfd descriptors[] = { { .fd = fuse_session_fd(loop->fs->session), .events = POLLIN },
+					{ .fd = loop->fs->stop_fd, .events = POLLIN } };
+	int r;
+
+	for (;;) {
+		r = spin(loop, request);
+		if (!is_nothing_there(r))
+			return r;
+		if (poll(descriptors, 2, -1) < 0 && errno != EINTR)
+			return -errno;
+		if (descriptors[1].revents)
+			return 0;
+	}
+}
+
+static void *serve(void *userdata)
+{
+	struct loop *loop = userdata;
+	struct fuse_buf request = { .mem = NULL };
+	int r;
+
+	for (;;) {
+		pthread_mutex_lock(&loop->reading);
+		r = atomic_load(&loop->fs->is_over) ? 0 : receive(loop, &request);
+		if (r <= 0)
+			atomic_store(&loop->fs->is_over, true);
+		pthread_mutex_unlock(&loop->reading);
+		if (r <= 0)
+			break;
+		fuse_session_process_buf(loop->fs->session, &request);
+	}
+	if (r < 0)
+		log_error("reading from the kernel failed with errno %d", -r);
+	fs_wake(loop->fs);
+	free(request.mem);
+	return NULL;
+}
+
+int loop_start(struct loop *loop, struct fs *fs)
+{
+	int fd = fuse_session_fd(fs->session), r = 0;
+	sigset_t all, before;
+
+	*loop = (struct loop){ .fs = fs, .spin_us = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_US : 0 };
+	pthread_mutex_init(&loop->reading, NULL);
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+		return -errno;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (r == 0 && loop->n < LOOP_THREADS) {
+		r = -pthread_create(&loop->threads[loop->n], NULL, serve, loop);
+		loop->n += r == 0;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return loop->n > 0 ? 0 : r;
+}
+
+void loop_stop(struct loop *loop)
+{
+	if (!loop->fs)
+		return;
+	eventfd_write(loop->fs->stop_fd, 1);
+	while (loop->n > 0)
+		pthread_join(loop->threads[--loop->n], NULL);
+	pthread_mutex_destroy(&loop->reading);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#define FUSE_USE_VERSION 314
+#include "fs/notify.h"
+
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fs/inode.h"
+#include "mailbox/mailbox.h"
+
+/* More than this, and a folder's changes become one. */
+#define QUEUE_LIMIT 8192
+/* How far back an equal notice is looked for: bursts repeat the folder's own attributes. */
+#define REPEAT_DEPTH 4
+
+static int tell_attributes(struct fuse_session *session, const struct notice *notice)
+{
+	return fuse_lowlevel_notify_inval_inode(session, notice->ino, -1, 0);
+}
+
+static int tell_entry(struct fuse_session *session, const struct notice *notice)
+{
+	return fuse_lowlevel_notify_inval_entry(session, notice->parent, notice->name, strlen(notice->name));
+}
+
+/* Gone for good: those who have it open see a link count of 0. A folder that somebody stands in is only forgotten. */
+static int tell_delete(struct fuse_session *session, const struct notice *notice)
+{
+	int r = fuse_lowlevel_notify_delete(session, notice->parent, notice->ino, notice->name, strlen(notice->name));
+
+	return r == -ENOTEMPTY || r == -EBUSY ? tell_entry(session, notice) : r;
+}
+
+static void free_notice(struct notice *notice)
+{
+	free(notice->name);
+	free(notice);
+}
+
+static void queue_init(struct notice_queue *queue)
+{
+	*queue = (struct notice_queue){ 0 };
+	queue->last = &queue->first;
+}
+
+static void queue_put(struct notice_queue *queue, struct notice *notice)
+{
+	notice->next = NULL;
+	*queue->last = notice;
+	queue->last = &notice->next;
+	queue->n++;
+}
+
+static struct notice *queue_take(struct notice_queue *queue)
+{
+	struct notice *notice = queue->first;
+
+	if (!notice)
+		return NULL;
+	queue->first = notice->next;
+	if (!queue->first)
+		queue->last = &queue->first;
+	queue->n--;
+	return notice;
+}
+
+static bool is_same(const struct notice *a, const struct notice *b)
+{
+	return a->tell == b->tell && a->ino == b->ino && a->parent == b->parent && !a->name == !b->name &&
+	       (!a->name || strcmp(a->name, b->name) == 0);
+}
+
+/* Whether one of the next `depth` says the same: it is told later than now, so it does. */
+static bool queue_has(const struct notice_queue *queue, const struct notice *notice, size_t depth)
+{
+	const struct notice *at;
+
+	for (at = queue->first; at && depth > 0; at = at->next, depth--)
+		if (is_same(at, notice))
+			return true;
+	return false;
+}
+
+void notifier_init(struct notifier *n)
+{
+	*n = (struct notifier){ 0 };
+	pthread_mutex_init(&n->lock, NULL);
+	pthread_cond_init(&n->more, NULL);
+	queue_init(&n->queue);
+	queue_init(&n->folders);
+}
+
+static struct notice *take(struct notifier *n)
+{
+	struct notice *notice;
+
+	pthread_mutex_lock(&n->lock);
+	while (!n->queue.first && !n->folders.first && !n->is_stopping)
+		pthread_cond_wait(&n->more, &n->lock);
+	notice = queue_take(&n->queue);
+	if (!notice)
+		notice = queue_take(&n->folders);
+	if (!notice)
+		n->is_running = false;
+	pthread_mutex_unlock(&n->lock);
+	return notice;
+}
+
+static bool is_stopping(struct notifier *n)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&n->lock);
+	stopping = n->is_stopping;
+	pthread_mutex_unlock(&n->lock);
+	return stopping;
+}
+
+static void *run(void *userdata)
+{
+	struct notifier *n = userdata;
+	struct notice *notice;
+
+	while ((notice = take(n))) {
+		if (!is_stopping(n))
+			notice->tell(n->session, notice); /* what the kernel does not know it need not forget */
+		notice->told(notice);
+	}
+	return NULL;
+}
+
+int notifier_start(struct notifier *n, struct fuse_session *session, struct mailbox *mailbox)
+{
+	sigset_t all, before;
+	int r;
+
+	n->session = session;
+	n->mailbox = mailbox;
+	n->is_running = true;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = -pthread_create(&n->thread, NULL, run, n);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	n->was_started = r == 0;
+	if (r < 0)
+		n->is_running = false;
+	return r;
+}
+
+bool notifier_stop(struct notifier *n, int timeout_ms)
+{
+	struct timespec until;
+
+	pthread_mutex_lock(&n->lock);
+	n->is_stopping = true;
+	pthread_cond_signal(&n->more);
+	pthread_mutex_unlock(&n->lock);
+	if (!n->was_started)
+		return true;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += timeout_ms * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return pthread_timedjoin_np(n->thread, NULL, &until) == 0;
+}
+
+static bool accepts(const struct notifier *n)
+{
+	return n->is_running && !n->is_stopping;
+}
+
+/* Puts a copy into one of the queues unless it would be said anyway. */
+static void tell_in(struct notifier *n, struct notice_queue *queue, size_t depth, const struct notice *what)
+{
+	struct notice *notice = calloc(1, sizeof(*notice));
+	bool kept;
+
+	if (!notice)
+		return;
+	*notice = *what;
+	notice->told = free_notice;
+	if (what->name && !(notice->name = strdup(what->name))) {
+		free(notice);
+		return;
+	}
+	pthread_mutex_lock(&n->lock);
+	kept = accepts(n) && !queue_has(queue, notice, depth);
+	if (kept) {
+		queue_put(queue, notice);
+		pthread_cond_signal(&n->more);
+	}
+	pthread_mutex_unlock(&n->lock);
+	if (!kept)
+		free_notice(notice);
+}
+
+static void tell(struct notifier *n, const struct notice *what)
+{
+	tell_in(n, &n->queue, REPEAT_DEPTH, what);
+}
+
+static void attributes(struct notifier *n, uint64_t ino)
+{
+	tell(n, &(struct notice){ .tell = tell_attributes, .ino = ino });
+}
+
+static void gone(struct notifier *n, uint64_t parent, uint64_t ino, const char *name)
+{
+	tell(n, &(struct notice){ .tell = tell_delete, .parent = parent, .ino = ino, .name = (char *)name });
+	attributes(n, parent);
+}
+
+/*
+ * Every name in the folder is to be asked again. There is no notice for that, but forgetting the folder's own name drops what the
+ * kernel knows below it; who stands in it or has files of it open keeps them.
+ */
+static void forget_folder(struct notifier *n, int64_t row)
+{
+	struct notice what = { .tell = tell_attributes, .ino = inode_make(INODE_FOLDER, 0, row) };
+	struct mailbox_folder folder;
+
+	tell_in(n, &n->folders, SIZE_MAX, &what);
+	if (row == MAILBOX_ROOT || mailbox_folder(n->mailbox, row, &folder) < 0)
+		return;
+	what = (struct notice){ .tell = tell_entry, .parent = inode_make(INODE_FOLDER, 0, folder.parent), .name = folder.name };
+	tell_in(n, &n->folders, SIZE_MAX, &what);
+}
+
+static bool is_full(struct notifier *n)
+{
+	bool full;
+
+	pthread_mutex_lock(&n->lock);
+	full = n->queue.n >= QUEUE_LIMIT;
+	pthread_mutex_unlock(&n->lock);
+	return full;
+}
+
+void notify_change(struct notifier *n, const struct change *change)
+{
+	enum change_kind kind = change->kind;
+
+	if ((kind == CHANGE_MESSAGE_GONE || kind == CHANGE_MESSAGE_ADDED) && is_full(n))
+		kind = CHANGE_LISTING;
+	switch (kind) {
+	case CHANGE_MESSAGE_GONE:
+		gone(n, inode_make(INODE_FOLDER, 0, change->folder), inode_make(INODE_MESSAGE, 0, change->row), change->name);
+		break;
+	case CHANGE_FOLDER_GONE:
+		gone(n, inode_make(INODE_FOLDER, 0, change->folder), inode_make(INODE_FOLDER, 0, change->row), change->name);
+		break;
+	case CHANGE_MESSAGE_ADDED: /* names that are not there are not remembered: the folder's time is all */
+	case CHANGE_FOLDER_ADDED:
+		attributes(n, inode_make(INODE_FOLDER, 0, change->folder));
+		break;
+	case CHANGE_MESSAGE_ATTRIBUTES:
+		attributes(n, inode_make(INODE_MESSAGE, 0, change->row));
+		break;
+	case CHANGE_FOLDER_ATTRIBUTES:
+		attributes(n, inode_make(INODE_FOLDER, 0, change->row));
+		break;
+	case CHANGE_LISTING:
+		forget_folder(n, change->folder);
+		break;
+	}
+}
+
+void notify_entry_gone(struct notifier *n, uint64_t parent, const char *name)
+{
+	tell(n, &(struct notice){ .tell = tell_entry, .parent = parent, .name = (char *)name });
+}
+
+void notify_attributes_then(struct notifier *n, uint64_t ino, struct notice *notice, void (*told)(struct notice *notice))
+{
+	bool kept;
+
+	*notice = (struct notice){ .told = told, .tell = tell_attributes, .ino = ino };
+	pthread_mutex_lock(&n->lock);
+	kept = accepts(n);
+	if (kept) {
+		queue_put(&n->queue, notice);
+		pthread_cond_signal(&n->more);
+	}
+	pthread_mutex_unlock(&n->lock);
+	if (!kept)
+		told(notice);
+}

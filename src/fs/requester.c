@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fs/requester.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define FLAG_EXITING 0x4 /* the kernel's PF_EXITING */
+
+/* Positions in /proc/PID/stat, counted from the state, the first word behind the name. */
+enum { STAT_FLAGS = 6, STAT_START_TIME = 19, STAT_EXIT_CODE = 49 };
+
+static bool read_proc(pid_t pid, const char *file, char *text, size_t size)
+{
+	CLEANUP(fd) int fd = -1;
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, size - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return true;
+}
+
+static uint64_t status_value(const char *status, const char *key, int base)
+{
+	const char *line = strstr(status, key);
+
+	return line ? strtoull(line + strlen(key), NULL, base) : 0;
+}
+
+#define BIT(number) (1ULL << ((number)-1))
+
+bool requester_gives_up(pid_t pid)
+{
+	static const uint64_t asking = BIT(SIGINT) | BIT(SIGTERM) | BIT(SIGHUP) | BIT(SIGQUIT);
+	static const uint64_t harmless = BIT(SIGCHLD) | BIT(SIGCONT) | BIT(SIGURG) | BIT(SIGWINCH) | BIT(SIGSTOP) | BIT(SIGTSTP) |
+					 BIT(SIGTTIN) | BIT(SIGTTOU);
+	char status[4096];
+	uint64_t pending, caught, ignored;
+
+	if (!read_proc(pid, "status", status, sizeof(status)))
+		return true;
+	pending = status_value(status, "\nSigPnd:", 16) | status_value(status, "\nShdPnd:", 16);
+	pending &= ~status_value(status, "\nSigBlk:", 16);
+	ignored = status_value(status, "\nSigIgn:", 16);
+	caught = status_value(status, "\nSigCgt:", 16);
+	return (pending & caught & asking) || (pending & ~caught & ~ignored & ~harmless);
+}
+
+/* The number at a position behind the process's name, which may hold anything. */
+static bool stat_value(pid_t pid, int position, unsigned long long *ret)
+{
+	char text[1024], *word;
+
+	if (!read_proc(pid, "stat", text, sizeof(text)))
+		return false;
+	word = strrchr(text, ')');
+	if (!word)
+		return false;
+	for (word += 2; position > 0 && word; position--) {
+		word = strchr(word, ' ');
+		if (word)
+			word++;
+	}
+	if (!word)
+		return false;
+	*ret = strtoull(word, NULL, 10);
+	return true;
+}
+
+bool requester_is_failing(pid_t pid)
+{
+	unsigned long long flags, code;
+
+	return stat_value(pid, STAT_FLAGS, &flags) && (flags & FLAG_EXITING) && stat_value(pid, STAT_EXIT_CODE, &code) && code != 0;
+}
+
+void requester_identify(pid_t pid, struct requester *ret)
+{
+	char status[4096];
+
+	*ret = (struct requester){ 0 };
+	if (pid <= 0 || !read_proc(pid, "status", status, sizeof(status)))
+		return;
+	ret->process = (pid_t)status_value(status, "\nTgid:", 10);
+	if (!stat_value(ret->process, STAT_START_TIME, &ret->start_time))
+		ret->process = 0;
+}
+
+bool requester_is_alive(const struct requester *who)
+{
+	unsigned long long start_time;
+
+	return who->process && stat_value(who->process, STAT_START_TIME, &start_time) && start_time == who->start_time;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What /proc tells of the process behind a request: whether a signal makes it give up, how it ends, who it is.
+ *
+ * A few reads of /proc a call, never a request to a mount of ours. Any thread.
+ */
+#ifndef MAILFS_REQUESTER_H
+#define MAILFS_REQUESTER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* A process, told from a later one of the same number. */
+struct requester {
+	pid_t process; /* 0: unknown (in a pid namespace we do not see) */
+	unsigned long long start_time;
+};
+
+/*
+ * After an INTERRUPT: whether the thread `pid` has a fatal signal pending, or a caught INT, TERM, HUP or QUIT; true as well when it is gone. Nothing
+ * pending is the freezer, a debugger or the kernel's own work, another caught signal (CHLD, WINCH, ALRM, a profiler's) no wish to end: false.
+ */
+bool requester_gives_up(pid_t pid);
+
+/* Whether the thread `pid` is on its way out of exit(2) after a signal or with a status other than 0. */
+bool requester_is_failing(pid_t pid);
+
+/* The process that the thread `pid` belongs to. */
+void requester_identify(pid_t pid, struct requester *ret);
+bool requester_is_alive(const struct requester *who);
+
+#endif
