@@ -25,3 +25,15 @@ src_libfs_a_SOURCES = \
 	src/fs/wait.c src/fs/wait.h \
 	src/fs/writing.c src/fs/writing.h \
 	src/fs/xattr.c src/fs/xattr.h
+
+# Mounts it on a made-up mailbox, without any network.
+check_PROGRAMS += tests/mount/fs_on_fake
+tests_mount_fs_on_fake_SOURCES = tests/mount/fs_on_fake.c \
+	tests/support/fake_mailbox.c tests/support/fake_mailbox.h tests/support/fake_outbox.c
+tests_mount_fs_on_fake_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_mount_fs_on_fake_LDADD = src/libfs.a $(LINK_message) $(FUSE_LIBS)
+
+FS_TESTS = tests/mount/test_fs_tree.py
+dist_check_SCRIPTS += $(FS_TESTS)
+TESTS += $(FS_TESTS)
+EXTRA_DIST += tests/support/fakefs.py

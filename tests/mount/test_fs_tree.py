@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the kernel is shown of folders and messages: names, attributes, listings; on a made-up mailbox."""
+
+import errno
+import os
+import shutil
+import stat
+import subprocess
+import threading
+import time
+
+import mailtest
+from fakefs import ROOT, FakeTestCase
+from mailtest import wait_for
+
+CHANGE_MESSAGE_ADDED, CHANGE_MESSAGE_GONE, CHANGE_MESSAGE_ATTRIBUTES, CHANGE_FOLDER_ADDED, CHANGE_FOLDER_GONE, CHANGE_FOLDER_ATTRIBUTES, \
+    CHANGE_LISTING = range(7)
+
+
+class Attributes(FakeTestCase):
+    def test_a_message_shows_size_blocks_dates_mode_and_a_stable_number(self):
+        row = self.mount.message(self.inbox, 'a.eml', 1234)
+        st = os.stat(self.mount / 'INBOX/a.eml')
+        self.assertEqual((st.st_size, st.st_blocks, st.st_nlink), (1234, 3, 1))
+        self.assertEqual(stat.filemode(st.st_mode), '-rw-------')
+        self.assertEqual((st.st_uid, st.st_gid), (os.getuid(), os.getgid()))
+        self.assertEqual(st.st_mtime, 1776151800 + row)
+        self.assertEqual(st.st_ino & 0xffffffff, row)
+
+    def test_a_folder_counts_its_folders_as_links(self):
+        self.mount.folder('one', self.inbox)
+        self.mount.folder('two', self.inbox)
+        st = os.stat(self.mount / 'INBOX')
+        self.assertEqual((stat.filemode(st.st_mode), st.st_nlink), ('drwx------', 4))
+
+    def test_df_shows_the_quota_where_there_is_one_and_much_room_where_not(self):
+        self.assertGreater(os.statvfs(self.mount.path).f_bavail, 1 << 20)
+        self.mount.tell('quota', 1 << 20, 10 << 20)
+        st = os.statvfs(self.mount.path)
+        self.assertEqual((st.f_blocks * st.f_frsize, st.f_bavail * st.f_frsize), (10 << 20, 9 << 20))
+
+    def test_names_of_any_script_come_back_as_they_are(self):
+        names = ['发票 2026.eml', 'Ελληνικά.eml', 'a"b\'c\\d%e&f~.eml', ' leading and trailing ', 'x' * 255, '\u202eright-to-left', '-n', 'é', 'é']
+        for name in names:
+            self.mount.message(self.inbox, name, 10)
+        self.assertEqual(sorted(os.listdir(self.mount / 'INBOX')), sorted(names))
+        for name in names:
+            self.assertEqual(os.stat(os.path.join(self.mount / 'INBOX', name)).st_size, 10)
+
+    def test_stored_mail_cannot_be_changed_yet(self):
+        self.mount.message(self.inbox, 'a.eml')
+        path, other = self.mount / 'INBOX/a.eml', self.mount / 'INBOX/b.eml'
+        self.assertErrno(errno.EACCES, open, path, 'r+b')
+        self.assertErrno(errno.EACCES, os.truncate, path, 0)
+        self.assertErrno(errno.EPERM, os.unlink, path)
+        self.assertErrno(errno.EPERM, os.rename, path, other)
+        self.assertErrno(errno.EPERM, os.link, path, other)
+        self.assertErrno(errno.EPERM, os.symlink, 'x', other)
+        self.assertErrno(errno.EPERM, os.mkdir, other)
+        self.assertErrno(errno.EPERM, os.rmdir, self.mount / 'INBOX')
+        self.assertErrno(errno.EPERM, open, other, 'wb')
+        self.assertErrno(errno.EPERM, os.utime, path)
+
+    def test_a_message_that_went_while_open_is_still_read_and_has_no_link(self):
+        row = self.mount.message(self.inbox, 'a.eml', 5000)
+        with open(self.mount / 'INBOX/a.eml', 'rb') as file:
+            self.mount.tell('remove', row)
+            self.mount.tell('changed', CHANGE_MESSAGE_GONE, self.inbox, row, 'a.eml')
+            wait_for(lambda: os.fstat(file.fileno()).st_nlink == 0, 5, 'the link count')
+            self.assertEqual(len(file.read()), 5000)
+        self.assertFalse(os.path.exists(self.mount / 'INBOX/a.eml'))
+
+    def test_what_the_tree_adds_is_there_by_name(self):
+        self.assertEqual(sorted(os.listdir(self.mount.path)), ['INBOX', 'outbox'])
+        self.assertEqual(self.mount.status(), {'state': 'online'})
+        self.assertEqual(sorted(os.listdir(self.mount / '.mailfs')), ['special', 'status'])
+        self.assertEqual(os.readlink(self.mount / '.mailfs/special/trash'), '../../Archive/Trash')
+        self.mount.folder('Sent')
+        self.assertTrue(os.path.samefile(self.mount / '.mailfs/special/sent', self.mount / 'Sent'))
+        self.assertErrno(errno.ENOENT, os.stat, self.mount / '.mailfs/special/drafts')
+        self.assertErrno(errno.EACCES, open, self.mount / '.mailfs/status', 'w')
+
+
+class ReadOnly(FakeTestCase):
+    options = ('ro', 'no_outbox')
+
+    def test_a_read_only_mount_shows_and_says_so(self):
+        self.mount.message(self.inbox, 'a.eml')
+        self.assertEqual(stat.filemode(os.stat(self.mount / 'INBOX/a.eml').st_mode), '-r--------')
+        self.assertEqual(stat.filemode(os.stat(self.mount / 'INBOX').st_mode), 'dr-x------')
+        self.assertEqual(os.listdir(self.mount.path), ['INBOX'])
+        self.assertErrno(errno.EROFS, os.unlink, self.mount / 'INBOX/a.eml')
+        self.assertErrno(errno.EROFS, open, self.mount / 'INBOX/a.eml', 'r+b')
+        self.assertErrno(errno.ENOENT, os.stat, self.mount / 'outbox')
+
+
+class Listings(FakeTestCase):
+    def test_a_listing_goes_on_at_its_place_whatever_is_removed_meanwhile(self):
+        rows = [self.mount.message(self.inbox, f'{i:04}.eml', 10) for i in range(1000)]
+        with os.scandir(self.mount / 'INBOX') as entries:
+            seen = [next(entries).name for _ in range(10)]
+            for row in rows[:500]:
+                self.mount.tell('remove', row)
+            seen += [entry.name for entry in entries]
+        self.assertEqual(len(seen), len(set(seen)))
+        self.assertEqual(seen[-500:], [f'{i:04}.eml' for i in range(500, 1000)])
+
+    def test_folders_come_with_messages_and_the_tree_s_own_once(self):
+        for i in range(300):
+            self.mount.folder(f'folder {i}')
+            self.mount.message(ROOT, f'message {i}', 1)
+        self.assertEqual(len(os.listdir(self.mount.path)), 602)
+        self.assertEqual(len(set(os.listdir(self.mount.path))), 602)
+
+    def test_a_folder_never_looked_at_makes_opendir_and_lookup_wait(self):
+        self.mount.message(self.inbox, 'a.eml', 10)
+        for look, expected in ((lambda: os.listdir(self.mount / 'INBOX'), ['a.eml']),
+                               (lambda: os.stat(self.mount / 'INBOX/a.eml').st_size, 10)):
+            self.mount.tell('hide', self.inbox)
+            self.mount.behave('look', -1)
+            found = []
+            thread = threading.Thread(target=lambda: found.append(look()))
+            thread.start()
+            self.mount.wait_for_waiting(1)
+            os.listdir(self.mount.path)     # others go on
+            self.mount.behave('look')
+            self.mount.release()
+            thread.join()
+            self.assertEqual(found, [expected])
+            self.mount.tell('changed', CHANGE_LISTING, self.inbox, 0)
+            time.sleep(0.1)
+
+    def test_a_listing_that_cannot_be_had_is_an_error_not_an_empty_folder(self):
+        self.mount.tell('hide', self.inbox)
+        self.mount.behave('look', 1, errno.EHOSTUNREACH)
+        self.assertErrno(errno.EHOSTUNREACH, os.listdir, self.mount / 'INBOX')
+        self.assertErrno(errno.EHOSTUNREACH, os.stat, self.mount / 'INBOX/nothing')
+
+    def test_large_listings_give_names_and_then_attributes_to_who_asks(self):
+        self.mount.tell('bulk', self.inbox, 60000, 0)
+        self.assertEqual(len(os.listdir(self.mount / 'INBOX')), 60000)
+        with os.scandir(self.mount / 'INBOX') as entries:
+            self.assertEqual(sum(1 for entry in entries if entry.stat().st_size == 0), 60000)
+
+
+class News(FakeTestCase):
+    def test_a_new_message_is_seen_and_changes_the_folder_s_time(self):
+        before = os.stat(self.mount / 'INBOX').st_mtime_ns
+        row = self.mount.message(self.inbox, 'a.eml')
+        self.assertEqual(os.stat(self.mount / 'INBOX').st_mtime_ns, before, 'the kernel keeps attributes until told')
+        self.mount.tell('changed', CHANGE_MESSAGE_ADDED, self.inbox, row, 'a.eml')
+        wait_for(lambda: os.stat(self.mount / 'INBOX').st_mtime_ns > before, 5, 'the new time')
+        self.assertTrue(os.path.exists(self.mount / 'INBOX/a.eml'))
+
+    def test_a_name_that_was_not_there_is_asked_again(self):
+        self.assertFalse(os.path.exists(self.mount / 'INBOX/a.eml'))
+        self.mount.message(self.inbox, 'a.eml')
+        self.assertTrue(os.path.exists(self.mount / 'INBOX/a.eml'))
+
+    def test_a_removed_folder_goes_even_while_somebody_stands_in_it(self):
+        row = self.mount.folder('Projects')
+        self.mount.message(row, 'a.eml')
+        os.listdir(self.mount / 'Projects')
+        inside = subprocess.Popen(['sleep', '60'], cwd=self.mount / 'Projects')
+        self.addCleanup(inside.wait)
+        self.addCleanup(inside.kill)
+        self.mount.tell('remove', row)
+        self.mount.tell('changed', CHANGE_FOLDER_GONE, ROOT, row, 'Projects')
+        wait_for(lambda: not os.path.exists(self.mount / 'Projects'), 5, 'the folder to go')
+
+    def test_many_changes_at_once_make_every_name_of_the_folder_asked_again(self):
+        rows = [self.mount.message(self.inbox, f'{i}.eml', 10) for i in range(50)]
+        names = os.listdir(self.mount / 'INBOX')
+        self.assertTrue(all(os.path.exists(os.path.join(self.mount / 'INBOX', name)) for name in names))
+        for row in rows:
+            self.mount.tell('remove', row)
+        self.mount.tell('changed', CHANGE_LISTING, self.inbox, 0)
+        wait_for(lambda: not any(os.path.exists(os.path.join(self.mount / 'INBOX', name)) for name in names), 5, 'the names to go')
+
+    def test_standing_in_a_folder_survives_that(self):
+        self.mount.message(self.inbox, 'a.eml')
+        before = os.getcwd()
+        os.chdir(self.mount / 'INBOX')
+        self.addCleanup(os.chdir, before)
+        self.mount.tell('changed', CHANGE_LISTING, self.inbox, 0)
+        time.sleep(0.1)
+        os.stat(self.mount / 'INBOX')
+        self.assertEqual((os.getcwd(), os.listdir('.')), (self.mount / 'INBOX', ['a.eml']))
+        os.chdir(before)
+
+    def test_changed_flags_change_the_ctime(self):
+        row = self.mount.message(self.inbox, 'a.eml')
+        before = os.stat(self.mount / 'INBOX/a.eml').st_ctime_ns
+        self.mount.tell('flags', row, '\\Flagged')
+        self.mount.tell('changed', CHANGE_MESSAGE_ATTRIBUTES, 0, row)
+        wait_for(lambda: os.stat(self.mount / 'INBOX/a.eml').st_ctime_ns > before, 5, 'the new time')
+
+    def test_a_burst_beyond_all_bounds_ends_well(self):
+        self.mount.tell('bulk', self.inbox, 20000, 0)
+        names = os.listdir(self.mount / 'INBOX')
+        self.mount.tell('vanish', self.inbox)      # a change for each
+        wait_for(lambda: not os.path.exists(os.path.join(self.mount / 'INBOX', names[-1])), 5, 'the names to go')
+        self.assertEqual(os.listdir(self.mount / 'INBOX'), [])
+        self.assertFalse(any(os.path.exists(os.path.join(self.mount / 'INBOX', name)) for name in names))
+
+
+class Attributed(FakeTestCase):
+    def setUp(self):
+        super().setUp()
+        self.row = self.mount.message(self.inbox, 'a.eml')
+        self.path = self.mount / 'INBOX/a.eml'
+
+    def test_flags_are_listed_and_read_and_the_rest_is_found_by_name(self):
+        self.assertEqual(os.listxattr(self.path), ['user.mail.flags'])
+        self.assertEqual(os.getxattr(self.path, 'user.mail.flags'), b'\\Seen')
+        expected = {'uid': f'{self.row}', 'uidvalidity': '7', 'subject': f'number {self.row}', 'from': 'Alice <alice@example.com>',
+                    'to': 'bob@example.com', 'message-id': f'<{self.row}@example.com>', 'date': 'Tue, 14 Apr 2026 09:30:00 +0200', 'cached': '1'}
+        self.assertEqual({name: os.getxattr(self.path, 'user.mail.' + name).decode() for name in expected}, expected)
+        self.assertErrno(errno.ENODATA, os.getxattr, self.path, 'user.mail.nonsense')
+        self.assertErrno(errno.ENODATA, os.getxattr, self.path, 'user.other')
+
+    def test_header_fields_come_when_the_bytes_do(self):
+        self.mount.behave('open', 20)
+        self.mount.behave('read', 20)
+        self.assertEqual(os.getxattr(self.path, 'user.mail.cached'), b'0')
+        self.assertEqual(os.getxattr(self.path, 'user.mail.subject'), f'number {self.row}'.encode())
+        self.mount.behave('open', 20, errno.EHOSTUNREACH)
+        self.assertErrno(errno.EHOSTUNREACH, os.getxattr, self.path, 'user.mail.subject')
+        self.assertEqual(self.mount.counts()['opens'], self.mount.counts()['closes'])
+
+    def test_other_namespaces_are_not_supported(self):
+        for name in ('security.selinux', 'trusted.x', 'system.posix_acl_access'):
+            self.assertErrno(errno.EOPNOTSUPP, os.getxattr, self.path, name)
+
+    def test_folders_have_theirs(self):
+        self.assertEqual(os.getxattr(self.mount / 'INBOX', 'user.mail.messages'), b'1')
+        self.assertEqual(os.listxattr(self.mount / 'INBOX'), [])
+
+    def test_rsync_with_attributes_is_quiet(self):
+        if not shutil.which('rsync'):
+            self.skipTest('no rsync')
+        copy = os.path.join(self.mount.directory, 'copy')
+        result = subprocess.run(['rsync', '-aX', self.mount / 'INBOX/', copy], capture_output=True, text=True, check=False)
+        self.assertEqual((result.returncode, result.stderr), (0, ''))
+        again = subprocess.run(['rsync', '-aXi', self.mount / 'INBOX/', copy], capture_output=True, text=True, check=False)
+        self.assertEqual(again.stdout, '')
+
+
+class Mounting(FakeTestCase):
+    def test_it_ends_cleanly_on_sigterm(self):
+        self.mount.message(self.inbox, 'a.eml')
+        os.listdir(self.mount / 'INBOX')
+        self.assertEqual(self.mount.terminate(), 0)
+        self.assertFalse(mailtest.is_mounted(self.mount.path))
+
+    def test_it_ends_while_requests_wait_and_files_are_open(self):
+        self.mount.message(self.inbox, 'a.eml', 100000)
+        self.mount.behave('read', -1)
+        with subprocess.Popen(['cat', self.mount / 'INBOX/a.eml'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as cat:
+            self.mount.wait_for_waiting(1)
+            self.assertEqual(self.mount.terminate(), 0)
+            self.assertNotEqual(cat.wait(5), 0)
+
+    def test_a_killed_daemon_s_place_can_be_mounted_again(self):
+        self.mount.message(self.inbox, 'a.eml', 100)
+        os.listdir(self.mount / 'INBOX')
+        self.mount.kill9(unmount=False)
+        self.assertErrno(errno.ENOTCONN, os.listdir, self.mount.path)
+        status, text = self.mount.start_expect_failure()
+        self.assertEqual(status, 1)
+        self.assertIn('fusermount3 -u', text)
+        mailtest.mount.lazily_unmount(self.mount.path)
+        self.mount.start()
+        self.assertEqual(os.listdir(self.mount.path), ['outbox'])
+
+    def test_bad_mountpoints_are_refused_with_a_line(self):
+        self.mount.unmount()
+        with open(self.mount / 'file', 'w', encoding='ascii'):
+            pass
+        status, text = self.mount.start_expect_failure()
+        self.assertEqual((status, 'not empty' in text), (1, True))
+        os.unlink(self.mount / 'file')
+        os.rmdir(self.mount.path)
+        status, text = self.mount.start_expect_failure()
+        self.assertEqual((status, 'No such file' in text), (1, True))
+        os.mkdir(self.mount.path)
+
+
+if __name__ == '__main__':
+    mailtest.main()
