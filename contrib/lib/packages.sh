@@ -28,13 +28,6 @@ as_root() {
 	fi
 }
 
-# No package's installation may start a server while $1 is there.
-forbid_services() {
-	[ ! -e "$1" ] || return 1
-	printf '#!/bin/sh\nexit 101\n' | as_root tee "$1" >/dev/null
-	as_root chmod 755 "$1"
-}
-
 # Servers that came with this installation do not start at the next boot either.
 disable_services() {
 	command -v systemctl >/dev/null || return 0
@@ -47,6 +40,24 @@ apt_get() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
 
+# The lists of a new machine are empty or old. All that it prints is of use only when it fails. No package's installation
+# starts a server while there is a policy-rc.d that says no. Runs in a subshell, for the traps.
+apt_get_install() (
+	log=$(mktemp)
+	trap 'rm -f "$log"' EXIT
+	trap 'exit 130' INT TERM HUP
+	if [ ! -e /usr/sbin/policy-rc.d ]; then
+		trap 'rm -f "$log"; as_root rm -f /usr/sbin/policy-rc.d' EXIT
+		printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+		as_root chmod 755 /usr/sbin/policy-rc.d
+	fi
+	if apt_get update >"$log" 2>&1 && apt_get install --no-install-recommends --no-remove "$@" >>"$log" 2>&1; then
+		exit 0
+	fi
+	cat "$log" >&2
+	exit 1
+)
+
 # Installs what is missing of its arguments. Returns 1, with a line that says what to do, when that fails.
 install_packages() {
 	missing=$(missing_packages "$@")
@@ -56,14 +67,10 @@ install_packages() {
 		return 1
 	fi
 	echo "Installing $missing"
-	policy=/usr/sbin/policy-rc.d
-	forbid_services $policy || policy=
 	status=0
-	# The lists of a new machine are empty or old.
 	# shellcheck disable=SC2086
-	{ apt_get update && apt_get install --no-install-recommends --no-remove $missing; } || status=1
+	apt_get_install $missing || status=1
 	disable_services "$missing"
-	[ -z "$policy" ] || as_root rm -f "$policy"
 	[ $status -eq 0 ] || echo "Could not install them; as root: apt-get install $missing" >&2
 	return $status
 }
