@@ -174,7 +174,8 @@ static int apply_url(struct configuration *c, struct buf *why)
 
 	if (r == 0 && url.protocol == URL_SMTP) {
 		url_release(&url);
-		advice = "an account's URL is that of its mailbox: imaps://user@host (smtp goes into the configuration or -o smtp=URL)";
+		advice = "an account's URL is that of its mailbox: imaps://user@host (smtp goes into the configuration or -o "
+			 "smtp=URL)";
 		r = -EINVAL;
 	}
 	if (r < 0) {

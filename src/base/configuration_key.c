@@ -10,8 +10,8 @@
 
 static const char *const names_words[] = { [NAMES_SUBJECT] = "subject", [NAMES_UID] = "uid", NULL };
 static const char *const delete_words[] = { [DELETE_TRASH] = "trash", [DELETE_EXPUNGE] = "expunge", [DELETE_MARK] = "mark", NULL };
-static const char *const auth_words[] = { "auto",	   "plain",   "login",	     "cram-md5", "scram-sha-1", "scram-sha-256",
-					  "xoauth2", "oauthbearer", "external", "anonymous",	 NULL };
+static const char *const auth_words[] = { "auto",    "plain",	    "login",	"cram-md5",  "scram-sha-1", "scram-sha-256",
+					  "xoauth2", "oauthbearer", "external", "anonymous", NULL };
 
 /* clang-format off */
 #define AT(field) offsetof(struct configuration, field)

@@ -28,7 +28,7 @@ struct configuration_key {
 
 /* char * */
 extern const struct value_type value_text, value_secret, value_path, value_fingerprint, value_word_text;
-extern const struct value_type value_url; /* struct url */
+extern const struct value_type value_url;  /* struct url */
 extern const struct value_type value_word; /* an enum, the word's index */
 extern const struct value_type value_bool; /* bool */
 /* int64_t */

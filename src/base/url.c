@@ -73,7 +73,9 @@ static int decode_user(const char *text, size_t len, char **ret, const char **re
 		unsigned char c = (unsigned char)text[i];
 
 		if (c == ':')
-			return refuse(ret_why, "a password does not belong in a URL: use password-command (a colon in the user name is %3A)");
+			return refuse(
+				ret_why,
+				"a password does not belong in a URL: use password-command (a colon in the user name is %3A)");
 		if (c == '%') {
 			int high = i + 2 < len ? hex_digit(text[i + 1]) : -1;
 			int low = i + 2 < len ? hex_digit(text[i + 2]) : -1;

@@ -18,9 +18,9 @@ struct reader {
 	const char *end;
 	struct buf phrase;
 	struct buf spec;
-	struct buf comment;  /* the last one: old mailers put the name there */
-	size_t at;	     /* in spec, of the unquoted @; SIZE_MAX: there is none */
-	bool spec_broken;    /* holds what no address can: two words, a second @, a stray bracket */
+	struct buf comment; /* the last one: old mailers put the name there */
+	size_t at;	    /* in spec, of the unquoted @; SIZE_MAX: there is none */
+	bool spec_broken;   /* holds what no address can: two words, a second @, a stray bracket */
 	bool in_angle, had_angle;
 	bool pending_blank;
 	struct address_list *list;
@@ -217,13 +217,38 @@ static int add(struct address_list *list, const struct address *a)
 	return 0;
 }
 
+static bool has_control_character(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* Quotes cannot smuggle into a domain what would end an SMTP path. */
+static bool is_domain(const char *text, size_t len)
+{
+	bool literal = len > 2 && text[0] == '[' && text[len - 1] == ']';
+
+	if (literal) {
+		text++;
+		len -= 2;
+	}
+	for (size_t i = 0; i < len; i++)
+		if (strchr(literal ? " []<>\"\\" : " []()<>,;:@\"\\", text[i]))
+			return false;
+	return len;
+}
+
 static int build(const struct reader *s, struct address *a)
 {
 	size_t local_len = s->at == SIZE_MAX ? s->spec.len : s->at;
 	const char *spec = buf_str(&s->spec);
 	int r;
 
-	if (s->spec_broken || !local_len || local_len + 1 == s->spec.len || !charset_is_utf8(spec, s->spec.len))
+	if (s->spec_broken || !local_len || has_control_character(spec, s->spec.len) || !charset_is_utf8(spec, s->spec.len))
+		return -EINVAL;
+	if (s->at != SIZE_MAX && !is_domain(spec + local_len + 1, s->spec.len - local_len - 1))
 		return -EINVAL;
 	r = copy_text(spec, local_len, &a->local);
 	if (r == 0 && s->at != SIZE_MAX)

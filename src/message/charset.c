@@ -85,10 +85,11 @@ static const char *const aliases[][2] = {
 
 /* A name from the wire reaches iconv_open only with one of these in front: its rarer converters have a history of crashes, and "" or
  * "char" would mean the process's locale. */
-static const char *const known_prefixes[] = { "utf-",	   "iso-8859-", "iso8859-", "iso_8859-", "iso-2022-jp", "iso-2022-kr", "iso-2022-cn",
-					      "windows-",  "cp12",	"cp8",	    "cp4",	 "ibm8",	"koi8-",       "gb18030",
-					      "big5",	   "euc-",	"tis",	    "macintosh", "latin",	"viscii",      "tcvn",
-					      "johab",	   "armscii",	"georgian", "ptcp154" };
+static const char *const known_prefixes[] = { "utf-",	     "iso-8859-",   "iso8859-",	 "iso_8859-", "iso-2022-jp",
+					      "iso-2022-kr", "iso-2022-cn", "windows-",	 "cp12",      "cp8",
+					      "cp4",	     "ibm8",	    "koi8-",	 "gb18030",   "big5",
+					      "euc-",	     "tis",	    "macintosh", "latin",     "viscii",
+					      "tcvn",	     "johab",	    "armscii",	 "georgian",  "ptcp154" };
 
 /* iconv's name for `charset`, NULL for raw text. */
 static const char *find_charset(const char *charset)
@@ -136,7 +137,8 @@ static bool is_cut_off(const char *text, const char *bad, const char *end)
 {
 	ucs4_t character;
 
-	return u8_mbtoucr(&character, (const uint8_t *)bad, (size_t)(end - bad)) == -2 && !charset_is_ascii(text, (size_t)(bad - text));
+	return u8_mbtoucr(&character, (const uint8_t *)bad, (size_t)(end - bad)) == -2 &&
+	       !charset_is_ascii(text, (size_t)(bad - text));
 }
 
 /* Takes the bytes for UTF-8, whatever they are. */

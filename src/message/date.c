@@ -159,7 +159,8 @@ static int zone(struct scanner *s)
 	static const struct {
 		char name[4];
 		int hours;
-	} names[] = { { "EDT", -4 }, { "EST", -5 }, { "CDT", -5 }, { "CST", -6 }, { "MDT", -6 }, { "MST", -7 }, { "PDT", -7 }, { "PST", -8 } };
+	} names[] = { { "EDT", -4 }, { "EST", -5 }, { "CDT", -5 }, { "CST", -6 },
+		      { "MDT", -6 }, { "MST", -7 }, { "PDT", -7 }, { "PST", -8 } };
 
 	if (peek(s) == '+' || peek(s) == '-')
 		return offset(s);
@@ -217,6 +218,7 @@ void date_format_rfc5322(int64_t s, char out[DATE_RFC5322_SIZE])
 	int minutes = localtime_r(&when, &local) ? (int)(local.tm_gmtoff / 60) : 0;
 
 	t = calendar_from_seconds(s + minutes * 60);
-	snprintf(out, DATE_RFC5322_SIZE, "%s, %d %s %04d %02d:%02d:%02d %c%02d%02d", weekdays[t.weekday], t.day, months[t.month - 1], t.year,
-		 t.hour, t.minute, t.second, minutes < 0 ? '-' : '+', abs(minutes) / 60, abs(minutes) % 60);
+	snprintf(out, DATE_RFC5322_SIZE, "%s, %d %s %04d %02d:%02d:%02d %c%02d%02d", weekdays[t.weekday], t.day,
+		 months[t.month - 1], t.year, t.hour, t.minute, t.second, minutes < 0 ? '-' : '+', abs(minutes) / 60,
+		 abs(minutes) % 60);
 }

@@ -16,10 +16,10 @@
 
 /* glibc knows one zone a process, TZ's; so the system's zone files (RFC 8536) are read here. */
 struct date_zone {
-	size_t n;	     /* transitions */
-	int64_t *starts_s;   /* own; ascending */
-	int32_t *offsets_s;  /* own; n + 1: [0] before the first transition, [i + 1] from the i-th on */
-	bool has_rule;	     /* for what comes after the last */
+	size_t n;	    /* transitions */
+	int64_t *starts_s;  /* own; ascending */
+	int32_t *offsets_s; /* own; n + 1: [0] before the first transition, [i + 1] from the i-th on */
+	bool has_rule;	    /* for what comes after the last */
 	struct posix_zone rule;
 };
 
@@ -46,8 +46,8 @@ static int64_t read_time(const unsigned char *p, size_t size)
 /* The size of the data behind the header. */
 static size_t block_size(const struct block *b)
 {
-	return b->n_times * (b->time_size + 1) + (size_t)b->n_types * 6 + b->n_chars + b->n_leaps * (b->time_size + 4) + b->n_standard +
-	       b->n_utc;
+	return b->n_times * (b->time_size + 1) + (size_t)b->n_types * 6 + b->n_chars + b->n_leaps * (b->time_size + 4) +
+	       b->n_standard + b->n_utc;
 }
 
 static bool read_block(const unsigned char *p, size_t len, size_t time_size, struct block *ret)

@@ -21,10 +21,10 @@ struct encoded_word {
 };
 
 struct decoder {
-	const char *end;      /* of the text */
-	const char *closing;  /* the first "?=" behind the last place asked for, `end` if there is none: nothing is searched twice */
+	const char *end;     /* of the text */
+	const char *closing; /* the first "?=" behind the last place asked for, `end` if there is none: nothing is searched twice */
 	struct buf *out;
-	struct buf pending;   /* decoded bytes of adjacent words of one charset */
+	struct buf pending; /* decoded bytes of adjacent words of one charset */
 	char charset[CHARSET_SIZE];
 };
 

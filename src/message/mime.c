@@ -16,8 +16,8 @@ enum { CHARSET_SIZE = 64 };
 struct parameter {
 	const char *name;
 	size_t name_len;
-	int section;	/* -1: not in sections */
-	bool extended;	/* percent-encoded */
+	int section;	  /* -1: not in sections */
+	bool extended;	  /* percent-encoded */
 	struct buf value; /* own; unquoted */
 };
 
@@ -65,9 +65,10 @@ static const char *skip_blanks(const char *p, const char *end)
 static const char *read_bare(const char *p, const char *end, struct buf *out, int *r)
 {
 	const char *from = p;
-	const char *semicolon = memchr(p, ';', (size_t)(end - p));
-	const char *behind = semicolon ? semicolon : end;
+	const char *behind = p;
 
+	while (behind < end && *behind != ';')
+		behind++;
 	end = behind;
 	while (end > from && is_blank(end[-1]))
 		end--;

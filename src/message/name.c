@@ -16,7 +16,8 @@
 enum { STAMP_LEN = 15, WHO_MAX = 24, SUBJECT_MAX = 72, UID_MAX = 10 };
 
 /* DATE_TIME, _, FROM, _, SUBJECT, ., UID, .eml */
-_Static_assert(STAMP_LEN + 1 + WHO_MAX + 1 + SUBJECT_MAX + 1 + UID_MAX + 4 == MESSAGE_NAME_MAX, "a name's parts are as long as the whole");
+_Static_assert(STAMP_LEN + 1 + WHO_MAX + 1 + SUBJECT_MAX + 1 + UID_MAX + 4 == MESSAGE_NAME_MAX,
+	       "a name's parts are as long as the whole");
 
 /* A part of the name while it is made. */
 struct part {
@@ -183,8 +184,8 @@ static size_t put_number(char *out, uint32_t n)
 	return len;
 }
 
-void message_name_subject(const struct date_zone *zone, int64_t internaldate_s, const char *header, size_t header_len, bool outgoing,
-			  uint32_t uid, char out[MESSAGE_NAME_MAX + 1])
+void message_name_subject(const struct date_zone *zone, int64_t internaldate_s, const char *header, size_t header_len,
+			  bool outgoing, uint32_t uid, char out[MESSAGE_NAME_MAX + 1])
 {
 	struct part who = { .out = out + STAMP_LEN + 1, .max = WHO_MAX };
 	struct part subject = { .max = SUBJECT_MAX };

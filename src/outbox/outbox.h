@@ -5,7 +5,7 @@
  * fs/ calls it from kernel threads (none of these calls waits for the network; those that touch a disk say so), a sender thread
  * of its own drains it. Knows neither the kernel nor IMAP: filing the sent copy and looking in the sent folder are callbacks.
  *
- * One directory an entry, STATE/outbox/ID/: `message` (the bytes as written), and small durable records beside it; what is on disk alone decides
+ * One directory an entry, STATE/outbox/ID/: `message` (the bytes as written), and a small durable record beside it; what is on disk alone decides
  * the state after a crash.
  */
 #ifndef MAILFS_OUTBOX_H
@@ -61,7 +61,9 @@ struct outbox_options {
 	/* Called by the sender thread or a commit, may take as long as the network does. `message_id` with its angle brackets. */
 	int (*sent_contains)(void *userdata, const char *message_id); /* 1, 0, -errno */
 	int (*file_sent_copy)(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
-	/* An entry appeared, vanished or changed state: for the kernel and for events. Any thread, no lock held. */
+	/* An entry appeared, vanished or changed state by itself (not what the caller of a function below asked for and was told by its 0): for the kernel and
+	 * for events. One that moves (a refused one into failed/) is told twice: gone from its old place and name, then as it is now. Gone in state SENT: it was
+	 * sent. Any thread, no lock held; an outbox function may be called. */
 	void (*changed)(void *userdata, const struct outbox_entry *entry, bool is_gone);
 	void *userdata;
 };
@@ -70,6 +72,8 @@ struct outbox_options {
 int outbox_new(const char *state_dir, const struct outbox_options *options, struct outbox **ret);
 /* Starts the sender thread. */
 int outbox_start(struct outbox *o);
+/* The network is back: a server that could not be reached is tried at once. Any thread. */
+void outbox_wake(struct outbox *o);
 /* Stops the sender (a message being sent gets its verdict or becomes `retry` or `uncertain` as on a lost connection), then frees. */
 void outbox_free(struct outbox *o);
 
@@ -85,28 +89,31 @@ int outbox_each(struct outbox *o, enum outbox_place place, int64_t after, int (*
 
 /* A new empty entry in state WRITING and a read-write descriptor on its bytes, the caller's. -EEXIST. A crash before commit leaves it as scratch `NAME.partial`. */
 int outbox_create(struct outbox *o, enum outbox_place place, const char *name, mode_t mode, int64_t *ret_id, int *ret_fd);
-/* A descriptor on an entry's bytes. For writing only in WRITING, SCRATCH and failed ones (others -EACCES): the entry becomes WRITING. */
+/* A descriptor on an entry's bytes. For writing only in WRITING, SCRATCH and failed ones (others -EACCES; -EBUSY while it is being committed or sent): the entry becomes WRITING. */
 int outbox_open(struct outbox *o, int64_t id, bool write, int *ret_fd);
 
 /*
  * The last close of a writer: validates, fsyncs, queues. Keeps the waiter (-EINPROGRESS) and answers from a thread of its own: 0 queued (or scratch, or nothing had
  * been written); -EINVAL not a message, no recipient, unfinished multipart; -EFBIG over the server's SIZE when known; -EPERM From is none of `from`; -EEXIST this Message-ID was
- * sent to these recipients before. On refusal the bytes stay, in failed/, with the reason as their error. `outbox-wait` is waited here too. An entry that
- * is not WRITING: 0 at once (the backstop at release).
+ * sent to these recipients before. On refusal the bytes stay, in failed/, with the reason as their error. -ENOSPC and the like: nothing is queued, the
+ * bytes are scratch. `outbox-wait` is waited here too: -EREMOTEIO if the server refuses in that time. An entry that is not WRITING, or is being committed: 0 at once (the
+ * backstop at release). After the last close nothing may be written through a descriptor that outbox_create() or outbox_open() gave.
  */
 int outbox_commit(struct outbox *o, int64_t id, struct waiter *w);
 /* The writer was killed or failed: the bytes become scratch `NAME.partial`. 0, or -errno of the disk. */
 int outbox_abandon(struct outbox *o, int64_t id);
 
-/* rm: cancels. -EBUSY while it is being sent. The bytes of a WRITING entry go once its descriptors are closed. */
+/* rm: cancels. -EBUSY while it is being committed or sent. The bytes of a WRITING entry go once its descriptors are closed. */
 int outbox_unlink(struct outbox *o, int64_t id);
 /* mv within or between the places, over an entry there if `replace` (else -EEXIST). To OUTBOX_QUEUE out of failed/: queued again (the Message-ID guard exempt). A scratch name to an
- * ordinary one: committed as by outbox_commit but without waiting for the network; its verdict's errno is returned. */
+ * ordinary one: committed as by outbox_commit but without waiting for the network; its verdict's errno is returned (the file is in failed/ then). -EBUSY while
+ * either is being committed or sent. */
 int outbox_rename(struct outbox *o, int64_t id, enum outbox_place place, const char *name, bool replace);
 int outbox_set_times(struct outbox *o, int64_t id, const struct timespec *mtime);
 int outbox_set_mode(struct outbox *o, int64_t id, mode_t mode);
 
-/* Extended attributes of an entry: user.mail.state, .error (read), .rcpt, .force (read, write), given without `user.mail.`. -ENODATA. */
+/* Extended attributes of an entry: user.mail.state, .error, .message-id (read), .rcpt, .force (read, write until it is queued, then -EBUSY), given without
+ * `user.mail.`. -ENODATA. Setting another one does nothing; .state and .error: -EPERM. */
 int outbox_get_attribute(struct outbox *o, int64_t id, const char *name, struct buf *out);
 int outbox_set_attribute(struct outbox *o, int64_t id, const char *name, const char *value, size_t len);
 

@@ -1,3 +1,37 @@
 noinst_LIBRARIES += src/liboutbox.a
 src_liboutbox_a_SOURCES = \
-	src/outbox/outbox.h
+	src/outbox/attempt.c \
+	src/outbox/attribute.c \
+	src/outbox/commit.c src/outbox/commit.h \
+	src/outbox/entry.c src/outbox/entry.h \
+	src/outbox/envelope.c src/outbox/envelope.h \
+	src/outbox/fault.h \
+	src/outbox/guard.c src/outbox/guard.h \
+	src/outbox/lines.c src/outbox/lines.h \
+	src/outbox/name.c src/outbox/name.h \
+	src/outbox/outbox.c src/outbox/outbox.h \
+	src/outbox/prepare.c src/outbox/prepare.h \
+	src/outbox/prepare_field.c \
+	src/outbox/prepare_header.c \
+	src/outbox/queue.c src/outbox/queue.h \
+	src/outbox/record.c src/outbox/record.h \
+	src/outbox/recover.c \
+	src/outbox/rename.c \
+	src/outbox/sender.c src/outbox/sender.h \
+	src/outbox/sent.c \
+	src/outbox/session.c \
+	src/outbox/string_list.c src/outbox/string_list.h \
+	src/outbox/submission.c src/outbox/submission.h \
+	src/outbox/survey.c src/outbox/survey.h \
+	src/outbox/verdict.c src/outbox/verdict.h
+
+EXTRA_DIST += tests/unit/outbox_fixture.h
+
+if HAVE_CMOCKA
+OUTBOX_TESTS = tests/unit/test_outbox_commit
+check_PROGRAMS += $(OUTBOX_TESTS)
+TESTS += $(OUTBOX_TESTS)
+OUTBOX_TEST_LIBS = $(LINK_outbox) $(JANSSON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_outbox_commit_SOURCES = tests/unit/test_outbox_commit.c tests/unit/outbox_fixture.c
+tests_unit_test_outbox_commit_LDADD = $(OUTBOX_TEST_LIBS)
+endif

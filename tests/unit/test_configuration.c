@@ -34,31 +34,32 @@ static void every_key_reaches_its_field(void **state)
 	CLEANUP(buf) struct buf why = BUF_INIT;
 
 	(void)state;
-	assert_int_equal(load("timeout = 30\n"
-			      "# a comment\n"
-			      "  ; another\n"
-			      "\n"
-			      "[other]\n"
-			      "timeout = nonsense\n"
-			      "[work]\r\n"
-			      "imap = imaps://alice@example.com@mail.example.com\r\n"
-			      "smtp=smtp://mail.example.com:2587\n"
-			      "from = Alice <alice@example.com>, *@example.org\n"
-			      "password_command = pass show mail; true # kept = whole\n"
-			      "password-file = ~/secret file\n"
-			      "password = #1;\"x\n"
-			      "smtp-password = y\n"
-			      "auth = SCRAM-SHA-256\n"
-			      "tls-ca = /etc/ca.pem\n"
-			      "tls-fingerprint = SHA256:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:FF00112233445566778899AABBCCDDEEFF\n"
-			      "tls-cert = /c\ntls-key = /k\n"
-			      "names = uid\nzone = Asia/Shanghai\n"
-			      "folders = * \"!Junk Mail\" !spam#1;2\n"
-			      "subscribed = yes\ndelete = mark\ntrash-keep = 2d\nsent = none\noutbox-hold = 30s\noutbox-wait = 1m\n"
-			      "cache-dir = ~/cache\ncache-size = 512M\ncache-age = 4w\nstate-dir = /state\n"
-			      "connections = 8\nread-ahead = 0\n",
-			      "work", NULL, &c, &why),
-			 0);
+	assert_int_equal(
+		load("timeout = 30\n"
+		     "# a comment\n"
+		     "  ; another\n"
+		     "\n"
+		     "[other]\n"
+		     "timeout = nonsense\n"
+		     "[work]\r\n"
+		     "imap = imaps://alice@example.com@mail.example.com\r\n"
+		     "smtp=smtp://mail.example.com:2587\n"
+		     "from = Alice <alice@example.com>, *@example.org\n"
+		     "password_command = pass show mail; true # kept = whole\n"
+		     "password-file = ~/secret file\n"
+		     "password = #1;\"x\n"
+		     "smtp-password = y\n"
+		     "auth = SCRAM-SHA-256\n"
+		     "tls-ca = /etc/ca.pem\n"
+		     "tls-fingerprint = SHA256:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:FF00112233445566778899AABBCCDDEEFF\n"
+		     "tls-cert = /c\ntls-key = /k\n"
+		     "names = uid\nzone = Asia/Shanghai\n"
+		     "folders = * \"!Junk Mail\" !spam#1;2\n"
+		     "subscribed = yes\ndelete = mark\ntrash-keep = 2d\nsent = none\noutbox-hold = 30s\noutbox-wait = 1m\n"
+		     "cache-dir = ~/cache\ncache-size = 512M\ncache-age = 4w\nstate-dir = /state\n"
+		     "connections = 8\nread-ahead = 0\n",
+		     "work", NULL, &c, &why),
+		0);
 	assert_string_equal(c.account, "work");
 	assert_string_equal(c.path, path);
 	assert_string_equal(c.imap.user, "alice@example.com");

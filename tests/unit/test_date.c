@@ -48,7 +48,8 @@ static const struct {
 	{ "Fri, 21 Nov 1997 09:55:06 -0600", 880127706 },
 	{ "21 Nov 97 09:55:06 GMT", 880106106 },
 	{ "Fri, 21 Nov 1997 09(comment (nested)):   55  :  06 -0600", 880127706 },
-	{ "Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)", -27723480 },
+	{ "Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)",
+	  -27723480 },
 	{ "Fri 21 November 1997 09:55 EST", 880124100 },
 	{ "21 Nov 1997 09:55:06", 880106106 },
 	{ "21 Nov 2026 09:55:06 Z", 1795254906 },
@@ -58,7 +59,10 @@ static const struct {
 
 static void rfc5322_dates_are_read_with_their_obsolete_forms(void **state)
 {
-	static const char *const refused[] = { "", "yesterday", "Fri, 21 Nov", "Fri, 1997-11-21 09:55:06", "40 Nov 1997 09:55:06 +0000", "21 Nov 1997 09 55", "((((" };
+	static const char *const refused[] = {
+		"",    "yesterday", "Fri, 21 Nov", "Fri, 1997-11-21 09:55:06", "40 Nov 1997 09:55:06 +0000", "21 Nov 1997 09 55",
+		"(((("
+	};
 	int64_t s;
 
 	(void)state;
@@ -127,9 +131,21 @@ static void check_like_libc(const char *name, int64_t s)
 
 static void zones_tell_what_libc_tells(void **state)
 {
-	static const char *const names[] = { "UTC",		   "Europe/Berlin",    "America/New_York", "Asia/Shanghai",  "Asia/Kathmandu",
-					     "Australia/Lord_Howe", "America/St_Johns", "Europe/Dublin",    "Africa/Casablanca", "Pacific/Apia",
-					     "America/Nuuk",	   "Asia/Gaza",	       "Antarctica/Troll", "Etc/GMT+12",     "EST5EDT" };
+	static const char *const names[] = { "UTC",
+					     "Europe/Berlin",
+					     "America/New_York",
+					     "Asia/Shanghai",
+					     "Asia/Kathmandu",
+					     "Australia/Lord_Howe",
+					     "America/St_Johns",
+					     "Europe/Dublin",
+					     "Africa/Casablanca",
+					     "Pacific/Apia",
+					     "America/Nuuk",
+					     "Asia/Gaza",
+					     "Antarctica/Troll",
+					     "Etc/GMT+12",
+					     "EST5EDT" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -143,7 +159,9 @@ static void zones_tell_what_libc_tells(void **state)
 
 static void what_is_no_zone_is_einval(void **state)
 {
-	static const char *const refused[] = { "", "Nowhere/City", "../../../etc/passwd", "/etc/localtime", "Europe", "tzdata.zi", "CET-1CEST,M13.5.0,M10.5.0", "AB1", "ABC" };
+	static const char *const refused[] = { "",	 "Nowhere/City", "../../../etc/passwd",	      "/etc/localtime",
+					       "Europe", "tzdata.zi",	 "CET-1CEST,M13.5.0,M10.5.0", "AB1",
+					       "ABC" };
 	struct date_zone *zone = NULL;
 
 	(void)state;

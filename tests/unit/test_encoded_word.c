@@ -37,8 +37,13 @@ static const char *const decoded[][2] = {
 	{ "=?utf-8?Q?=ZZ=4?=", "=ZZ=4" },
 	{ "=?utf-8?X?a?=", "=?utf-8?X?a?=" },
 	{ "=?utf-8?Q?never closed", "=?utf-8?Q?never closed" },
-	{ "=?" "?Q?a?=", "=?" "?Q?a?=" },
-	{ "=?utf-8?Q?" "?=", "" },
+	{ "=?"
+	  "?Q?a?=",
+	  "=?"
+	  "?Q?a?=" },
+	{ "=?utf-8?Q?"
+	  "?=",
+	  "" },
 	{ "=?utf-8?B?5Y+?=", FFFD },
 	{ "=?utf-8?Q?=FF=FEx?=", FFFD FFFD "x" },
 	{ "=?", "=?" },
@@ -71,7 +76,8 @@ static void header_text_is_decoded_for_people(void **state)
 
 static void random_words_give_valid_text_without_control_characters(void **state)
 {
-	static const char *const pieces[] = { "=?", "?=", "?Q?", "?B?", "utf-8", "iso-2022-jp", "gb2312", "=E9", "5Y+R", " ", "\xe9", "\x1b$B", "=C2=85", "_", "=" };
+	static const char *const pieces[] = { "=?",   "?=", "?Q?",  "?B?",    "utf-8",	"iso-2022-jp", "gb2312", "=E9",
+					      "5Y+R", " ",  "\xe9", "\x1b$B", "=C2=85", "_",	       "=" };
 
 	(void)state;
 	srandom(1);
@@ -95,7 +101,7 @@ static const char *const texts[] = {
 	"发票",
 	"looks =?utf-8?q?like?= one",
 	"a\r\nBcc: x",
-	"Ein sehr langer Betreff mit Umlauten: äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöü und noch viel mehr, noch viel mehr Text",
+	"Ein sehr langer Betreff mit Umlauten: äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöü und noch viel mehr Text",
 	"发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票发票",
 	"  two  spaces  é  é  ",
 };

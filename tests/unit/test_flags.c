@@ -22,7 +22,9 @@ static const char *const forms[][2] = {
 	{ "a]b", NULL },
 	{ "a\\b", NULL },
 	{ "caf\xc3\xa9", NULL },
-	{ "a\x01" "b", NULL },
+	{ "a\x01"
+	  "b",
+	  NULL },
 	{ "\\*", NULL },
 };
 

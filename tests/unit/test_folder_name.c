@@ -38,7 +38,9 @@ static const struct name_case {
 	{ "outbox", UTF7, "outbox" },
 	{ "outbox2", UTF7 | TOP, "outbox2" },
 	{ "a&AAE-b", UTF7, "a%01b" },
-	{ "a\x01" "b", UTF8, "a%01b" },
+	{ "a\x01"
+	  "b",
+	  UTF8, "a%01b" },
 	{ "a\x7f", UTF8, "a%7F" },
 	{ "a\xc2\x9b", UTF8, "a%C2%9B" },
 	/* no modified UTF-7, or not the canonical one */
@@ -53,7 +55,9 @@ static const struct name_case {
 	{ "caf\xe9", UTF7, "caf%E9" },
 	{ "caf\xc3\xa9", UTF7, "caf%C3%A9" },
 	{ "caf\xe9", UTF8, "caf%E9" },
-	{ "a\x01" "b", UTF7, "%00a%01b" },
+	{ "a\x01"
+	  "b",
+	  UTF7, "%00a%01b" },
 	{ "INBOX", UTF7 | TOP, "INBOX" },
 	{ "a \"b\" \\ *", UTF7, "a \"b\" \\ *" },
 };
@@ -127,7 +131,8 @@ static void random_names_are_reversible(void **state)
 
 static void a_component_that_no_name_gives_is_refused(void **state)
 {
-	static const char *const refused[] = { "", "a/b", ".hidden", "a%41", "a%2eeml", "a.eml", "%2", "a\x01", "%00", "%00a", "a%00", "caf\xe9" };
+	static const char *const refused[] = { "",   "a/b",   ".hidden", "a%41", "a%2eeml", "a.eml",
+					       "%2", "a\x01", "%00",	 "%00a", "a%00",    "caf\xe9" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {

@@ -82,7 +82,9 @@ static void a_message_begins_with_a_field(void **state)
 	assert_false(message_is_plausible("From alice Mon Jan 1 00:00:00 2026\nSubject: x\n", 46));
 	assert_false(message_is_plausible("Dear Bob: hello\n", 16));
 	assert_false(message_is_plausible("%PDF-1.7\n", 9));
-	assert_false(message_is_plausible("\x7f" "ELF:", 5));
+	assert_false(message_is_plausible("\x7f"
+					  "ELF:",
+					  5));
 }
 
 int main(void)

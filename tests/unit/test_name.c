@@ -13,7 +13,8 @@ static const struct {
 	const char *header;
 	const char *name; /* between stamp and UID */
 } incoming[] = {
-	{ "From: Alice Example <alice@example.com>\r\nSubject: Re: quarterly report!\r\n\r\n", "Alice-Example_Re-quarterly-report" },
+	{ "From: Alice Example <alice@example.com>\r\nSubject: Re: quarterly report!\r\n\r\n",
+	  "Alice-Example_Re-quarterly-report" },
 	{ "Subject: x\nFrom: alice@example.com\n", "alice_x" },
 	{ "", "unknown_no-subject" },
 	{ "From: \r\nSubject: \r\n\r\n", "unknown_no-subject" },
@@ -92,7 +93,9 @@ static void the_uid_scheme_holds_both_numbers(void **state)
 
 static void whatever_the_header_the_name_is_one_valid_component(void **state)
 {
-	static const char *const pieces[] = { "From: ", "Subject: ", "\r\n", "=?utf-8?q?", "?=", "=?gb2312?B?", "\"", "<", ">", "@", ",", "a", "\xe9", "\xcc\x80", "发", "/", ".", "\x1b", " " };
+	static const char *const pieces[] = { "From: ", "Subject: ", "\r\n", "=?utf-8?q?", "?=", "=?gb2312?B?", "\"",
+					      "<",	">",	     "@",    ",",	   "a",	 "\xe9",	"\xcc\x80",
+					      "发",	"/",	     ".",    "\x1b",	   " " };
 	char name[MESSAGE_NAME_MAX + 1];
 
 	(void)state;

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The envelope that a message asks for: from whom, to whom, under which Message-ID. Pure.
+ */
+#ifndef MAILFS_OUTBOX_ENVELOPE_H
+#define MAILFS_OUTBOX_ENVELOPE_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "message/address.h"
+#include "outbox/string_list.h"
+
+struct envelope {
+	char *sender;		       /* own; addr-spec */
+	struct string_list recipients; /* addr-specs, each once */
+	char *message_id;	       /* own; with its angle brackets, NULL when the message has none */
+	bool is_resent;		       /* taken from its latest Resent- fields (RFC 5322 3.6.6) */
+};
+
+/*
+ * Reads `header` (as survey_message() leaves it). `own` is the `from` key, NULL when none is known. Recipients come from the latest block of Resent- fields if it
+ * names any, else from To, Cc and Bcc; `rcpt` (user.mail.rcpt), unless NULL, replaces them. The sender is the From (or Resent-From) that is one's
+ * own, else the first of `own`.
+ * -EINVAL no recipient, or an address that makes no sense; -EPERM a From that is none of `own`, unless `is_forced`; with `why`.
+ */
+int envelope_read(const struct buf *header, const char *own, const char *rcpt, bool is_forced, struct envelope *ret,
+		  struct buf *why);
+void envelope_release(struct envelope *e);
+
+/* The bytes of the latest block of Resent- fields, if it names recipients. */
+bool envelope_resent_block(const struct buf *header, size_t *ret_start, size_t *ret_len);
+
+/* The first address of `own` that is one (`*@example.com` is none): -ENOENT. *ret_list holds it alone; release it. */
+int envelope_first_own(const char *own, struct address_list *ret_list);
+
+/* Appends `<random.time@domain>` with the domain of the addr-spec `sender`. */
+int envelope_new_message_id(const char *sender, struct buf *out);
+
+/* Appends the text by which a message is known as sent to these recipients. */
+int envelope_key(const char *message_id, const struct string_list *recipients, struct buf *out);
+
+static inline void envelope_cleanup(struct envelope *e)
+{
+	envelope_release(e);
+}
+
+#endif

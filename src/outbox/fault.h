@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Named points between the durable steps of the queue, where a test lets the process die. Nothing happens at them otherwise.
+ */
+#ifndef MAILFS_OUTBOX_FAULT_H
+#define MAILFS_OUTBOX_FAULT_H
+
+#include <stddef.h>
+
+/* Tests only; NULL in the program. Set before any thread. */
+extern void (*outbox_fault_hook)(const char *name);
+
+static inline void outbox_fault_point(const char *name)
+{
+	if (outbox_fault_hook)
+		outbox_fault_hook(name);
+}
+
+#endif

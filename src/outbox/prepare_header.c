@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "outbox/prepare.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "message/date.h"
+#include "message/header.h"
+#include "outbox/envelope.h"
+
+static bool is_called(const struct header_field *field, const char *name)
+{
+	return field->name_len == strlen(name) && !strncasecmp(field->name, name, field->name_len);
+}
+
+static bool has(const char *text, size_t len, const char *name)
+{
+	struct header_field field;
+
+	return header_find(text, len, name, &field);
+}
+
+static bool is_raw_eightbit(const struct header_field *field)
+{
+	for (size_t i = 0; i < field->raw_len; i++)
+		if ((unsigned char)field->raw[i] >= 0x80)
+			return true;
+	return false;
+}
+
+/* What the one who sends must not pass on (RFC 5322 3.6.3, RFC 5321 4.4), or what is written anew. */
+static bool is_dropped(const struct header_field *field, const struct prepare_options *options, enum prepare_encoding encoding)
+{
+	if (encoding == PREPARE_QUOTED_PRINTABLE && is_called(field, "Content-Transfer-Encoding"))
+		return true;
+	if (options->keeps_bcc)
+		return false;
+	return is_called(field, "Bcc") || is_called(field, "Resent-Bcc") || is_called(field, "Return-Path");
+}
+
+static int append_date(const char *prefix, int64_t date_s, struct buf *out)
+{
+	char date[DATE_RFC5322_SIZE];
+
+	date_format_rfc5322(date_s, date);
+	return buf_printf(out, "%sDate: %s\r\n", prefix, date);
+}
+
+static int append_from(const char *prefix, const char *own, struct buf *out, struct buf *why)
+{
+	CLEANUP(address_list) struct address_list first = { NULL, 0 };
+	int r = envelope_first_own(own, &first);
+
+	if (r == -ENOENT) {
+		r = buf_append_str(why, "no From: set `from` in mailfs.conf, or write one");
+		return r < 0 ? r : -EINVAL;
+	}
+	if (!r)
+		r = buf_printf(out, "%sFrom: ", prefix);
+	if (!r)
+		r = prepare_append_address(&first.items[0], out);
+	return r < 0 ? r : buf_append_str(out, "\r\n");
+}
+
+/* Date, From and Message-ID that are missing among the fields in `text`. */
+static int append_missing(const char *text, size_t len, const char *prefix, const struct prepare_options *options, struct buf *out,
+			  struct buf *why)
+{
+	char name[32];
+	int r = 0;
+
+	snprintf(name, sizeof name, "%sDate", prefix);
+	if (!has(text, len, name))
+		r = append_date(prefix, options->date_s, out);
+	snprintf(name, sizeof name, "%sFrom", prefix);
+	if (!r && !has(text, len, name))
+		r = append_from(prefix, options->own, out, why);
+	snprintf(name, sizeof name, "%sMessage-ID", prefix);
+	if (!r && !has(text, len, name))
+		r = buf_printf(out, "%sMessage-ID: %s\r\n", prefix, options->message_id);
+	return r;
+}
+
+/* What the body needs to be understood (RFC 2045). A message that is passed on keeps its own words as far as they do. */
+static int append_mime(const struct survey *s, enum prepare_encoding encoding, bool is_resent, struct buf *out)
+{
+	const struct buf *header = &s->header;
+	bool has_type = has(header->data, header->len, "Content-Type");
+	bool has_encoding = has(header->data, header->len, "Content-Transfer-Encoding");
+	bool needs_type = !has_type && s->is_eightbit;
+	bool needs_encoding = encoding == PREPARE_QUOTED_PRINTABLE || (s->is_eightbit && !has_encoding);
+	int r = 0;
+
+	if (!has(header->data, header->len, "MIME-Version") && (!is_resent || needs_type || needs_encoding))
+		r = buf_append_str(out, "MIME-Version: 1.0\r\n");
+	if (!r && needs_type)
+		r = buf_printf(out, "Content-Type: text/plain; charset=%s\r\n", s->is_utf8 ? "utf-8" : "unknown-8bit");
+	if (!r && needs_encoding)
+		r = buf_printf(out, "Content-Transfer-Encoding: %s\r\n",
+			       encoding == PREPARE_QUOTED_PRINTABLE ? "quoted-printable" : "8bit");
+	return r;
+}
+
+int prepare_header(const struct survey *s, const struct prepare_options *options, enum prepare_encoding encoding, struct buf *out,
+		   struct buf *why)
+{
+	const struct buf *header = &s->header;
+	size_t at = 0, start = 0, resent_start = 0, resent_len = 0;
+	bool is_resent = envelope_resent_block(header, &resent_start, &resent_len);
+	struct header_field field;
+	int r = 0;
+
+	for (; !r && header_next(header->data, header->len, &at, &field); start = at) {
+		if (is_resent && start == resent_start)
+			r = append_missing(header->data + resent_start, resent_len, "Resent-", options, out, why);
+		if (r < 0 || is_dropped(&field, options, encoding))
+			continue;
+		r = is_raw_eightbit(&field) ? prepare_encode_field(&field, out, why) : buf_append(out, field.raw, field.raw_len);
+	}
+	/* The Message-ID in the record is that of the resending: the message itself goes on without one if it never had one. */
+	if (!r && !is_resent)
+		r = append_missing(header->data, header->len, "", options, out, why);
+	if (!r)
+		r = append_mime(s, encoding, is_resent, out);
+	return r < 0 ? r : buf_append_str(out, "\r\n");
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sender: one thread that takes what is due, one connection for a burst. Its parts: the session, one attempt, what follows acceptance.
+ *
+ * All but sender_stop() run on that thread, or in a test that has none.
+ */
+#ifndef MAILFS_OUTBOX_SENDER_H
+#define MAILFS_OUTBOX_SENDER_H
+
+#include "outbox/prepare.h"
+#include "outbox/queue.h"
+
+/* Does what is due now; the seconds until something else is, -1 if nothing is. */
+int64_t sender_run_due(struct outbox *o);
+int sender_start(struct outbox *o);
+/* Cuts a submission short and waits for the thread's end. */
+void sender_stop(struct outbox *o);
+/* Queued, held or to be tried again. */
+bool sender_waits(const struct entry *e);
+
+/* session.c. Opens one if there is none; 0, or it has told all that wait, `e` (claimed) among them. */
+int session_ready(struct outbox *o, struct entry *e);
+void session_close(struct outbox *o);
+/* A message was decided on it. */
+void session_is_good(struct outbox *o);
+/* It could not be had, or was lost again: nobody's message is to blame. Said once in the log, shown on all that wait; `e`, claimed, may be NULL. */
+void session_failed(struct outbox *o, struct entry *e, int error, const char *why);
+
+/* attempt.c. One try at a claimed entry, its verdict applied. */
+void attempt_send(struct outbox *o, struct entry *e);
+
+/* sent.c. The copy and the record of a claimed entry in state SENT. True: the entry is gone. */
+bool sent_finish(struct outbox *o, struct entry *e);
+/* 0 when the copy is filed. */
+int sent_file_copy(struct outbox *o, struct entry *e);
+/* The message as the server takes it, or as the sent folder keeps it, in a file without a name. -EINVAL with `why`. */
+int sent_prepare(struct outbox *o, struct entry *e, bool is_copy, bool takes_eightbit, int *ret_fd, struct prepared *ret,
+		 struct buf *why);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What follows acceptance: the copy in the sent folder, the record of what was sent, the end of the entry. Each step may be repeated after a crash.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "outbox/entry.h"
+#include "outbox/fault.h"
+#include "outbox/sender.h"
+#include "outbox/verdict.h"
+
+enum { SENT_RECORD_S = 30 * 86400 };
+
+int sent_prepare(struct outbox *o, struct entry *e, bool is_copy, bool takes_eightbit, int *ret_fd, struct prepared *ret,
+		 struct buf *why)
+{
+	const struct prepare_options options = {
+		.own = o->own,
+		.message_id = e->record.message_id,
+		.date_s = e->record.date_s,
+		.keeps_bcc = is_copy,
+		.takes_eightbit = takes_eightbit,
+	};
+	CLEANUP(fd) int in = -1;
+	CLEANUP(fd) int out = -1;
+	int r = entry_open_message(o->dirfd, e->id, O_RDONLY, &in);
+
+	if (!r)
+		r = entry_temporary(o->dirfd, e->id, &out);
+	if (!r)
+		r = prepare_message(in, out, &options, ret, why);
+	if (r < 0)
+		return r;
+	*ret_fd = steal_fd(&out);
+	return 0;
+}
+
+int sent_file_copy(struct outbox *o, struct entry *e)
+{
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	CLEANUP(fd) int fd = -1;
+	struct prepared prepared;
+	int r;
+
+	if (!o->options.file_sent_copy)
+		return 0;
+	r = sent_prepare(o, e, true, true, &fd, &prepared, &why);
+	if (r < 0)
+		return r;
+	outbox_fault_point("copy: before it is filed");
+	r = o->options.file_sent_copy(o->options.userdata, fd, prepared.size_bytes, e->record.message_id, e->record.date_s);
+	outbox_fault_point("copy: filed");
+	return r;
+}
+
+/* Those that refused it for good, when others took it: what is left in failed/ goes to them alone when it is moved back. */
+static int keep_refused(struct outbox *o, struct entry *e)
+{
+	CLEANUP(buf) struct buf rcpt = BUF_INIT;
+	char name[NAME_MAX + 1];
+	int r = string_list_join(&e->record.refused, ", ", &rcpt);
+
+	if (r < 0)
+		return r;
+	memcpy(name, e->record.name, sizeof name);
+	pthread_mutex_lock(&o->lock);
+	r = record_set(&e->record.rcpt, buf_str(&rcpt));
+	if (!r)
+		string_list_release(&e->record.refused);
+	pthread_mutex_unlock(&o->lock);
+	if (r < 0)
+		return r;
+	queue_move(o, e, OUTBOX_FAILED, name);
+	queue_set_state(o, e, OUTBOX_FAILED_STATE);
+	queue_save(o, e);
+	queue_announce(o, e);
+	return 0;
+}
+
+bool sent_finish(struct outbox *o, struct entry *e)
+{
+	int64_t now_s = clock_realtime_s();
+	int r = e->record.copy == RECORD_COPY_DUE ? sent_file_copy(o, e) : 0;
+
+	if (r < 0 && e->record.failures++ == 0)
+		log_warning("outbox: %s was sent; filing its copy is tried again: %s", e->record.name, strerror(-r));
+	if (!r) {
+		e->record.copy = RECORD_COPY_DONE;
+		r = state_sent_add(o->options.state, e->record.key, now_s, now_s - SENT_RECORD_S);
+		outbox_fault_point("sent: key recorded");
+	}
+	if (!r && e->record.refused.n)
+		r = keep_refused(o, e);
+	else if (!r) {
+		r = queue_remove(o, e);
+		outbox_fault_point("sent: removed");
+		if (!r)
+			return true;
+	}
+	if (r < 0)
+		e->record.next_s = now_s + verdict_wait_s(e->record.failures);
+	return false;
+}
