@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "outbox/commit.h"
 #include "outbox/entry.h"
 #include "outbox/sender.h"
@@ -144,7 +145,7 @@ static int add_new(struct outbox *o, enum outbox_place place, const char *name, 
 
 int outbox_create(struct outbox *o, enum outbox_place place, const char *name, mode_t mode, int64_t *ret_id, int *ret_fd)
 {
-	struct entry *e;
+	struct entry *e = NULL;
 	int r = add_new(o, place, name, mode, &e);
 
 	if (r < 0)
@@ -199,6 +200,7 @@ static int cancel_rest(struct outbox *o, struct entry *e)
 	pthread_mutex_lock(&o->lock);
 	string_list_release(&e->record.recipients);
 	string_list_release(&e->record.refused);
+	e->record.next_s = clock_realtime_s();
 	pthread_mutex_unlock(&o->lock);
 	queue_set_state(o, e, OUTBOX_SENT);
 	r = queue_save(o, e);

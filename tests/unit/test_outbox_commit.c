@@ -41,6 +41,7 @@ static void what_is_no_message_is_refused_with_its_reason(void **state)
 	refused("To: bob@example.com\nhello there\n", -EINVAL, "line 2 is neither");
 	refused("Subject: nobody\n\nhi\n", -EINVAL, "no recipient");
 	refused("To: undisclosed-recipients:;\n\nhi\n", -EINVAL, "no recipient");
+	refused("To: Miller, Bob <bob@example.com>\n\nhi\n", -EINVAL, "without a domain: Miller");
 	refused("To: bob@example.com\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhi\n", -EINVAL, "cut off");
 	refused("To: bob@example.com\n\nbare\rreturn\n", -EINVAL, "line 3 holds a carriage return");
 }

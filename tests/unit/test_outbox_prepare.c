@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The bytes that go out, for the bytes that were written. */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "outbox/prepare.h"
+
+static struct prepare_options options;
+
+static int setup(void **state)
+{
+	(void)state;
+	setenv("TZ", "UTC0", 1);
+	options = (struct prepare_options){ .own = "*@alice.example, \"Example, Alice\" <alice@example.com>",
+					    .message_id = "<new@example.com>",
+					    .date_s = 1000000000,
+					    .takes_eightbit = true };
+	return 0;
+}
+
+static int file_of(const void *data, size_t len)
+{
+	int fd = memfd_create("message", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, len), len);
+	return fd;
+}
+
+static int prepare_bytes(const void *data, size_t len, struct buf *out, struct buf *why)
+{
+	CLEANUP(fd) int in = file_of(data, len);
+	CLEANUP(fd) int result = memfd_create("prepared", MFD_CLOEXEC);
+	struct prepared prepared;
+	int r = prepare_message(in, result, &options, &prepared, why);
+
+	if (r < 0)
+		return r;
+	assert_int_equal(buf_reserve(out, (size_t)prepared.size_bytes + 1), 0);
+	assert_int_equal(pread(result, out->data, (size_t)prepared.size_bytes + 1, 0), prepared.size_bytes);
+	out->len = (size_t)prepared.size_bytes;
+	out->data[out->len] = '\0';
+	return 0;
+}
+
+static void check(const char *written, const char *expected)
+{
+	CLEANUP(buf) struct buf out = BUF_INIT;
+	CLEANUP(buf) struct buf why = BUF_INIT;
+
+	assert_int_equal(prepare_bytes(written, strlen(written), &out, &why), 0);
+	assert_string_equal(buf_str(&out), expected);
+}
+
+static void check_refused(const char *written, const char *reason)
+{
+	CLEANUP(buf) struct buf out = BUF_INIT;
+	CLEANUP(buf) struct buf why = BUF_INIT;
+
+	assert_int_equal(prepare_bytes(written, strlen(written), &out, &why), -EINVAL);
+	if (!strstr(buf_str(&why), reason))
+		assert_string_equal(buf_str(&why), reason);
+}
+
+#define WHOLE "From: alice@example.com\r\nDate: d\r\nMessage-ID: <1@x>\r\nMIME-Version: 1.0\r\n"
+
+static void what_is_missing_is_added_behind_what_is_there(void **state)
+{
+	(void)state;
+	check("To: bob@example.com\nSubject: hi\n\nhello\n", "To: bob@example.com\r\nSubject: hi\r\nDate: Sun, 9 Sep 2001 01:46:40 "
+							     "+0000\r\nFrom: \"Example, Alice\" <alice@example.com>\r\n"
+							     "Message-ID: <new@example.com>\r\nMIME-Version: 1.0\r\n\r\nhello\r\n");
+}
+
+static void a_whole_message_stays_as_it_is(void **state)
+{
+	(void)state;
+	check(WHOLE "To: b@example.com,\r\n\tc@example.com\r\n\r\n.\r\n..x\r\n\r\n",
+	      WHOLE "To: b@example.com,\r\n\tc@example.com\r\n\r\n.\r\n..x\r\n\r\n");
+}
+
+static void line_ends_become_crlf_and_the_last_line_gets_one(void **state)
+{
+	(void)state;
+	check(WHOLE "To: b@example.com\n\na\r\nb\nc", WHOLE "To: b@example.com\r\n\r\na\r\nb\r\nc\r\n");
+}
+
+static void a_header_without_a_body_gets_its_empty_line(void **state)
+{
+	(void)state;
+	check(WHOLE "To: b@example.com", WHOLE "To: b@example.com\r\n\r\n");
+}
+
+static void bcc_goes_from_what_is_sent_and_stays_in_the_copy(void **state)
+{
+	(void)state;
+	check(WHOLE
+	      "Bcc: c@example.com,\n d@example.com\nReturn-Path: <x@example.com>\nbcc: e@example.com\nTo: b@example.com\n\nhi\n",
+	      WHOLE "To: b@example.com\r\n\r\nhi\r\n");
+	options.keeps_bcc = true;
+	check(WHOLE "Bcc: c@example.com\nTo: b@example.com\n\nhi\n", WHOLE "Bcc: c@example.com\r\nTo: b@example.com\r\n\r\nhi\r\n");
+}
+
+static void a_resent_block_is_completed_and_the_rest_let_be(void **state)
+{
+	(void)state;
+	check("Received: x\nResent-To: c@example.com\nFrom: eve@example.org\nTo: alice@example.com\n\nhi\n",
+	      "Received: x\r\nResent-Date: Sun, 9 Sep 2001 01:46:40 +0000\r\nResent-From: \"Example, Alice\" "
+	      "<alice@example.com>\r\n"
+	      "Resent-Message-ID: <new@example.com>\r\nResent-To: c@example.com\r\nFrom: eve@example.org\r\nTo: "
+	      "alice@example.com\r\n\r\nhi\r\n");
+}
+
+static void raw_eightbit_text_in_the_header_is_encoded(void **state)
+{
+	(void)state;
+	check(WHOLE "Subject: Gr\xc3\xbc\xc3\x9f"
+		    "e\n\nhi\n",
+	      WHOLE "Subject: =?utf-8?b?R3LDvMOfZQ==?=\r\n\r\nhi\r\n");
+	/* Latin-1 as well. */
+	check(WHOLE "Subject: Gr\xfc\xdf"
+		    "e\n\nhi\n",
+	      WHOLE "Subject: =?utf-8?b?R3LDvMOfZQ==?=\r\n\r\nhi\r\n");
+}
+
+static void raw_eightbit_names_of_addresses_are_encoded_and_the_addresses_kept(void **state)
+{
+	(void)state;
+	check(WHOLE "To: \"M\xc3\xbcller, Bob\" <bob@example.com>, (x) carol@example.com\n\nhi\n",
+	      WHOLE "To: =?utf-8?B?TcO8bGxlciwgQm9i?= <bob@example.com>,\r\n x <carol@example.com>\r\n\r\nhi\r\n");
+}
+
+static void raw_eightbit_file_names_become_rfc_2231(void **state)
+{
+	(void)state;
+	check(WHOLE "Content-Type: text/plain; name=\"\xc3\xbc b.txt\"; charset=us-ascii\n\nhi\n",
+	      WHOLE "Content-Type: text/plain;\r\n name*=utf-8''%C3%BC%20b.txt;\r\n charset=us-ascii\r\n\r\nhi\r\n");
+}
+
+static void a_raw_eightbit_body_is_declared(void **state)
+{
+	(void)state;
+	check(WHOLE "To: b@example.com\n\nGr\xc3\xbc\xc3\x9f"
+		    "e\n",
+	      WHOLE "To: b@example.com\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+		    "8bit\r\n\r\nGr\xc3\xbc\xc3\x9f"
+		    "e\r\n");
+	check(WHOLE "To: b@example.com\n\n\xfc\n", WHOLE "To: b@example.com\r\nContent-Type: text/plain; "
+							 "charset=unknown-8bit\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xfc\r\n");
+}
+
+static void without_8bitmime_a_single_text_part_becomes_quoted_printable(void **state)
+{
+	(void)state;
+	options.takes_eightbit = false;
+	check(WHOLE "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\xc3\xbc = 1 \n", WHOLE
+	      "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC =3D 1=20\r\n");
+	check(WHOLE "Content-Type: text/plain\n\nascii = ascii\n", WHOLE "Content-Type: text/plain\r\n\r\nascii = ascii\r\n");
+	check_refused(WHOLE "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n\xc3\xbc\n--b--\n", "takes no 8-bit text");
+}
+
+static void a_long_line_of_text_is_encoded_and_any_other_refused(void **state)
+{
+	CLEANUP(buf) struct buf written = BUF_INIT;
+	CLEANUP(buf) struct buf out = BUF_INIT;
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	size_t length = 0;
+
+	(void)state;
+	buf_append_str(&written, WHOLE "To: b@example.com\n\n");
+	for (int i = 0; i < 40000; i++)
+		buf_append_char(&written, i % 10 ? 'x' : ' ');
+	assert_int_equal(prepare_bytes(written.data, written.len, &out, &why), 0);
+	assert_non_null(strstr(out.data, "quoted-printable"));
+	for (const char *c = out.data; *c; c++) {
+		length = *c == '\n' ? 0 : length + 1;
+		assert_true(length <= 77);
+	}
+	buf_release(&written);
+	buf_append_str(&written, WHOLE "Content-Transfer-Encoding: base64\n\n");
+	for (int i = 0; i < 999; i++)
+		buf_append_char(&written, 'x');
+	assert_int_equal(prepare_bytes(written.data, written.len, &out, &why), -EINVAL);
+	assert_non_null(strstr(buf_str(&why), "998"));
+}
+
+static void a_long_line_of_the_header_is_refused(void **state)
+{
+	CLEANUP(buf) struct buf written = BUF_INIT;
+	CLEANUP(buf) struct buf out = BUF_INIT;
+	CLEANUP(buf) struct buf why = BUF_INIT;
+
+	(void)state;
+	buf_append_str(&written, "To: b@example.com\nX: ");
+	for (int i = 0; i < 20000; i++)
+		buf_append_char(&written, 'x');
+	buf_append_str(&written, "\n\nhi\n");
+	assert_int_equal(prepare_bytes(written.data, written.len, &out, &why), -EINVAL);
+	assert_non_null(strstr(buf_str(&why), "line 2 of the header is longer"));
+}
+
+/* A CR that is the last byte of what was read at a time, with its LF in the next piece. */
+static void a_line_end_across_two_reads_is_one_line_end(void **state)
+{
+	(void)state;
+	for (size_t n = 16384 - 200; n < 16384 + 3; n++) {
+		CLEANUP(buf) struct buf written = BUF_INIT;
+		CLEANUP(buf) struct buf out = BUF_INIT;
+		CLEANUP(buf) struct buf why = BUF_INIT;
+
+		buf_append_str(&written, WHOLE "To: b@example.com\r\n\r\n");
+		while (written.len < n)
+			buf_append_str(&written, written.len % 500 == 7 ? "\r\n" : "x");
+		buf_append_str(&written, "\r\nend\r\n");
+		assert_int_equal(prepare_bytes(written.data, written.len, &out, &why), 0);
+		assert_int_equal(out.len, written.len);
+		assert_memory_equal(out.data, written.data, out.len);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(what_is_missing_is_added_behind_what_is_there, setup),
+		cmocka_unit_test_setup(a_whole_message_stays_as_it_is, setup),
+		cmocka_unit_test_setup(line_ends_become_crlf_and_the_last_line_gets_one, setup),
+		cmocka_unit_test_setup(a_header_without_a_body_gets_its_empty_line, setup),
+		cmocka_unit_test_setup(bcc_goes_from_what_is_sent_and_stays_in_the_copy, setup),
+		cmocka_unit_test_setup(a_resent_block_is_completed_and_the_rest_let_be, setup),
+		cmocka_unit_test_setup(raw_eightbit_text_in_the_header_is_encoded, setup),
+		cmocka_unit_test_setup(raw_eightbit_names_of_addresses_are_encoded_and_the_addresses_kept, setup),
+		cmocka_unit_test_setup(raw_eightbit_file_names_become_rfc_2231, setup),
+		cmocka_unit_test_setup(a_raw_eightbit_body_is_declared, setup),
+		cmocka_unit_test_setup(without_8bitmime_a_single_text_part_becomes_quoted_printable, setup),
+		cmocka_unit_test_setup(a_long_line_of_text_is_encoded_and_any_other_refused, setup),
+		cmocka_unit_test_setup(a_long_line_of_the_header_is_refused, setup),
+		cmocka_unit_test_setup(a_line_end_across_two_reads_is_one_line_end, setup),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
