@@ -84,9 +84,11 @@ struct backend_known {
 };
 
 /*
- * Where backend_sync() puts what it finds. Each returns 0, or -errno, which ends the sync with that error. Order: state once; then message for
- * each new one, by ascending UID, with batch() after each range (everything below `uidnext` has been delivered: a good place to commit); then flags for changed or all known
- * ones; then, when some known ones are gone, present() for every UID range that still exists below known.uidnext, ascending; then complete().
+ * Where backend_sync() puts what it finds. Each returns 0, or -errno, which ends the sync with that error and costs the session. Order: state once; then
+ * message for each new one, mostly but not always by ascending UID, with batch() after each range (everything below `uidnext` has been delivered: a good place to
+ * commit); then flags for changed or all known ones; then, when counts say that some known ones are gone, present() for every UID range that still exists below
+ * known.uidnext, ascending; then complete(). When the server counts more messages below known.uidnext than known.messages, message() is called for
+ * all of them anew, just before present().
  */
 struct backend_sync_sink {
 	void *userdata;

@@ -60,9 +60,9 @@ static int describe_tell(struct imap_describe *d, const struct imap_items *items
 		.flags = items->flags,
 		.internaldate_s = items->date_s,
 		.size_bytes = items->size_bytes,
-		.header = header ? (items->body ? items->body : "") : NULL,
+		.header = header ? (items->body.data ? items->body.data : "") : NULL,
 		.header_len = !header				  ? 0
-			      : items->body_len < DESCRIBE_HEADER ? items->body_len
+			      : items->body.len < DESCRIBE_HEADER ? items->body.len
 								  : DESCRIBE_HEADER,
 	};
 	int r = uid_set_add(&d->seen, items->uid, items->uid);
@@ -93,6 +93,7 @@ static int describe_answer(void *userdata, const struct imap_items *items)
 	return describe_tell(d, items);
 }
 
+/* `last` is that of the next command where one was sent already: the server may mix the answers. */
 static int describe_receive(struct imap_describe *d, enum describe_kind kind, uint32_t first, uint32_t last, unsigned tag)
 {
 	struct imap_session *s = d->session;
@@ -252,7 +253,7 @@ int imap_describe_messages(struct imap_describe *d, const struct uid_set *uids, 
 	while (r == 0 && now.sent) {
 		r = describe_next(d, uids, now.last, &next);
 		if (r == 0)
-			r = describe_receive(d, KIND_WHOLE, now.first, now.last, now.tag);
+			r = describe_receive(d, KIND_WHOLE, now.first, next.sent ? next.last : now.last, now.tag);
 		if (r == -EPROTO) {
 			r = describe_recover(d, KIND_WHOLE, now.first, now.last);
 			if (r == 0 && next.sent)

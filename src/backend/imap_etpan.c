@@ -33,11 +33,19 @@ struct imap_etpan {
 	unsigned passed;	  /* FETCH responses since the last tagged line that libetpan was shown */
 	struct imap_text pending; /* what libetpan has not read yet: the guard's, or `line` */
 	char line[32];
+	/* The outcome of a command that was finished before one sent earlier: servers may do both at once (RFC 9051 section 5.5). */
+	struct {
+		unsigned tag; /* 0: none */
+		enum imap_status status;
+		int error;
+		struct buf text; /* own */
+	} early;
 	struct buf challenge; /* own; a continuation as passed on */
 	int error;	      /* why a read failed */
 
 	int (*each)(void *userdata, const struct imap_items *items);
 	void *userdata;
+	struct imap_shape shape; /* of the response that libetpan reads, without its body */
 	bool body_diverted;
 	struct buf raw_flags, last_raw, flags; /* own; `flags` is the canonical form of `last_raw` */
 };
@@ -69,11 +77,44 @@ static void etpan_show_line(struct imap_etpan *e, const char *format, ...)
 	e->pending = (struct imap_text){ e->line, (size_t)n };
 }
 
+/* One command at most is sent ahead of the one whose results are read. */
+static bool etpan_is_early(struct imap_etpan *e, const struct imap_response *response)
+{
+	const struct imap_record *record = &e->session->record;
+	char tag[16];
+
+	snprintf(tag, sizeof(tag), "%u", e->tag + 1);
+	if (e->mode != ETPAN_FETCH || e->session->tag != e->tag + 1 || e->early.tag || !imap_text_is(response->tag, tag))
+		return false;
+	e->early.tag = e->session->tag;
+	e->early.status = record->status;
+	e->early.error = record->error;
+	buf_truncate(&e->early.text, 0);
+	return buf_append_str(&e->early.text, buf_str(&record->text)) == 0;
+}
+
+/* Whether the outcome of `tag` has come already; the record tells it again. */
+static bool etpan_was_early(struct imap_etpan *e, unsigned tag)
+{
+	struct imap_record *record = &e->session->record;
+
+	if (!tag || e->early.tag != tag)
+		return false;
+	e->early.tag = 0;
+	record->status = e->early.status;
+	record->error = e->early.error;
+	buf_truncate(&record->text, 0);
+	buf_append_str(&record->text, buf_str(&e->early.text));
+	return true;
+}
+
 static int etpan_tagged(struct imap_etpan *e, const struct imap_response *response)
 {
 	static const char *const words[] = { "OK", "NO", "BAD" };
 	char tag[16];
 
+	if (etpan_is_early(e, response))
+		return 0;
 	snprintf(tag, sizeof(tag), "%u", e->tag);
 	if (!imap_text_is(response->tag, tag))
 		return imap_guard_fail(&e->session->guard, -EPROTO, "the server answered another command than the one it was sent");
@@ -101,10 +142,10 @@ static int etpan_challenge(struct imap_etpan *e, struct imap_text text)
 
 static int etpan_pass_fetch(struct imap_etpan *e, const struct imap_response *response)
 {
-	if (!imap_shape_is_plain(response->rest))
+	if (!imap_shape_read(&e->shape, response))
 		return imap_guard_fail(&e->session->guard, -EPROTO, "the server described a message in a way that cannot be read");
 	e->body_diverted = response->body_diverted;
-	e->pending = response->all;
+	e->pending = (struct imap_text){ e->shape.lean.data, e->shape.lean.len };
 	e->passed++;
 	return 0;
 }
@@ -250,6 +291,8 @@ void imap_etpan_free(struct imap_etpan *e)
 		e->imap->imap_stream = NULL;
 		mailimap_free(e->imap);
 	}
+	buf_release(&e->early.text);
+	imap_shape_release(&e->shape);
 	buf_release(&e->challenge);
 	buf_release(&e->raw_flags);
 	buf_release(&e->last_raw);
@@ -388,11 +431,6 @@ static void etpan_static_item(const struct mailimap_msg_att_static *item, struct
 		items->has_date = true;
 		items->date_s = etpan_date(item->att_data.att_internal_date);
 		break;
-	case MAILIMAP_MSG_ATT_BODY_SECTION:
-		items->has_body = true;
-		items->body = item->att_data.att_body_section->sec_body_part;
-		items->body_len = items->body ? item->att_data.att_body_section->sec_length : 0;
-		break;
 	}
 }
 
@@ -415,7 +453,11 @@ static int etpan_items(struct imap_etpan *e, const struct mailimap_msg_att *mess
 static void etpan_message(struct mailimap_msg_att *message, void *userdata)
 {
 	struct imap_etpan *e = userdata;
-	struct imap_items items = { .body_diverted = e->body_diverted };
+	struct imap_items items = {
+		.has_body = e->shape.has_body,
+		.body = e->shape.body,
+		.body_diverted = e->body_diverted,
+	};
 	int r;
 
 	if (e->error)
@@ -433,6 +475,8 @@ int imap_etpan_fetch(struct imap_etpan *e, unsigned tag, int (*each)(void *userd
 	struct mailimap_response *response;
 	int r;
 
+	if (etpan_was_early(e, tag))
+		return 0;
 	etpan_begin(e, ETPAN_FETCH, tag);
 	e->each = each;
 	e->userdata = userdata;

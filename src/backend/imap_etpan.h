@@ -3,7 +3,7 @@
  * libetpan as far as it is used: SASL exchanges and the parsing of FETCH responses. The only file that calls it.
  *
  * It never sees the server's bytes but through the guard, one response at a time, and of those only what it is known to survive:
- * continuations of a SASL exchange, FETCH responses of the shape that was asked for (imap_shape.h), and tagged lines reduced to OK, NO or
+ * continuations of a SASL exchange, FETCH responses of the shape that was asked for, without bodies (imap_shape.h), and tagged lines reduced to OK, NO or
  * BAD. All else goes to the record and no further. One thread, that of its session.
  */
 #ifndef MAILFS_IMAP_ETPAN_H
@@ -32,13 +32,15 @@ struct imap_items {
 	const char *flags; /* canonical; NULL: not told */
 	bool has_date, has_size, has_body;
 	int64_t date_s, size_bytes;
-	const char *body; /* of BODY[…], NULL for NIL */
-	size_t body_len;
+	struct imap_text body; /* of BODY[…]; data NULL for NIL */
 	bool body_diverted;
 };
 
-/* Reads the responses of the FETCH command sent with `tag`. Untagged responses other than FETCH go to `untagged` (may be NULL). What `each`
- * returns below 0 ends the session. 0: the tagged response came, see the record. -EPROTO: a response that cannot be read; like all other errors it costs the session. */
+/*
+ * Reads the responses of the FETCH command sent with `tag`. One more may have been sent behind it: the server may mix the answers to both, so `each` gets
+ * those of either. What `each` returns below 0 ends the session. 0: the tagged response came, see the record. -EPROTO: a response that cannot be read; like all other
+ * errors it costs the session.
+ */
 int imap_etpan_fetch(struct imap_etpan *e, unsigned tag, int (*each)(void *userdata, const struct imap_items *items),
 		     void *userdata);
 

@@ -65,9 +65,9 @@ static int fetch_data(void *userdata, const void *data, size_t len)
 /* A body in quotes came through libetpan in one piece. */
 static int fetch_quoted(struct fetch *f, const struct imap_items *items)
 {
-	int r = fetch_begin(f, items->uid, f->request->length ? f->request->offset : -1, (int64_t)items->body_len);
+	int r = fetch_begin(f, items->uid, f->request->length ? f->request->offset : -1, (int64_t)items->body.len);
 
-	return r == 0 && items->body_len ? fetch_data(f, items->body, items->body_len) : r;
+	return r == 0 && items->body.len ? fetch_data(f, items->body.data, items->body.len) : r;
 }
 
 static int fetch_each(void *userdata, const struct imap_items *items)
@@ -79,7 +79,7 @@ static int fetch_each(void *userdata, const struct imap_items *items)
 	/* A body that went to the sink must be told whose it is. NIL means that the message has gone, no body at all is news of a flag. */
 	if (i == f->request->n)
 		return items->body_diverted ? -EPROTO : 0;
-	if (!items->body)
+	if (!items->body.data)
 		return 0;
 	if (!items->body_diverted)
 		r = fetch_quoted(f, items);

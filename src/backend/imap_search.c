@@ -123,7 +123,7 @@ static int verify_hit(void *userdata, const struct imap_items *items)
 	struct header_field field;
 	int r;
 
-	if (!items->uid || !items->body || !header_find(items->body, items->body_len, "Message-ID", &field))
+	if (!items->uid || !items->body.data || !header_find(items->body.data, items->body.len, "Message-ID", &field))
 		return 0;
 	r = header_unfold(&field, &value);
 	if (r < 0 || strcmp(buf_str(&value), hits->message_id))

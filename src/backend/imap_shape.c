@@ -53,37 +53,41 @@ static bool shape_flags(struct imap_scan *s)
 }
 
 /* No escapes, no control characters: fit for INTERNALDATE and for the strings of a section. */
-static bool shape_quoted(struct imap_scan *s, bool escapes)
+static bool shape_quoted(struct imap_scan *s)
 {
 	if (!imap_scan_char(s, '"'))
 		return false;
-	for (; s->at < s->end && *s->at != '"'; s->at++) {
-		if ((unsigned char)*s->at < 0x20)
+	while (s->at < s->end && *s->at != '"') {
+		if ((unsigned char)*s->at < 0x20 || *s->at == '\\')
 			return false;
-		if (*s->at != '\\')
-			continue;
-		if (!escapes || ++s->at == s->end || (*s->at != '"' && *s->at != '\\'))
-			return false;
+		s->at++;
 	}
 	return imap_scan_char(s, '"');
 }
 
-static bool shape_literal(struct imap_scan *s)
+static bool shape_literal(struct imap_scan *s, struct imap_text *ret)
 {
 	uint64_t size;
 
-	if (!imap_scan_char(s, '{') || !shape_u32(&(struct imap_scan){ s->at, s->end }) || !imap_scan_number(s, &size) ||
-	    !imap_scan_char(s, '}'))
+	if (!imap_scan_char(s, '{') || !imap_scan_number(s, &size) || !imap_scan_char(s, '}'))
 		return false;
-	if (!imap_scan_char(s, '\r') || !imap_scan_char(s, '\n') || size > (uint64_t)(s->end - s->at))
+	imap_scan_char(s, '\r');
+	if (!imap_scan_char(s, '\n') || size > (uint64_t)(s->end - s->at))
 		return false;
+	*ret = (struct imap_text){ s->at, (size_t)size };
 	s->at += size;
 	return true;
 }
 
-static bool shape_nstring(struct imap_scan *s)
+static bool shape_body(struct imap_shape *shape, struct imap_scan *s)
 {
-	return imap_scan_nil(s) || shape_quoted(s, true) || shape_literal(s);
+	shape->body = (struct imap_text){ NULL, 0 };
+	if (imap_scan_nil(s) || shape_literal(s, &shape->body))
+		return true;
+	if (s->at == s->end || *s->at != '"' || !imap_scan_string(s, &shape->unquoted))
+		return false;
+	shape->body = (struct imap_text){ buf_str(&shape->unquoted), shape->unquoted.len };
+	return true;
 }
 
 static bool shape_field_name(struct imap_scan *s)
@@ -102,7 +106,7 @@ static bool shape_section(struct imap_scan *s)
 		if (!shape_word(s, "HEADER.FIELDS ("))
 			return false;
 		do {
-			if (!shape_quoted(s, false) && !shape_field_name(s))
+			if (!shape_quoted(s) && !shape_field_name(s))
 				return false;
 		} while (imap_scan_char(s, ' '));
 		if (!imap_scan_char(s, ')') || !imap_scan_char(s, ']'))
@@ -111,30 +115,50 @@ static bool shape_section(struct imap_scan *s)
 	return !imap_scan_char(s, '<') || (shape_u32(s) && imap_scan_char(s, '>'));
 }
 
-static bool shape_item(struct imap_scan *s)
+/* One item; whether it stays in the lean response. */
+static bool shape_item(struct imap_shape *shape, struct imap_scan *s, bool *ret_stays)
 {
+	*ret_stays = true;
 	if (shape_word(s, "UID ") || shape_word(s, "RFC822.SIZE "))
 		return shape_u32(s);
 	if (shape_word(s, "FLAGS "))
 		return shape_flags(s);
 	if (shape_word(s, "INTERNALDATE "))
-		return shape_quoted(s, false);
+		return shape_quoted(s);
+	*ret_stays = false;
 	if (shape_word(s, "MODSEQ "))
 		return shape_modseq(s);
-	if (shape_word(s, "BODY["))
-		return shape_section(s) && imap_scan_char(s, ' ') && shape_nstring(s);
-	return false;
+	if (shape->has_body || !shape_word(s, "BODY["))
+		return false;
+	shape->has_body = true;
+	return shape_section(s) && imap_scan_char(s, ' ') && shape_body(shape, s);
 }
 
-bool imap_shape_is_plain(struct imap_text items)
+bool imap_shape_read(struct imap_shape *shape, const struct imap_response *response)
 {
-	struct imap_scan s = imap_scan_text(items);
+	struct imap_scan s = imap_scan_text(response->rest);
+	const char *from = response->all.data, *item;
+	bool stays, first = true;
 
-	if (!imap_scan_char(&s, '('))
+	shape->has_body = false;
+	buf_truncate(&shape->lean, 0);
+	if (!imap_scan_char(&s, '(') || buf_append(&shape->lean, from, (size_t)(s.at - from)) < 0)
 		return false;
 	do {
-		if (!shape_item(&s))
+		item = s.at;
+		if (!shape_item(shape, &s, &stays))
 			return false;
+		if (!stays)
+			continue;
+		if ((!first && buf_append_char(&shape->lean, ' ') < 0) || buf_append(&shape->lean, item, (size_t)(s.at - item)) < 0)
+			return false;
+		first = false;
 	} while (imap_scan_char(&s, ' '));
-	return imap_scan_char(&s, ')') && s.at == s.end;
+	return !first && imap_scan_char(&s, ')') && s.at == s.end && buf_append_str(&shape->lean, ")\r\n") == 0;
+}
+
+void imap_shape_release(struct imap_shape *shape)
+{
+	buf_release(&shape->lean);
+	buf_release(&shape->unquoted);
 }

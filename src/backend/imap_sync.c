@@ -23,6 +23,12 @@ struct sync {
 	uint64_t found; /* new messages told of */
 };
 
+/* As many messages as UIDs: all of them exist, as far as can be said before the count. */
+static bool sync_is_dense(const struct sync *y, uint32_t first, uint32_t last)
+{
+	return y->status.messages >= y->known.messages && y->status.messages - y->known.messages == last - first + 1;
+}
+
 /* The UIDs to be described: those that the caller has not seen yet. */
 static int sync_new_uids(struct sync *y, struct uid_set *ret)
 {
@@ -30,7 +36,7 @@ static int sync_new_uids(struct sync *y, struct uid_set *ret)
 
 	if (first > last || !y->status.messages)
 		return 0;
-	if (last - first < SYNC_FEW)
+	if (last - first < SYNC_FEW || sync_is_dense(y, first, last))
 		return uid_set_add(ret, first, last);
 	return imap_search_uids(y->session, first, last, ret);
 }
