@@ -74,12 +74,13 @@ int commit_entry(struct outbox *o, struct entry *e, bool may_ask, bool is_retry)
 {
 	CLEANUP(buf) struct buf why = BUF_INIT;
 	int r = guard_judge(o, e, may_ask, is_retry, &why);
+	bool is_refused = is_refusal(r);
 
 	if (!r)
 		r = queue_it(o, e);
 	if (r < 0)
 		e->record.replaces = 0;
-	if (is_refusal(r))
+	if (is_refused)
 		keep_in_failed(o, e, buf_str(&why));
 	else if (r < 0)
 		commit_abandon(o, e);
@@ -211,7 +212,7 @@ int outbox_commit(struct outbox *o, int64_t id, struct waiter *w)
 	} else {
 		queue_set_state(o, e, OUTBOX_SCRATCH);
 	}
-	queue_announce(o, e);
+	queue_note(o, e);
 	queue_release(o, e);
 	return r;
 }

@@ -28,13 +28,18 @@ src_liboutbox_a_SOURCES = \
 EXTRA_DIST += tests/unit/outbox_fixture.h
 
 if HAVE_CMOCKA
-OUTBOX_TESTS = tests/unit/test_outbox_commit tests/unit/test_outbox_prepare tests/unit/test_outbox_sender
+OUTBOX_TESTS = tests/unit/test_outbox_commit tests/unit/test_outbox_prepare tests/unit/test_outbox_sender \
+	tests/unit/test_outbox_files tests/unit/test_outbox_crash
 check_PROGRAMS += $(OUTBOX_TESTS)
 TESTS += $(OUTBOX_TESTS)
 OUTBOX_TEST_LIBS = $(LINK_outbox) $(JANSSON_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_outbox_commit_SOURCES = tests/unit/test_outbox_commit.c tests/unit/outbox_fixture.c
 tests_unit_test_outbox_commit_LDADD = $(OUTBOX_TEST_LIBS)
 tests_unit_test_outbox_prepare_LDADD = $(OUTBOX_TEST_LIBS)
+tests_unit_test_outbox_files_SOURCES = tests/unit/test_outbox_files.c tests/unit/outbox_fixture.c
+tests_unit_test_outbox_files_LDADD = $(OUTBOX_TEST_LIBS)
+tests_unit_test_outbox_crash_SOURCES = tests/unit/test_outbox_crash.c tests/unit/outbox_fixture.c
+tests_unit_test_outbox_crash_LDADD = $(OUTBOX_TEST_LIBS)
 tests_unit_test_outbox_sender_SOURCES = tests/unit/test_outbox_sender.c tests/unit/outbox_fixture.c
 tests_unit_test_outbox_sender_LDADD = $(OUTBOX_TEST_LIBS)
 endif

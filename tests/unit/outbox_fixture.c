@@ -174,9 +174,22 @@ void fake_restart(void)
 	fake_open();
 }
 
+/* In memory where there is such a place: fsync is then free, and what a killed process leaves is the same. */
+static int make_directory(void **state)
+{
+	char *path = strdup("/dev/shm/mailfs-test-XXXXXX");
+
+	if (!path || !mkdtemp(path)) {
+		free(path);
+		return scratch_setup(state);
+	}
+	*state = path;
+	return 0;
+}
+
 int fake_setup(void **state)
 {
-	int r = scratch_setup(state);
+	int r = make_directory(state);
 
 	if (r)
 		return r;

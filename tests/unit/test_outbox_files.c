@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The outbox as a directory: scratch names, renames, removal, what a new start finds. */
+#include "outbox_fixture.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "outbox/commit.h"
+#include "outbox/name.h"
+#include "outbox/sender.h"
+
+static const char letter[] = "To: bob@example.com\n\nhello\n";
+
+static int create(enum outbox_place place, const char *name, const char *text, int64_t *ret_id)
+{
+	int fd, r = outbox_create(fake.outbox, place, name, 0640, ret_id, &fd);
+
+	if (r < 0)
+		return r;
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	return 0;
+}
+
+static void scratch_names_are_told(void **state)
+{
+	static const char *const scratch[] = { ".x",  ".letter.eml.AbCdEf", "x~", "x.swp", "x.part", "x.partial", "x.tmp", "x.lock",
+					       "#x#", "sedAbC123" };
+	static const char *const ordinary[] = { "x",	 "x.eml",      "tmp",	    "a#",	 "#",
+						"sedan", "sed1234567", "sed.12345", "x.tmp.eml", "4913" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
+		assert_true(outbox_name_is_scratch(scratch[i]));
+	for (size_t i = 0; i < sizeof ordinary / sizeof *ordinary; i++)
+		assert_false(outbox_name_is_scratch(ordinary[i]));
+}
+
+static void made_names_fit(void **state)
+{
+	char name[NAME_MAX + 1], out[NAME_MAX + 1];
+
+	(void)state;
+	name_alternative("a.eml", 2, out);
+	assert_string_equal(out, "a-2.eml");
+	memset(name, 'x', NAME_MAX);
+	memcpy(name + NAME_MAX - 9, "\xc3\xbc", 2);
+	name[NAME_MAX] = '\0';
+	name_partial(name, out);
+	assert_int_equal(strlen(out), NAME_MAX - 1);
+	assert_string_equal(out + NAME_MAX - 9, ".partial");
+}
+
+static void scratch_is_kept_and_never_sent(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_write(".letter.tmp", letter), 0);
+	assert_int_equal(fake_write("empty", ""), 0);
+	fake_restart();
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_int_equal(fake.sent, 0);
+	assert_string_equal(fake_state(OUTBOX_QUEUE, ".letter.tmp"), "scratch");
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "empty"), "scratch");
+}
+
+static void a_rename_from_scratch_to_an_ordinary_name_commits(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_write(".letter.eml.AbCdEf", letter), 0);
+	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_QUEUE, ".letter.eml.AbCdEf"), OUTBOX_QUEUE, "letter.eml", true),
+			 0);
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "letter.eml"), "queued");
+	sender_run_due(fake.outbox);
+	assert_int_equal(fake.sent, 1);
+}
+
+static void such_a_rename_of_no_message_is_refused_and_kept_in_failed(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_write(".x", "nothing\n"), 0);
+	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_QUEUE, ".x"), OUTBOX_QUEUE, "x", true), -EINVAL);
+	assert_string_equal(fake_state(OUTBOX_FAILED, "x"), "failed");
+	assert_int_equal(fake_count(OUTBOX_QUEUE), 0);
+	assert_string_equal(buf_str(&fake.events), "-queue/.x +failed/x:failed ");
+}
+
+static void a_rename_over_a_queued_message_sends_the_new_one_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_write("m", "To: bob@example.com\n\nold\n"), 0);
+	assert_int_equal(fake_write(".m", "To: bob@example.com\n\nnew\n"), 0);
+	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_QUEUE, ".m"), OUTBOX_QUEUE, "m", false), -EEXIST);
+	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_QUEUE, ".m"), OUTBOX_QUEUE, "m", true), 0);
+	assert_int_equal(fake_count(OUTBOX_QUEUE), 1);
+	sender_run_due(fake.outbox);
+	assert_int_equal(fake.sent, 1);
+	assert_non_null(strstr(buf_str(&fake.message), "new"));
+}
+
+static void a_refused_rename_leaves_what_it_was_to_replace(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_write("m", letter), 0);
+	assert_int_equal(fake_write(".m", "nothing\n"), 0);
+	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_QUEUE, ".m"), OUTBOX_QUEUE, "m", true), -EINVAL);
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "m"), "queued");
+	fake_restart();
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "m"), "queued");
+	assert_string_equal(fake_state(OUTBOX_FAILED, "m"), "failed");
+}
+
+static void a_queued_message_can_be_renamed_taken_back_and_set_aside(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	assert_int_equal(fake_write("a", letter), 0);
+	id = fake_id(OUTBOX_QUEUE, "a");
+	assert_int_equal(outbox_rename(fake.outbox, id, OUTBOX_QUEUE, "b", false), 0);
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "b"), "queued");
+	assert_int_equal(outbox_rename(fake.outbox, id, OUTBOX_QUEUE, ".b", false), 0);
+	assert_string_equal(fake_state(OUTBOX_QUEUE, ".b"), "scratch");
+	assert_int_equal(outbox_rename(fake.outbox, id, OUTBOX_FAILED, "b", false), 0);
+	assert_string_equal(fake_state(OUTBOX_FAILED, "b"), "failed");
+	fake_restart();
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_int_equal(fake.sent, 0);
+	assert_string_equal(fake_state(OUTBOX_FAILED, "b"), "failed");
+	assert_int_equal(outbox_rename(fake.outbox, id, OUTBOX_QUEUE, "b", false), 0);
+	sender_run_due(fake.outbox);
+	assert_int_equal(fake.sent, 1);
+}
+
+static void a_queued_message_cannot_be_written(void **state)
+{
+	int64_t id;
+	int fd;
+
+	(void)state;
+	assert_int_equal(fake_write("a", letter), 0);
+	id = fake_id(OUTBOX_QUEUE, "a");
+	assert_int_equal(outbox_open(fake.outbox, id, true, &fd), -EACCES);
+	assert_int_equal(outbox_open(fake.outbox, id, false, &fd), 0);
+	close(fd);
+	assert_int_equal(outbox_open(fake.outbox, 12345, false, &fd), -ENOENT);
+}
+
+static void a_failed_one_is_corrected_in_place_and_moved_back(void **state)
+{
+	int64_t id;
+	int fd;
+
+	(void)state;
+	assert_int_equal(fake_write("a", "To: \n\nhello\n"), -EINVAL);
+	id = fake_id(OUTBOX_FAILED, "a");
+	assert_int_equal(outbox_open(fake.outbox, id, true, &fd), 0);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(pwrite(fd, letter, strlen(letter), 0), strlen(letter));
+	close(fd);
+	assert_int_equal(fake_commit(id), 0);
+	assert_string_equal(fake_state(OUTBOX_FAILED, "a"), "failed");
+	assert_int_equal(outbox_rename(fake.outbox, id, OUTBOX_QUEUE, "a", false), 0);
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "a"), "queued");
+}
+
+static void a_killed_writers_bytes_are_scratch_under_partial(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	assert_int_equal(create(OUTBOX_QUEUE, "a.eml", letter, &id), 0);
+	assert_int_equal(outbox_abandon(fake.outbox, id), 0);
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "a.eml.partial"), "scratch");
+	assert_string_equal(buf_str(&fake.events), "-queue/a.eml +queue/a.eml.partial:scratch ");
+	assert_int_equal(fake_commit(id), 0);
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+}
+
+static void what_was_being_written_at_a_crash_is_scratch_under_partial(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	assert_int_equal(create(OUTBOX_QUEUE, "a.eml", letter, &id), 0);
+	assert_int_equal(create(OUTBOX_QUEUE, "b.eml", "", &id), 0);
+	fake_restart();
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "a.eml.partial"), "scratch");
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "b.eml"), "scratch");
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+}
+
+static void removal_cancels_and_ids_are_not_used_twice(void **state)
+{
+	int64_t id, next;
+
+	(void)state;
+	assert_int_equal(fake_write("a", letter), 0);
+	id = fake_id(OUTBOX_QUEUE, "a");
+	assert_int_equal(outbox_unlink(fake.outbox, id), 0);
+	assert_int_equal(outbox_unlink(fake.outbox, id), -ENOENT);
+	fake_restart();
+	assert_int_equal(fake_count(OUTBOX_QUEUE), 0);
+	assert_int_equal(create(OUTBOX_QUEUE, "a", letter, &next), 0);
+	assert_true(next > id);
+}
+
+static void an_open_file_can_be_removed_and_its_close_is_quiet(void **state)
+{
+	int64_t id;
+	int fd;
+
+	(void)state;
+	assert_int_equal(outbox_create(fake.outbox, OUTBOX_QUEUE, "a", 0600, &id, &fd), 0);
+	assert_int_equal(outbox_unlink(fake.outbox, id), 0);
+	assert_int_equal(write(fd, "x", 1), 1);
+	close(fd);
+	assert_int_equal(fake_commit(id), 0);
+}
+
+static void times_mode_and_attributes_are_kept(void **state)
+{
+	const struct timespec mtime = { .tv_sec = 1234567890 };
+	struct outbox_entry e;
+	int64_t id;
+
+	(void)state;
+	assert_int_equal(create(OUTBOX_QUEUE, ".a", letter, &id), 0);
+	assert_int_equal(outbox_set_times(fake.outbox, id, &mtime), 0);
+	assert_int_equal(outbox_set_mode(fake.outbox, id, 0400), 0);
+	assert_int_equal(outbox_set_attribute(fake.outbox, id, "rcpt", "x%y\n@example.com", 16), 0);
+	assert_int_equal(outbox_set_attribute(fake.outbox, id, "flags", "\\Seen", 5), 0);
+	assert_int_equal(outbox_set_attribute(fake.outbox, id, "state", "sent", 4), -EPERM);
+	fake_restart();
+	assert_int_equal(outbox_get(fake.outbox, id, &e), 0);
+	assert_int_equal(e.mode, 0400);
+	assert_int_equal(e.mtime.tv_sec, 1234567890);
+	assert_int_equal(e.size_bytes, strlen(letter));
+	assert_string_equal(fake_attribute(OUTBOX_QUEUE, ".a", "rcpt"), "x%y\n@example.com");
+	assert_string_equal(fake_attribute(OUTBOX_QUEUE, ".a", "flags"), "");
+}
+
+static void two_files_of_one_name_cannot_be(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	assert_int_equal(create(OUTBOX_QUEUE, "a", letter, &id), 0);
+	assert_int_equal(create(OUTBOX_QUEUE, "a", letter, &id), -EEXIST);
+	assert_int_equal(create(OUTBOX_FAILED, "a", letter, &id), 0);
+}
+
+static void a_record_that_cannot_be_read_costs_the_name_and_not_the_bytes(void **state)
+{
+	char path[512];
+	int64_t id;
+	int fd;
+
+	(void)state;
+	assert_int_equal(fake_write("a", letter), 0);
+	id = fake_id(OUTBOX_QUEUE, "a");
+	snprintf(path, sizeof path, "%s/outbox/%lld/entry", fake.directory, (long long)id);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	assert_true(fd >= 0);
+	close(fd);
+	fake_restart();
+	snprintf(path, sizeof path, "recovered-%lld.partial", (long long)id);
+	assert_string_equal(fake_state(OUTBOX_QUEUE, path), "scratch");
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+}
+
+/* No file may grow, so that the record cannot be written: as on a full disk, but for the errno. */
+static void a_full_disk_at_close_queues_nothing_and_keeps_the_bytes(void **state)
+{
+	const struct rlimit none = { .rlim_cur = 0, .rlim_max = RLIM_INFINITY };
+	struct rlimit before;
+	int64_t id;
+	int r;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(create(OUTBOX_QUEUE, "a", letter, &id), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	r = fake_commit(id);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(r, -EFBIG);
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "a.partial"), "scratch");
+	fake_restart();
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "a.partial"), "scratch");
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		outbox_test(scratch_names_are_told),
+		outbox_test(made_names_fit),
+		outbox_test(scratch_is_kept_and_never_sent),
+		outbox_test(a_rename_from_scratch_to_an_ordinary_name_commits),
+		outbox_test(such_a_rename_of_no_message_is_refused_and_kept_in_failed),
+		outbox_test(a_rename_over_a_queued_message_sends_the_new_one_alone),
+		outbox_test(a_refused_rename_leaves_what_it_was_to_replace),
+		outbox_test(a_queued_message_can_be_renamed_taken_back_and_set_aside),
+		outbox_test(a_queued_message_cannot_be_written),
+		outbox_test(a_failed_one_is_corrected_in_place_and_moved_back),
+		outbox_test(a_killed_writers_bytes_are_scratch_under_partial),
+		outbox_test(what_was_being_written_at_a_crash_is_scratch_under_partial),
+		outbox_test(removal_cancels_and_ids_are_not_used_twice),
+		outbox_test(an_open_file_can_be_removed_and_its_close_is_quiet),
+		outbox_test(times_mode_and_attributes_are_kept),
+		outbox_test(two_files_of_one_name_cannot_be),
+		outbox_test(a_record_that_cannot_be_read_costs_the_name_and_not_the_bytes),
+		outbox_test(a_full_disk_at_close_queues_nothing_and_keeps_the_bytes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
