@@ -47,7 +47,11 @@ class Figures:
         self._line(label, f'{median:8.2f} s', others)
         return median
 
-    def ratio(self, label, of, to, at_most):
+    def ratio(self, label, of, to, at_most=None):
+        """Without a bound it is only told."""
+        if at_most is None:
+            self._line(label, f'{of / to:8.2f} x')
+            return
         self._bounded(label, f'{of / to:8.2f} x', of / to <= at_most, f'{at_most:.2f} x')
 
     def bound(self, label, value, unit, at_most):
