@@ -73,6 +73,8 @@ static int submit(struct outbox *o, struct entry *e, int fd, const struct prepar
 	bool was_used = o->sender.sent > 0;
 	int r = o->submission->send(o->sender.session, &message, &result);
 
+	if (r < 0 && r != -EINVAL)
+		session_close(o);
 	if (r < 0)
 		return r;
 	outbox_fault_point("send: the server has answered");
@@ -122,7 +124,7 @@ static int attempt_once(struct outbox *o, struct entry *e)
 	if (!r)
 		r = submit(o, e, fd, &prepared, is_smtputf8);
 	if (r == -EINVAL)
-		verdict_refuse(o, e, "an address that cannot be sent");
+		verdict_refuse(o, e, "its addresses or lines cannot be sent");
 	else if (r < 0 && r != -EAGAIN)
 		wait_locally(o, e, "this machine", r);
 	return r == -EAGAIN ? r : 0;

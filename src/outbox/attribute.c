@@ -46,7 +46,7 @@ static int append_attribute(const struct entry *e, const char *name, struct buf 
 	const char *text = NULL;
 
 	if (!strcmp(name, "state"))
-		text = outbox_state_name(e->is_sending ? OUTBOX_SENDING : r->state);
+		text = outbox_state_name(queue_state(e));
 	else if (!strcmp(name, "error"))
 		text = r->error;
 	else if (!strcmp(name, "rcpt"))

@@ -30,7 +30,7 @@ int commit_abandon(struct outbox *o, struct entry *e)
 	queue_set_state(o, e, OUTBOX_SCRATCH);
 	/* Unsaved it is `writing` on disk, which the next start takes for the same. */
 	r = entry_save(o->dirfd, e->id, &e->record);
-	queue_announce(o, e);
+	queue_show(o, e);
 	return r;
 }
 
@@ -51,7 +51,7 @@ static void keep_in_failed(struct outbox *o, struct entry *e, const char *why)
 	if (entry_publish(o->dirfd, e->id, &e->record) < 0)
 		e->is_unsaved = true;
 	log_warning("outbox: %s was not queued: see user.mail.error of failed/%s", name, e->record.name);
-	queue_announce(o, e);
+	queue_show(o, e);
 }
 
 static int queue_it(struct outbox *o, struct entry *e)
@@ -66,7 +66,7 @@ static int queue_it(struct outbox *o, struct entry *e)
 	r = entry_publish(o->dirfd, e->id, &e->record);
 	outbox_fault_point("commit: published");
 	if (!r)
-		queue_announce(o, e);
+		queue_show(o, e);
 	return r;
 }
 
@@ -171,50 +171,56 @@ void commit_answer_verdict(struct outbox *o, int64_t id, int result)
 		answer(job, result);
 }
 
-int outbox_commit(struct outbox *o, int64_t id, struct waiter *w)
+/* The entry, claimed for its commit; NULL where there is nothing to commit. */
+static struct entry *claim_written(struct outbox *o, int64_t id)
 {
-	struct commit_job *job = calloc(1, sizeof *job);
-	struct outbox_entry shown;
-	struct entry *e;
+	int r;
+	struct entry *e = queue_claim(o, id, CLAIM_COMMIT, &r);
+
+	if (!e || e->record.state == OUTBOX_WRITING)
+		return e;
+	queue_release(o, e);
+	return NULL;
+}
+
+/* What is not to be sent: in failed/ it stays what it is, elsewhere it is scratch. The caller knows. */
+static int keep_unsent(struct outbox *o, struct entry *e, bool is_scratch)
+{
 	int r = 0;
 
-	if (!job)
-		return -ENOMEM;
-	pthread_mutex_lock(&o->lock);
-	e = queue_find(o, id);
-	while (e && e->claim == CLAIM_CHANGE) {
-		pthread_cond_wait(&o->claims, &o->lock);
-		e = queue_find(o, id);
-	}
-	if (!e || e->record.state != OUTBOX_WRITING || e->claim != CLAIM_NONE) {
-		e = NULL;
-	} else {
-		queue_describe_entry(o, e, &shown);
-		e->claim = CLAIM_COMMIT;
-		if (shown.size_bytes && shown.place == OUTBOX_QUEUE && !outbox_name_is_scratch(shown.name)) {
-			*job = (struct commit_job){ .id = id, .waiter = w };
-			append_job(&o->jobs, job);
-			job = NULL;
-			r = -EINPROGRESS;
-			pthread_cond_signal(&o->commits);
-		}
-	}
-	pthread_mutex_unlock(&o->lock);
-	if (r || !e) {
-		free(job);
-		return r;
-	}
-	free(job);
-	/* Scratch, or in failed/: nothing is judged. */
-	if (shown.size_bytes && shown.place == OUTBOX_FAILED && !outbox_name_is_scratch(shown.name)) {
-		queue_set_state(o, e, OUTBOX_FAILED_STATE);
+	queue_set_state(o, e, is_scratch ? OUTBOX_SCRATCH : OUTBOX_FAILED_STATE);
+	if (!is_scratch)
 		r = entry_publish(o->dirfd, e->id, &e->record);
-	} else {
-		queue_set_state(o, e, OUTBOX_SCRATCH);
-	}
 	queue_note(o, e);
 	queue_release(o, e);
 	return r;
+}
+
+int outbox_commit(struct outbox *o, int64_t id, struct waiter *w)
+{
+	struct entry *e = claim_written(o, id);
+	struct commit_job *job;
+	struct stat st;
+	bool is_scratch;
+	int r;
+
+	if (!e)
+		return 0;
+	r = entry_stat_message(o->dirfd, id, &st);
+	is_scratch = r < 0 || st.st_size == 0 || outbox_name_is_scratch(e->record.name);
+	if (is_scratch || e->record.place == OUTBOX_FAILED)
+		return keep_unsent(o, e, is_scratch);
+	job = calloc(1, sizeof *job);
+	if (!job) {
+		queue_release(o, e);
+		return -ENOMEM;
+	}
+	*job = (struct commit_job){ .id = id, .waiter = w };
+	pthread_mutex_lock(&o->lock);
+	append_job(&o->jobs, job);
+	pthread_cond_signal(&o->commits);
+	pthread_mutex_unlock(&o->lock);
+	return -EINPROGRESS;
 }
 
 int outbox_abandon(struct outbox *o, int64_t id)

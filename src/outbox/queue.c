@@ -181,6 +181,14 @@ void queue_release(struct outbox *o, struct entry *e)
 	pthread_mutex_unlock(&o->lock);
 }
 
+void queue_show(struct outbox *o, struct entry *e)
+{
+	pthread_mutex_lock(&o->lock);
+	e->claim = CLAIM_CHANGE;
+	pthread_mutex_unlock(&o->lock);
+	queue_announce(o, e);
+}
+
 static void call_changed(struct outbox *o, const struct outbox_entry *e, bool is_gone)
 {
 	if (o->options.changed)
@@ -225,8 +233,11 @@ int queue_remove(struct outbox *o, struct entry *e)
 	return 0;
 }
 
-static enum outbox_state state_of(const struct entry *e)
+enum outbox_state queue_state(const struct entry *e)
 {
+	/* A commit shows when it is on disk: a state other than WRITING is a promise. */
+	if (e->claim == CLAIM_COMMIT && e->record.state != OUTBOX_WRITING)
+		return e->shown_state;
 	return e->is_sending ? OUTBOX_SENDING : e->record.state;
 }
 
@@ -237,7 +248,7 @@ void queue_describe_entry(struct outbox *o, const struct entry *e, struct outbox
 	entry_stat_message(o->dirfd, e->id, &st);
 	*ret = (struct outbox_entry){ .id = e->id,
 				      .place = e->record.place,
-				      .state = state_of(e),
+				      .state = queue_state(e),
 				      .size_bytes = st.st_size,
 				      .mtime = st.st_mtim,
 				      .mode = e->record.mode };
@@ -279,7 +290,7 @@ static void remember_shown(struct entry *e)
 {
 	memcpy(e->shown_name, e->record.name, sizeof e->shown_name);
 	e->shown_place = e->record.place;
-	e->shown_state = state_of(e);
+	e->shown_state = queue_state(e);
 	e->is_shown = queue_is_listed(e);
 }
 

@@ -84,6 +84,8 @@ int queue_recover(struct outbox *o);
 /* Claims an entry; NULL with *ret_error -ENOENT (also what is no longer listed, unless `claim` is CLAIM_SEND) or -EBUSY. */
 struct entry *queue_claim(struct outbox *o, int64_t id, enum entry_claim claim, int *ret_error);
 void queue_release(struct outbox *o, struct entry *e);
+/* A commit is over: its outcome may be seen, and is told; still claimed. */
+void queue_show(struct outbox *o, struct entry *e);
 /* Removes a claimed entry from disk and memory; on failure it is still there, and claimed. */
 int queue_remove(struct outbox *o, struct entry *e);
 
@@ -97,6 +99,8 @@ struct entry *queue_find_name(struct outbox *o, enum outbox_place place, const c
 void queue_add(struct outbox *o, struct entry *e);
 int queue_new_id(struct outbox *o, int64_t *ret_id);
 bool queue_is_listed(const struct entry *e);
+/* As it is shown. */
+enum outbox_state queue_state(const struct entry *e);
 void queue_describe_entry(struct outbox *o, const struct entry *e, struct outbox_entry *ret);
 
 /* Of a claimed entry: gives it `name` at `place`, or the next name that is free there. */
