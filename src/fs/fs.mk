@@ -33,7 +33,7 @@ tests_mount_fs_on_fake_SOURCES = tests/mount/fs_on_fake.c \
 tests_mount_fs_on_fake_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_mount_fs_on_fake_LDADD = src/libfs.a $(LINK_message) $(FUSE_LIBS)
 
-FS_TESTS = tests/mount/test_fs_tree.py
+FS_TESTS = tests/mount/test_fs_outbox.py tests/mount/test_fs_reading.py tests/mount/test_fs_tree.py
 dist_check_SCRIPTS += $(FS_TESTS)
 TESTS += $(FS_TESTS)
 EXTRA_DIST += tests/support/fakefs.py

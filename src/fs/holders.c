@@ -214,26 +214,68 @@ static bool push_children(struct queue *q, pid_t pid)
 	return true;
 }
 
-/* The opener and its descendants. HOLDS_PERHAPS when that says nothing about all possible holders. */
-static enum holding family_holds(const struct sought *sought, pid_t opener, pid_t closer)
+/*
+ * Orphans of the family: a process whose parent ended belongs to the nearest ancestor that collects such, or to init. So the children of all the
+ * opener's ancestors that began after it had opened the file.
+ */
+static bool push_orphans(struct queue *q, const struct requester *opener)
 {
-	CLEANUP(queue) struct queue q = { 0 };
-	bool closer_seen = false;
+	pid_t ancestor = opener->process;
+	unsigned long long start_time;
+	size_t kept = q->n;
+
+	while (requester_parent(ancestor, &ancestor) && ancestor > 0)
+		if (!push_children(q, ancestor))
+			return false;
+	for (size_t i = kept; i < q->n; i++)
+		if (requester_start_time(q->pids[i], &start_time) && start_time >= opener->identified)
+			q->pids[kept++] = q->pids[i];
+	q->n = kept;
+	return true;
+}
+
+/* Those in the queue from `from` on, and their descendants. */
+static enum holding family_holds(const struct sought *sought, struct queue *q, size_t from)
+{
 	enum holding holding;
 	char pid[16];
 
-	if (!queue_push(&q, opener))
-		return HOLDS_PERHAPS;
-	for (size_t i = 0; i < q.n; i++) {
-		closer_seen |= q.pids[i] == closer;
-		snprintf(pid, sizeof(pid), "%d", (int)q.pids[i]);
+	for (size_t i = from; i < q->n; i++) {
+		snprintf(pid, sizeof(pid), "%d", (int)q->pids[i]);
 		holding = process_holds(sought, pid);
 		if (holding != HOLDS_NOT)
 			return HOLDS;
-		if (!push_children(&q, q.pids[i]))
+		if (!push_children(q, q->pids[i]))
 			return HOLDS_PERHAPS;
 	}
-	return closer_seen ? HOLDS_NOT : HOLDS_PERHAPS;
+	return HOLDS_NOT;
+}
+
+static bool queue_has(const struct queue *q, pid_t pid)
+{
+	for (size_t i = 0; i < q->n; i++)
+		if (q->pids[i] == pid)
+			return true;
+	return false;
+}
+
+/* The opener, its descendants and their orphans. HOLDS_PERHAPS when the one who closes is none of them: others may be none either. */
+static enum holding relatives_hold(const struct sought *sought, const struct requester *opener, pid_t closer)
+{
+	CLEANUP(queue) struct queue q = { 0 };
+	enum holding holding;
+	size_t orphans;
+
+	if (!queue_push(&q, opener->process))
+		return HOLDS_PERHAPS;
+	holding = family_holds(sought, &q, 0);
+	if (holding != HOLDS_NOT)
+		return holding;
+	orphans = q.n;
+	if (!push_orphans(&q, opener))
+		return HOLDS_PERHAPS;
+	holding = family_holds(sought, &q, orphans);
+	return holding == HOLDS_NOT && !queue_has(&q, closer) ? HOLDS_PERHAPS : holding;
 }
 
 bool holders_write(const struct holders_mount *mount, uint64_t ino, const struct requester *opener, pid_t closer)
@@ -246,7 +288,7 @@ bool holders_write(const struct holders_mount *mount, uint64_t ino, const struct
 	if (!closing.process)
 		return true;
 	if (requester_is_alive(opener))
-		holding = family_holds(&sought, opener->process, closing.process);
+		holding = relatives_hold(&sought, opener, closing.process);
 	return holding == HOLDS_PERHAPS ? anybody_holds(&sought) : holding == HOLDS;
 }
 

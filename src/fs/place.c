@@ -33,6 +33,13 @@ static void place_getattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 	fuse_reply_attr(req, &entry.attr, 0);
 }
 
+/* rsync and tar set a directory's mode and times: nobody needs them, and a refusal would fail the whole run. */
+static void place_setattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const struct stat *to, int valid)
+{
+	(void)to, (void)valid;
+	place_getattr(fs, req, ino);
+}
+
 static bool is_failed_name(fuse_ino_t parent, const char *name)
 {
 	return place_of(parent) == OUTBOX_QUEUE && strcmp(name, PLACE_FAILED_NAME) == 0;
@@ -135,6 +142,7 @@ static void place_rename(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const
 
 const struct kind_operations place_operations = {
 	.getattr = place_getattr,
+	.setattr = place_setattr,
 	.lookup = place_lookup,
 	.opendir = place_opendir,
 	.list = place_list,

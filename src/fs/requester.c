@@ -6,13 +6,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 
 #define FLAG_EXITING 0x4 /* the kernel's PF_EXITING */
 
 /* Positions in /proc/PID/stat, counted from the state, the first word behind the name. */
-enum { STAT_FLAGS = 6, STAT_START_TIME = 19, STAT_EXIT_CODE = 49 };
+enum { STAT_PARENT = 1, STAT_FLAGS = 6, STAT_START_TIME = 19, STAT_EXIT_CODE = 49 };
 
 static bool read_proc(pid_t pid, const char *file, char *text, size_t size)
 {
@@ -85,6 +86,30 @@ bool requester_is_failing(pid_t pid)
 	return stat_value(pid, STAT_FLAGS, &flags) && (flags & FLAG_EXITING) && stat_value(pid, STAT_EXIT_CODE, &code) && code != 0;
 }
 
+bool requester_start_time(pid_t process, unsigned long long *ret)
+{
+	return stat_value(process, STAT_START_TIME, ret);
+}
+
+bool requester_parent(pid_t process, pid_t *ret)
+{
+	unsigned long long parent;
+
+	if (!stat_value(process, STAT_PARENT, &parent))
+		return false;
+	*ret = (pid_t)parent;
+	return true;
+}
+
+static unsigned long long now_in_ticks(void)
+{
+	unsigned long long hz = (unsigned long long)sysconf(_SC_CLK_TCK);
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (unsigned long long)now.tv_sec * hz + (unsigned long long)now.tv_nsec / (1000000000 / hz);
+}
+
 void requester_identify(pid_t pid, struct requester *ret)
 {
 	char status[4096];
@@ -93,7 +118,8 @@ void requester_identify(pid_t pid, struct requester *ret)
 	if (pid <= 0 || !read_proc(pid, "status", status, sizeof(status)))
 		return;
 	ret->process = (pid_t)status_value(status, "\nTgid:", 10);
-	if (!stat_value(ret->process, STAT_START_TIME, &ret->start_time))
+	ret->identified = now_in_ticks();
+	if (!requester_start_time(ret->process, &ret->start_time))
 		ret->process = 0;
 }
 
@@ -101,5 +127,5 @@ bool requester_is_alive(const struct requester *who)
 {
 	unsigned long long start_time;
 
-	return who->process && stat_value(who->process, STAT_START_TIME, &start_time) && start_time == who->start_time;
+	return who->process && requester_start_time(who->process, &start_time) && start_time == who->start_time;
 }

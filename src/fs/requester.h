@@ -12,8 +12,9 @@
 
 /* A process, told from a later one of the same number. */
 struct requester {
-	pid_t process; /* 0: unknown (in a pid namespace we do not see) */
-	unsigned long long start_time;
+	pid_t process;		       /* 0: unknown (in a pid namespace we do not see) */
+	unsigned long long start_time; /* clock ticks since boot */
+	unsigned long long identified; /* when that was found out */
 };
 
 /*
@@ -28,5 +29,9 @@ bool requester_is_failing(pid_t pid);
 /* The process that the thread `pid` belongs to. */
 void requester_identify(pid_t pid, struct requester *ret);
 bool requester_is_alive(const struct requester *who);
+
+/* Clock ticks since boot at which a process started, and its parent; false when it is gone. */
+bool requester_start_time(pid_t process, unsigned long long *ret);
+bool requester_parent(pid_t process, pid_t *ret);
 
 #endif
