@@ -9,6 +9,7 @@ src_libbackend_a_SOURCES = \
 	src/backend/imap_etpan.c src/backend/imap_etpan.h \
 	src/backend/imap_fetch.c src/backend/imap_fetch.h \
 	src/backend/imap_guard.c src/backend/imap_guard.h \
+	src/backend/imap_items.c src/backend/imap_items.h \
 	src/backend/imap_list.c src/backend/imap_list.h \
 	src/backend/imap_quota.c src/backend/imap_quota.h \
 	src/backend/imap_record.c src/backend/imap_record.h \
@@ -16,7 +17,6 @@ src_libbackend_a_SOURCES = \
 	src/backend/imap_search.c src/backend/imap_search.h \
 	src/backend/imap_select.c src/backend/imap_select.h \
 	src/backend/imap_session.c src/backend/imap_session.h \
-	src/backend/imap_shape.c src/backend/imap_shape.h \
 	src/backend/imap_sync.c src/backend/imap_sync.h \
 	src/backend/uid_set.c src/backend/uid_set.h
 

@@ -163,11 +163,38 @@ int imap_command_end(struct imap_command *c)
 	return 0;
 }
 
+/* One command at most is sent ahead of the one whose outcome is awaited; its own outcome may come first. */
+static bool keep_early(struct imap_session *s, unsigned awaited, const struct imap_response *response)
+{
+	if (s->early.tag || s->tag != awaited + 1 || !is_tag(response->tag, s->tag))
+		return false;
+	s->early.tag = s->tag;
+	s->early.status = s->record.status;
+	s->early.error = s->record.error;
+	buf_truncate(&s->early.text, 0);
+	return buf_append_str(&s->early.text, buf_str(&s->record.text)) == 0;
+}
+
+/* Whether the outcome of `tag` has come already; the record tells it again. */
+static bool recall_early(struct imap_session *s, unsigned tag)
+{
+	if (s->early.tag != tag)
+		return false;
+	s->early.tag = 0;
+	s->record.status = s->early.status;
+	s->record.error = s->early.error;
+	buf_truncate(&s->record.text, 0);
+	buf_append_str(&s->record.text, buf_str(&s->early.text));
+	return true;
+}
+
 int imap_command_await(struct imap_session *s, unsigned tag, imap_untagged *untagged, void *userdata)
 {
 	struct imap_response response;
 	int r;
 
+	if (recall_early(s, tag))
+		return 0;
 	do {
 		r = imap_guard_next(&s->guard, &response);
 		if (r == 0 && response.kind == RESPONSE_CONTINUATION)
@@ -176,7 +203,7 @@ int imap_command_await(struct imap_session *s, unsigned tag, imap_untagged *unta
 			r = command_note(s, &response, untagged, userdata);
 		if (r < 0)
 			return imap_session_lost(s);
-	} while (response.kind != RESPONSE_TAGGED);
+	} while (response.kind != RESPONSE_TAGGED || keep_early(s, tag, &response));
 	if (!is_tag(response.tag, tag)) {
 		imap_guard_fail(&s->guard, -EPROTO, "the server answered another command than the one it was sent");
 		return imap_session_lost(s);

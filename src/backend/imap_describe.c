@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "backend/imap_command.h"
-#include "backend/imap_etpan.h"
+#include "backend/imap_items.h"
 #include "backend/imap_search.h"
 #include "backend/imap_select.h"
 #include "base/log.h"
@@ -103,7 +103,7 @@ static int describe_receive(struct imap_describe *d, enum describe_kind kind, ui
 	d->first = first;
 	d->last = last;
 	d->answers = 0;
-	r = imap_etpan_fetch(s->etpan, tag, describe_answer, d);
+	r = imap_items_await(s, tag, describe_answer, d);
 	if (r == 0)
 		r = imap_command_result(s, "cannot list the messages");
 	if (s->record.expunged)

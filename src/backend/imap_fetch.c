@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "backend/imap_command.h"
-#include "backend/imap_etpan.h"
+#include "backend/imap_items.h"
 #include "backend/imap_select.h"
 
 /* Bytes of a UID set in one command: some servers refuse long ones. */
@@ -143,7 +143,7 @@ static int fetch_pass(struct fetch *f)
 	while (r == 0 && now.sent) {
 		r = fetch_send(f, now.next, &next);
 		if (r == 0)
-			r = imap_etpan_fetch(s->etpan, now.tag, fetch_each, f);
+			r = imap_items_await(s, now.tag, fetch_each, f);
 		if (r == 0)
 			r = imap_command_result(s, "cannot read messages");
 		if (r < 0 && next.sent)

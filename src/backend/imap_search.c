@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "backend/imap_command.h"
-#include "backend/imap_etpan.h"
+#include "backend/imap_items.h"
 #include "backend/imap_select.h"
 #include "message/header.h"
 
@@ -81,7 +81,7 @@ static int search_by_fetch(struct imap_session *s, const char *range, struct uid
 	imap_command_init(&c, s, "UID FETCH %s (UID)\r\n", range);
 	r = imap_command_send(&c, NULL, NULL, NULL);
 	if (r == 0)
-		r = imap_etpan_fetch(s->etpan, s->tag, each_uid, ret);
+		r = imap_items_await(s, s->tag, each_uid, ret);
 	return r == 0 ? imap_command_result(s, "cannot list the messages") : r;
 }
 
@@ -145,7 +145,7 @@ static int search_verify(struct imap_session *s, const struct uid_set *candidate
 	imap_command_add(&c, " (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]<0.2048>)\r\n");
 	r = imap_command_send(&c, NULL, NULL, NULL);
 	if (r == 0)
-		r = imap_etpan_fetch(s->etpan, s->tag, verify_hit, hits);
+		r = imap_items_await(s, s->tag, verify_hit, hits);
 	return r == 0 ? imap_command_result(s, "cannot read the Message-ID") : r;
 }
 

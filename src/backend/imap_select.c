@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "backend/imap_command.h"
-#include "backend/imap_etpan.h"
+#include "backend/imap_items.h"
 
 /* A NO without a code means what it mostly means. */
 static int folder_errno(const struct imap_session *s, int r)
@@ -32,7 +32,7 @@ static int select_find_uidnext(struct imap_session *s)
 	imap_command_init(&c, s, "FETCH %u (UID)\r\n", s->record.exists);
 	r = imap_command_send(&c, NULL, NULL, NULL);
 	if (r == 0)
-		r = imap_etpan_fetch(s->etpan, s->tag, max_uid, &uid);
+		r = imap_items_await(s, s->tag, max_uid, &uid);
 	if (r == 0)
 		r = imap_command_result(s, "cannot find the folder's last message");
 	if (r == 0)

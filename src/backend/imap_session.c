@@ -312,6 +312,7 @@ static void session_reset(struct imap_session *s)
 	imap_guard_release(&s->guard);
 	imap_record_release(&s->record);
 	session_init_record(s);
+	s->early.tag = 0;
 	buf_truncate(&s->server_id, 0);
 	free(s->selected);
 	s->selected = NULL;
@@ -391,6 +392,8 @@ void imap_session_close(struct backend *b)
 	session_set_stream(s, NULL);
 	imap_record_release(&s->record);
 	buf_release(&s->server_id);
+	buf_release(&s->early.text);
+	imap_items_reader_release(&s->items);
 	buf_release(&s->base.why);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

@@ -11,6 +11,7 @@
 
 #include "backend/backend.h"
 #include "backend/imap_guard.h"
+#include "backend/imap_items.h"
 #include "backend/imap_record.h"
 
 struct stream;
@@ -42,7 +43,15 @@ struct imap_session {
 	struct imap_guard guard;
 	struct imap_record record;
 	struct imap_etpan *etpan;	       /* own */
+	struct imap_items_reader items;
 	unsigned tag;			       /* the last one used */
+	/* The outcome of a command that was finished before one sent earlier: servers may do both at once (RFC 9051 section 5.5). */
+	struct {
+		unsigned tag; /* 0: none */
+		enum imap_status status;
+		int error;
+		struct buf text; /* own */
+	} early;
 	unsigned capabilities;		       /* enum imap_capability */
 	const char *mechanism;		       /* static; how it signed in */
 	struct buf server_id;		       /* own; the server's answer to ID */

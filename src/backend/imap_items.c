@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "backend/imap_items.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "backend/imap_command.h"
+#include "message/date.h"
+#include "message/flags.h"
+
+void imap_items_reader_release(struct imap_items_reader *r)
+{
+	buf_release(&r->raw_flags);
+	buf_release(&r->flags);
+	buf_release(&r->unquoted);
+}
+
+static bool items_word(struct imap_scan *s, const char *word)
+{
+	size_t len = strlen(word);
+
+	if ((size_t)(s->end - s->at) < len || strncasecmp(s->at, word, len))
+		return false;
+	s->at += len;
+	return true;
+}
+
+static bool items_u32(struct imap_scan *s, uint32_t *ret)
+{
+	uint64_t value;
+
+	if (!imap_scan_number(s, &value) || value > UINT32_MAX)
+		return false;
+	*ret = (uint32_t)value;
+	return true;
+}
+
+/* ------------------------------------------------------------ flags */
+
+/* Words that flags_canonical() refuses, such as a \Flag that nobody knows, are none of ours. */
+static int add_flag(const char *word, size_t len, struct buf *words)
+{
+	struct buf alone = BUF_INIT;
+	CLEANUP(free) char *text = strndup(word, len);
+	int error = text ? flags_canonical(text, &alone) : -ENOMEM;
+
+	buf_release(&alone);
+	if (error == -EINVAL)
+		return 0;
+	if (error == 0)
+		error = buf_append(words, word, len);
+	return error < 0 ? error : buf_append_char(words, ' ');
+}
+
+static int read_flags(struct imap_items_reader *r, struct imap_text raw)
+{
+	CLEANUP(buf) struct buf words = BUF_INIT;
+	const char *at = raw.data, *end = raw.data + raw.len, *first;
+	int error = 0;
+
+	if (r->flags.data && raw.len == r->raw_flags.len && !memcmp(raw.data, r->raw_flags.data, raw.len))
+		return 0;
+	while (at < end && error == 0) {
+		for (first = at; at < end && *at != ' '; at++)
+			;
+		error = at > first ? add_flag(first, (size_t)(at - first), &words) : 0;
+		at += at < end;
+	}
+	buf_truncate(&r->raw_flags, 0);
+	buf_truncate(&r->flags, 0);
+	if (error == 0)
+		error = buf_reserve(&r->flags, 0);
+	if (error == 0)
+		error = flags_canonical(buf_str(&words), &r->flags);
+	return error < 0 ? error : buf_append(&r->raw_flags, raw.data, raw.len);
+}
+
+static int items_flags(struct imap_items_reader *r, struct imap_scan *s, struct imap_items *ret)
+{
+	const char *close = s->at < s->end ? memchr(s->at, ')', (size_t)(s->end - s->at)) : NULL;
+	struct imap_text raw;
+	int error;
+
+	if (!close || !imap_scan_char(s, '('))
+		return -EPROTO;
+	raw = (struct imap_text){ s->at, (size_t)(close - s->at) };
+	for (size_t i = 0; i < raw.len; i++)
+		if (strchr("(\"{", raw.data[i]) || (unsigned char)raw.data[i] < 0x20)
+			return -EPROTO;
+	s->at = close + 1;
+	error = read_flags(r, raw);
+	ret->flags = buf_str(&r->flags);
+	return error;
+}
+
+/* ------------------------------------------------------------ date, body */
+
+/* A quoted string without escapes or control characters: INTERNALDATE's, and those of a section. */
+static bool items_quoted(struct imap_scan *s, struct imap_text *ret)
+{
+	const char *first = s->at + 1;
+
+	if (!imap_scan_char(s, '"'))
+		return false;
+	while (s->at < s->end && *s->at != '"') {
+		if ((unsigned char)*s->at < 0x20 || *s->at == '\\')
+			return false;
+		s->at++;
+	}
+	*ret = (struct imap_text){ first, (size_t)(s->at - first) };
+	return imap_scan_char(s, '"');
+}
+
+static bool items_literal(struct imap_scan *s, struct imap_text *ret)
+{
+	uint64_t size;
+
+	if (!imap_scan_char(s, '{') || !imap_scan_number(s, &size) || !imap_scan_char(s, '}'))
+		return false;
+	imap_scan_char(s, '\r');
+	if (!imap_scan_char(s, '\n') || size > (uint64_t)(s->end - s->at))
+		return false;
+	*ret = (struct imap_text){ s->at, (size_t)size };
+	s->at += size;
+	return true;
+}
+
+static bool items_field_name(struct imap_scan *s)
+{
+	const char *first = s->at;
+	struct imap_text quoted;
+
+	if (items_quoted(s, &quoted))
+		return true;
+	while (s->at < s->end && (isalnum((unsigned char)*s->at) || *s->at == '-'))
+		s->at++;
+	return s->at > first;
+}
+
+/* BODY[…]<origin> up to its value: sections are nothing, or HEADER.FIELDS with names. */
+static bool items_section(struct imap_scan *s)
+{
+	uint32_t origin;
+
+	if (!imap_scan_char(s, ']')) {
+		if (!items_word(s, "HEADER.FIELDS ("))
+			return false;
+		do {
+			if (!items_field_name(s))
+				return false;
+		} while (imap_scan_char(s, ' '));
+		if (!imap_scan_char(s, ')') || !imap_scan_char(s, ']'))
+			return false;
+	}
+	return !imap_scan_char(s, '<') || (items_u32(s, &origin) && imap_scan_char(s, '>'));
+}
+
+static bool items_body(struct imap_items_reader *r, struct imap_scan *s, struct imap_items *ret)
+{
+	if (ret->has_body || !items_section(s) || !imap_scan_char(s, ' '))
+		return false;
+	ret->has_body = true;
+	if (imap_scan_nil(s) || items_literal(s, &ret->body))
+		return true;
+	if (s->at == s->end || *s->at != '"' || !imap_scan_string(s, &r->unquoted))
+		return false;
+	ret->body = (struct imap_text){ buf_str(&r->unquoted), r->unquoted.len };
+	return true;
+}
+
+/* ------------------------------------------------------------ all of it */
+
+static bool items_size(struct imap_scan *s, struct imap_items *ret)
+{
+	uint64_t value;
+
+	if (!imap_scan_number(s, &value) || value > INT64_MAX)
+		return false;
+	ret->has_size = true;
+	ret->size_bytes = (int64_t)value;
+	return true;
+}
+
+static bool items_date(struct imap_scan *s, struct imap_items *ret)
+{
+	struct imap_text text;
+
+	ret->has_date = items_quoted(s, &text) && date_parse_internal(text.data, text.len, &ret->date_s) == 0;
+	return ret->has_date;
+}
+
+static bool items_modseq(struct imap_scan *s)
+{
+	uint64_t value;
+
+	return imap_scan_char(s, '(') && imap_scan_number(s, &value) && imap_scan_char(s, ')');
+}
+
+static int items_one(struct imap_items_reader *r, struct imap_scan *s, struct imap_items *ret)
+{
+	bool ok;
+
+	if (items_word(s, "FLAGS "))
+		return items_flags(r, s, ret);
+	if (items_word(s, "UID "))
+		ok = items_u32(s, &ret->uid);
+	else if (items_word(s, "RFC822.SIZE "))
+		ok = items_size(s, ret);
+	else if (items_word(s, "INTERNALDATE "))
+		ok = items_date(s, ret);
+	else if (items_word(s, "MODSEQ "))
+		ok = items_modseq(s);
+	else
+		ok = items_word(s, "BODY[") && items_body(r, s, ret);
+	return ok ? 0 : -EPROTO;
+}
+
+int imap_items_read(struct imap_items_reader *reader, const struct imap_response *response, struct imap_items *ret)
+{
+	struct imap_scan s = imap_scan_text(response->rest);
+	int r;
+
+	*ret = (struct imap_items){ .body_diverted = response->body_diverted };
+	if (!imap_scan_char(&s, '('))
+		return -EPROTO;
+	do {
+		r = items_one(reader, &s, ret);
+		if (r < 0)
+			return r;
+	} while (imap_scan_char(&s, ' '));
+	return imap_scan_char(&s, ')') && s.at == s.end ? 0 : -EPROTO;
+}
+
+struct items_wait {
+	struct imap_session *session;
+	int (*each)(void *userdata, const struct imap_items *items);
+	void *userdata;
+};
+
+static int on_untagged(void *userdata, const struct imap_response *response)
+{
+	struct items_wait *w = userdata;
+	struct imap_items items;
+	int r;
+
+	if (!response->number || !imap_text_is(response->word, "FETCH"))
+		return 0;
+	r = imap_items_read(&w->session->items, response, &items);
+	if (r == -EPROTO)
+		return imap_guard_fail(&w->session->guard, r, "the server described a message in a way that cannot be read");
+	return r < 0 ? r : w->each(w->userdata, &items);
+}
+
+int imap_items_await(struct imap_session *s, unsigned tag, int (*each)(void *userdata, const struct imap_items *items),
+		     void *userdata)
+{
+	struct items_wait w = { s, each, userdata };
+
+	return imap_command_await(s, tag, on_untagged, &w);
+}
