@@ -43,3 +43,15 @@ tests_unit_test_outbox_crash_LDADD = $(OUTBOX_TEST_LIBS)
 tests_unit_test_outbox_sender_SOURCES = tests/unit/test_outbox_sender.c tests/unit/outbox_fixture.c
 tests_unit_test_outbox_sender_LDADD = $(OUTBOX_TEST_LIBS)
 endif
+
+check_PROGRAMS += tests/fuzz/replay_outbox
+TESTS += tests/fuzz/replay_outbox
+tests_fuzz_replay_outbox_SOURCES = tests/fuzz/fuzz_outbox.c tests/fuzz/replay.c
+tests_fuzz_replay_outbox_LDADD = $(LINK_outbox)
+
+if ENABLE_FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_outbox
+tests_fuzz_fuzz_outbox_SOURCES = tests/fuzz/fuzz_outbox.c
+tests_fuzz_fuzz_outbox_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_outbox_LDADD = $(LINK_outbox)
+endif

@@ -13,7 +13,10 @@
 #include "message/header.h"
 #include "outbox/prepare.h"
 
-enum { WORD_TEXT_MAX = 45 }; /* bytes of text in one encoded word: 60 of base64, 72 with its frame, of the 75 allowed */
+enum {
+	WORD_TEXT_MAX = 45, /* bytes of text in one encoded word: 60 of base64, 72 with its frame, of the 75 allowed */
+	SECTION_MAX = 60,   /* bytes of a parameter's value on one line */
+};
 
 static bool is_ascii(const char *text, size_t len)
 {
@@ -101,28 +104,60 @@ static int encode_addresses(const struct buf *text, struct buf *out, struct buf 
 	return r;
 }
 
-/* One `name=value` or `name="value"` at `text`, its length in *len: as name*=utf-8''…. */
-static int encode_parameter(const char *text, size_t len, struct buf *out)
+static bool is_attribute_char(unsigned char c)
 {
-	const char *equals = memchr(text, '=', len);
-	const char *value = equals + 1, *end = text + len;
-	int r = buf_append(out, text, (size_t)(equals - text));
+	return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c && c < 0x80 && strchr("!#$&+-.^_`|~", c));
+}
 
-	if (!r)
-		r = buf_append_str(out, "*=utf-8''");
-	if (*value == '"') {
+/* The value of a parameter without its quotes, as RFC 2231 writes it. */
+static int encode_value(const char *value, const char *end, struct buf *out)
+{
+	int r = 0;
+
+	if (value < end && *value == '"') {
 		value++;
-		end -= end[-1] == '"';
+		end -= value < end && end[-1] == '"';
 	}
 	for (; value < end && !r; value++) {
 		unsigned char c = (unsigned char)*value;
 
 		if (c == '\\' && value + 1 < end)
 			c = (unsigned char)*++value;
-		if (c < 0x80 && (strchr("!#$&+-.^_`|~", c) || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z')) && c)
-			r = buf_append_char(out, (char)c);
-		else
-			r = buf_printf(out, "%%%02X", c);
+		r = is_attribute_char(c) ? buf_append_char(out, (char)c) : buf_printf(out, "%%%02X", c);
+	}
+	return r;
+}
+
+/* How much of an encoded value goes on one line: never half of a %XX. */
+static size_t section_length(const char *value, size_t len)
+{
+	size_t n = len < SECTION_MAX ? len : SECTION_MAX;
+
+	for (size_t back = 1; n < len && back <= 2; back++)
+		if (value[n - back] == '%')
+			return n - back;
+	return n;
+}
+
+/* One `name=value` or `name="value"`: as name*=utf-8''…, in sections name*0*=…; where it is long. */
+static int encode_parameter(const char *text, size_t len, struct buf *out)
+{
+	CLEANUP(buf) struct buf value = BUF_INIT;
+	const char *equals = memchr(text, '=', len);
+	size_t blank_len = strspn(text, " \t");
+	int r = encode_value(equals + 1, text + len, &value);
+
+	if (!r && value.len <= SECTION_MAX) {
+		r = buf_append(out, text, (size_t)(equals - text));
+		return r < 0 ? r : buf_printf(out, "*=utf-8''%s", buf_str(&value));
+	}
+	for (size_t at = 0, number = 0, n; !r && at < value.len; at += n, number++) {
+		n = section_length(value.data + at, value.len - at);
+		r = number ? buf_append_str(out, ";\r\n ") : buf_append(out, text, blank_len);
+		if (!r)
+			r = buf_append(out, text + blank_len, (size_t)(equals - text) - blank_len);
+		if (!r)
+			r = buf_printf(out, "*%zu*=%s%.*s", number, number ? "" : "utf-8''", (int)n, value.data + at);
 	}
 	return r;
 }

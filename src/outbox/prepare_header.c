@@ -103,6 +103,22 @@ static int append_mime(const struct survey *s, enum prepare_encoding encoding, b
 	return r;
 }
 
+/* Encoding may have made a line too long that had no place to be folded. */
+static int check_lines(const struct buf *header, struct buf *why)
+{
+	size_t line_len = 0;
+	int r;
+
+	for (size_t i = 0; i < header->len; i++) {
+		line_len = header->data[i] == '\n' ? 0 : line_len + 1;
+		if (line_len <= SURVEY_LINE_MAX + 1)
+			continue;
+		r = buf_append_str(why, "a header field with 8-bit characters is too long to be encoded");
+		return r < 0 ? r : -EINVAL;
+	}
+	return 0;
+}
+
 int prepare_header(const struct survey *s, const struct prepare_options *options, enum prepare_encoding encoding, struct buf *out,
 		   struct buf *why)
 {
@@ -124,5 +140,7 @@ int prepare_header(const struct survey *s, const struct prepare_options *options
 		r = append_missing(header->data, header->len, "", options, out, why);
 	if (!r)
 		r = append_mime(s, encoding, is_resent, out);
-	return r < 0 ? r : buf_append_str(out, "\r\n");
+	if (!r)
+		r = buf_append_str(out, "\r\n");
+	return r < 0 ? r : check_lines(out, why);
 }

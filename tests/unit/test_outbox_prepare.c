@@ -140,6 +140,16 @@ static void raw_eightbit_file_names_become_rfc_2231(void **state)
 	      WHOLE "Content-Type: text/plain;\r\n name*=utf-8''%C3%BC%20b.txt;\r\n charset=us-ascii\r\n\r\nhi\r\n");
 }
 
+static void a_long_raw_file_name_is_cut_into_sections(void **state)
+{
+	(void)state;
+	check(WHOLE "Content-Disposition: attachment; "
+		    "filename=\"\xe6\x94\xb6\xe6\x94\xb6\xe6\x94\xb6\xe6\x94\xb6\xe6\x94\xb6\xe6\x94\xb6\xe6\x94\xb6.pdf\"\n\nhi\n",
+	      WHOLE "Content-Disposition: attachment;\r\n "
+		    "filename*0*=utf-8''%E6%94%B6%E6%94%B6%E6%94%B6%E6%94%B6%E6%94%B6%E6%94%B6%E6%94;\r\n"
+		    " filename*1*=%B6.pdf\r\n\r\nhi\r\n");
+}
+
 static void a_raw_eightbit_body_is_declared(void **state)
 {
 	(void)state;
@@ -233,6 +243,7 @@ int main(void)
 		cmocka_unit_test_setup(raw_eightbit_text_in_the_header_is_encoded, setup),
 		cmocka_unit_test_setup(raw_eightbit_names_of_addresses_are_encoded_and_the_addresses_kept, setup),
 		cmocka_unit_test_setup(raw_eightbit_file_names_become_rfc_2231, setup),
+		cmocka_unit_test_setup(a_long_raw_file_name_is_cut_into_sections, setup),
 		cmocka_unit_test_setup(a_raw_eightbit_body_is_declared, setup),
 		cmocka_unit_test_setup(without_8bitmime_a_single_text_part_becomes_quoted_printable, setup),
 		cmocka_unit_test_setup(a_long_line_of_text_is_encoded_and_any_other_refused, setup),
