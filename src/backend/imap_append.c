@@ -52,7 +52,7 @@ static void append_command(struct imap_command *c, struct imap_session *s, const
 int imap_append(struct backend *b, const char *folder, const struct backend_append *message, uint32_t *ret_uid)
 {
 	struct imap_session *s = imap_session_of(b);
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	bool refused;
 	int r;
 
@@ -91,7 +91,7 @@ static const char *create_use(enum special_use use)
 
 static int create_run(struct imap_session *s, const char *folder, const char *use)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 
 	imap_command_init(&c, s, "CREATE ");
 	imap_command_string(&c, folder);
@@ -103,7 +103,7 @@ static int create_run(struct imap_session *s, const char *folder, const char *us
 int imap_create(struct backend *b, const char *folder, enum special_use use)
 {
 	struct imap_session *s = imap_session_of(b);
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	const char *word = s->capabilities & CAP_CREATE_SPECIAL_USE ? create_use(use) : NULL;
 	int r;
 

@@ -82,7 +82,7 @@ static int auth_exchange(struct imap_session *s, struct buf *message)
 static int auth_single(struct imap_session *s, const char *mechanism, const char *secret)
 {
 	CLEANUP(buf) struct buf message = BUF_INIT, encoded = BUF_INIT;
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	int r;
 
 	imap_command_init(&c, s, "AUTHENTICATE %s", mechanism);
@@ -109,7 +109,7 @@ static int auth_single(struct imap_session *s, const char *mechanism, const char
 
 static int auth_login(struct imap_session *s, const char *secret)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	int r;
 
 	imap_command_init(&c, s, "LOGIN ");

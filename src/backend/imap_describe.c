@@ -42,7 +42,7 @@ static const char *describe_items(const struct imap_describe *d, enum describe_k
 
 static int describe_send(struct imap_describe *d, enum describe_kind kind, uint32_t first, uint32_t last, unsigned *ret_tag)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 
 	imap_command_init(&c, d->session, "UID FETCH %u:%u %s", first, last, describe_items(d, kind));
 	if (kind == KIND_FLAGS && d->since)

@@ -223,7 +223,8 @@ static void listing_join(struct listing *l)
 {
 	size_t n = 0;
 
-	qsort(l->items, l->n, sizeof(*l->items), compare_found);
+	if (l->n)
+		qsort(l->items, l->n, sizeof(*l->items), compare_found);
 	for (size_t i = 0; i < l->n; i++) {
 		struct found *last = n ? &l->items[n - 1] : NULL;
 
@@ -241,7 +242,7 @@ static void listing_join(struct listing *l)
 
 static int list_run(struct imap_session *s, struct listing *l, const char *prefix)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	CLEANUP(buf) struct buf pattern = BUF_INIT;
 
 	if (buf_append_str(&pattern, prefix) < 0 || buf_append_char(&pattern, '*') < 0)
@@ -256,14 +257,14 @@ static int list_run(struct imap_session *s, struct listing *l, const char *prefi
 /* Marks the folders of `l` that LSUB names; the others that it names do not exist. */
 static int list_subscribed(struct imap_session *s, struct listing *l)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	CLEANUP(listing) struct listing subscribed = { 0 };
 	struct found *known;
 	int r;
 
 	imap_command_init(&c, s, "LSUB \"\" \"*\"");
 	r = imap_command_run(&c, lsub_untagged, &subscribed, "cannot list the subscribed folders");
-	for (size_t i = 0; i < subscribed.n; i++) {
+	for (size_t i = 0; l->n && i < subscribed.n; i++) {
 		known = bsearch(&subscribed.items[i], l->items, l->n, sizeof(*l->items), compare_found);
 		if (known)
 			known->attributes |= FOLDER_SUBSCRIBED;

@@ -82,7 +82,9 @@ void imap_text_show(struct imap_text text, struct buf *out)
 
 struct imap_scan imap_scan_text(struct imap_text text)
 {
-	return (struct imap_scan){ text.data, text.data + text.len };
+	const char *data = text.data ? text.data : "";
+
+	return (struct imap_scan){ data, data + text.len };
 }
 
 bool imap_scan_char(struct imap_scan *s, char c)

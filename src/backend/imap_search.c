@@ -74,7 +74,7 @@ static int each_uid(void *userdata, const struct imap_items *items)
 /* For servers whose SEARCH fails: longer, but FETCH works everywhere. */
 static int search_by_fetch(struct imap_session *s, const char *range, struct uid_set *ret)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	int r;
 
 	uid_set_release(ret);
@@ -87,7 +87,7 @@ static int search_by_fetch(struct imap_session *s, const char *range, struct uid
 
 int imap_search_uids(struct imap_session *s, uint32_t first, uint32_t last, struct uid_set *ret)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	struct search search = { .uids = ret };
 	char range[32];
 	int r;
@@ -133,7 +133,7 @@ static int verify_hit(void *userdata, const struct imap_items *items)
 
 static int search_verify(struct imap_session *s, const struct uid_set *candidates, struct hits *hits)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	CLEANUP(buf) struct buf set = BUF_INIT;
 	int r;
 
@@ -166,7 +166,7 @@ static uint32_t set_newest(const struct uid_set *set, uint32_t count)
 
 static int search_candidates(struct imap_session *s, const char *message_id, struct uid_set *ret)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	struct search search = { .uids = ret };
 	int r;
 

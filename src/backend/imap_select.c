@@ -25,7 +25,7 @@ static int max_uid(void *userdata, const struct imap_items *items)
 /* Old servers do not tell UIDNEXT. */
 static int select_find_uidnext(struct imap_session *s)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	uint32_t uid = 0;
 	int r;
 
@@ -65,7 +65,7 @@ static int select_read_status(struct imap_session *s)
 
 int imap_select_examine(struct imap_session *s, const char *folder)
 {
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	char *name;
 	int r;
 
@@ -150,7 +150,7 @@ static int status_untagged(void *userdata, const struct imap_response *response)
 int imap_status(struct backend *b, const char *folder, struct backend_status *ret)
 {
 	struct imap_session *s = imap_session_of(b);
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 	struct status_answer answer = { 0 };
 	int r;
 
