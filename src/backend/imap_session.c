@@ -159,6 +159,7 @@ static int session_connect(struct imap_session *s)
 	r = stream_connect(o->url->host, o->url->port, o->timeout_s, &stream, &why);
 	if (r < 0)
 		return imap_session_fail(s, r, "%s", buf_str(&why));
+	s->source = (struct imap_source){ source_read, source_write, stream };
 	r = session_set_stream(s, stream);
 	if (r == 0 && o->url->transport == URL_TLS)
 		r = session_start_tls(s);
@@ -287,13 +288,15 @@ static int session_start(struct imap_session *s)
 
 /* ------------------------------------------------------------ its life */
 
-static int session_over(struct imap_session *s, const struct imap_source *source)
+/* Speaks over s->source until signed in. */
+static int session_speak(struct imap_session *s)
 {
 	struct imap_limits limits = imap_limits_default;
 	int r;
 
 	limits.timeout_s = s->base.options->timeout_s;
-	r = imap_guard_init(&s->guard, source, &limits);
+	s->base.broken = false;
+	r = imap_guard_init(&s->guard, &s->source, &limits);
 	s->guard.answered = &s->base.answered;
 	if (r == 0)
 		r = imap_etpan_new(s, &s->etpan);
@@ -325,19 +328,16 @@ static void session_reset(struct imap_session *s)
 int imap_session_reopen(struct backend *b)
 {
 	struct imap_session *s = imap_session_of(b);
-	struct imap_source source = { source_read, source_write, NULL };
-	int r;
+	int r = 0;
 
 	session_reset(s);
 	s->base.broken = true;
-	r = session_set_stream(s, NULL);
-	if (r == 0)
-		r = session_connect(s);
-	if (r < 0)
-		return r;
-	s->base.broken = false;
-	source.userdata = s->stream;
-	return session_over(s, &source);
+	if (!s->source.read || s->source.read == source_read) {
+		r = session_set_stream(s, NULL);
+		if (r == 0)
+			r = session_connect(s);
+	}
+	return r == 0 ? session_speak(s) : r;
 }
 
 static struct imap_session *session_new(const struct backend_options *options)
@@ -376,7 +376,10 @@ int imap_session_open_source(const struct backend_options *options, const struct
 {
 	struct imap_session *s = session_new(options);
 
-	return s ? session_opened(s, session_over(s, source), ret, why) : -ENOMEM;
+	if (!s)
+		return -ENOMEM;
+	s->source = *source;
+	return session_opened(s, imap_session_reopen(&s->base), ret, why);
 }
 
 void imap_session_close(struct backend *b)
@@ -413,7 +416,7 @@ void imap_session_abort(struct backend *b)
 int imap_session_noop(struct backend *b)
 {
 	struct imap_session *s = imap_session_of(b);
-	CLEANUP(imap_command) struct imap_command c;
+	CLEANUP(imap_command) struct imap_command c = { 0 };
 
 	imap_command_init(&c, s, "NOOP");
 	return imap_command_run(&c, NULL, NULL, "NOOP");

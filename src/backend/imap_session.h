@@ -37,8 +37,9 @@ enum imap_capability {
 
 struct imap_session {
 	struct backend base;
-	pthread_mutex_t lock;  /* guards `stream` and `aborted` */
-	struct stream *stream; /* own; NULL when bytes come from elsewhere (tests) */
+	pthread_mutex_t lock;	   /* guards `stream` and `aborted` */
+	struct stream *stream;	   /* own; NULL when bytes come from elsewhere (tests) */
+	struct imap_source source; /* where bytes come from; in tests also after a reconnect */
 	bool aborted;
 	struct imap_guard guard;
 	struct imap_record record;
@@ -68,7 +69,7 @@ int imap_session_reopen(struct backend *b);
 int imap_session_noop(struct backend *b);
 int imap_session_describe(struct backend *b, struct buf *ret);
 
-/* A session over `source` in place of a connection, signed in; for tests. */
+/* A session over `source` in place of a connection, signed in; a reconnect goes on with the same source. For tests. */
 int imap_session_open_source(const struct backend_options *options, const struct imap_source *source, struct backend **ret,
 			     struct buf *why);
 
