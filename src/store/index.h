@@ -85,7 +85,8 @@ int index_folder_reset(struct index *ix, int64_t row, uint32_t uidvalidity);
 int index_folder_progress(struct index *ix, int64_t row, uint32_t uidnext);
 /* W: a sync ended: complete, HIGHESTMODSEQ as of then. */
 int index_folder_complete(struct index *ix, int64_t row, uint64_t highestmodseq);
-/* W: mtime now, and later than it was. The calls that add, remove or reset messages and folders do it by themselves. */
+/* W: mtime now, and later than it was. The calls that add, remove or reset messages and folders do it by themselves, messages
+ * once the folder was complete. */
 int index_folder_touch(struct index *ix, int64_t row);
 
 int index_message_get(struct index *ix, int64_t row, struct index_message *ret);

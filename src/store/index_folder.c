@@ -289,7 +289,9 @@ int index_folder_complete(struct index *ix, int64_t row, uint64_t highestmodseq)
 	CLEANUP(query) struct query q = QUERY_INIT;
 	int r;
 
-	r = index_write(ix, FOLDER_COMPLETE, &q);
+	r = index_flush_counts(ix); /* what it counts came before */
+	if (r == 0)
+		r = index_write(ix, FOLDER_COMPLETE, &q);
 	if (r < 0)
 		return r;
 	query_bind_int(&q, 1, row);

@@ -13,6 +13,10 @@
 /* The clock may stand or go back: two changes never show the same time. */
 #define LATER(column, parameter) #column " = max(" #column " + 1, " parameter ")"
 
+/* As above, unless no sync has been complete: nobody can have listed it, so nobody's listing is out of date. A backup's second run then finds the times
+ * that its first one saw before it opened the folder. */
+#define LATER_ONCE_COMPLETE(column, parameter) #column " = CASE WHEN complete THEN max(" #column " + 1, " parameter ") ELSE " #column " END"
+
 const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[FOLDER_GET] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE row = ?1",
 	[FOLDER_CHILD] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE parent = ?1 AND name = ?2",
@@ -25,11 +29,12 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 			  " special_use = ?7, rights = ?8 WHERE row = ?9",
 	[FOLDER_DELETE] = "DELETE FROM folder WHERE row = ?1",
 	[FOLDER_RESET] = "UPDATE folder SET uidvalidity = ?2, uidnext = 1, highestmodseq = 0, messages = 0, unseen = 0, complete = 0, "
-			 LATER(mtime_ns, "?3") " WHERE row = ?1",
+			 LATER_ONCE_COMPLETE(mtime_ns, "?3") " WHERE row = ?1",
 	[FOLDER_PROGRESS] = "UPDATE folder SET uidnext = ?2 WHERE row = ?1",
 	[FOLDER_COMPLETE] = "UPDATE folder SET complete = 1, highestmodseq = ?2 WHERE row = ?1",
 	[FOLDER_TOUCH] = "UPDATE folder SET " LATER(mtime_ns, "?2") " WHERE row = ?1",
-	[FOLDER_COUNT] = "UPDATE folder SET messages = messages + ?2, unseen = unseen + ?3, " LATER(mtime_ns, "?4") " WHERE row = ?1",
+	[FOLDER_COUNT] = "UPDATE folder SET messages = messages + ?2, unseen = unseen + ?3, "
+			 LATER_ONCE_COMPLETE(mtime_ns, "?4") " WHERE row = ?1",
 
 	[MESSAGE_GET] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE row = ?1",
 	[MESSAGE_BY_UID] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND uid = ?2",

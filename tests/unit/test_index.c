@@ -388,18 +388,45 @@ static void another_uidvalidity_forgets_the_messages_and_keeps_their_rows_to_the
 	index_close(ix);
 }
 
+static int64_t mtime_of(struct index *ix, int64_t folder)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+
+	assert_int_equal(index_folder_get(ix, folder, &f), 0);
+	return f.mtime_ns;
+}
+
 static void every_change_in_a_folder_makes_its_mtime_later(void **state)
 {
-	CLEANUP(index_folder) struct index_folder before = { 0 }, after = { 0 };
 	struct index *ix = open_index(state);
 	int64_t folder = make_inbox(ix, 1);
+	int64_t before = mtime_of(ix, folder);
 
-	assert_int_equal(index_folder_get(ix, folder, &before), 0);
 	assert_int_equal(index_begin(ix), 0);
+	assert_int_equal(index_folder_complete(ix, folder, 0), 0);
 	insert(ix, folder, 2, "");
 	assert_int_equal(index_commit(ix), 0);
-	assert_int_equal(index_folder_get(ix, folder, &after), 0);
-	assert_true(after.mtime_ns > before.mtime_ns);
+	assert_true(mtime_of(ix, folder) > before);
+	before = mtime_of(ix, folder);
+	assert_int_equal(index_begin(ix), 0);
+	assert_int_equal(index_folder_reset(ix, folder, 100), 0);
+	assert_int_equal(index_commit(ix), 0);
+	assert_true(mtime_of(ix, folder) > before);
+	index_close(ix);
+}
+
+static void what_nobody_could_list_yet_leaves_the_mtime_alone(void **state)
+{
+	struct index *ix = open_index(state);
+	int64_t folder = make_inbox(ix, 1);
+	int64_t before = mtime_of(ix, folder);
+
+	assert_int_equal(index_begin(ix), 0);
+	assert_int_equal(index_folder_reset(ix, folder, 100), 0);
+	insert(ix, folder, 2, "");
+	assert_int_equal(index_folder_complete(ix, folder, 0), 0);
+	assert_int_equal(index_commit(ix), 0);
+	assert_int_equal(mtime_of(ix, folder), before);
 	index_close(ix);
 }
 
@@ -629,6 +656,7 @@ int main(void)
 		scratch_test(a_row_is_never_used_twice),
 		scratch_test(another_uidvalidity_forgets_the_messages_and_keeps_their_rows_to_the_end),
 		scratch_test(every_change_in_a_folder_makes_its_mtime_later),
+		scratch_test(what_nobody_could_list_yet_leaves_the_mtime_alone),
 		scratch_test(what_is_rolled_back_never_was),
 		scratch_test(messages_of_a_folder_that_is_gone_are_not_committed),
 		scratch_test(readers_do_not_wait_for_the_writer),
