@@ -23,6 +23,8 @@ static enum outbox_place place_of(fuse_ino_t ino)
 void place_entry(const struct fs *fs, enum outbox_place place, struct fuse_entry_param *ret)
 {
 	entry_of_control(fs, place_ino(place), S_IFDIR | 0777, place == OUTBOX_QUEUE ? 3 : 2, ret);
+	outbox_mtime(fs->outbox, &ret->attr.st_mtim);
+	ret->attr.st_ctim = ret->attr.st_atim = ret->attr.st_mtim;
 }
 
 static void place_getattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino)

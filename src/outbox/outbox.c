@@ -85,6 +85,14 @@ int outbox_lookup(struct outbox *o, enum outbox_place place, const char *name, s
 	return e ? 0 : -ENOENT;
 }
 
+void outbox_mtime(struct outbox *o, struct timespec *ret)
+{
+	struct stat st = { 0 };
+
+	fstat(o->dirfd, &st);
+	*ret = st.st_mtim;
+}
+
 /* The next one of a place behind `after`. `each` is called without the lock, so the list is entered anew by id. */
 static bool next_of_place(struct outbox *o, enum outbox_place place, int64_t after, struct outbox_entry *ret)
 {

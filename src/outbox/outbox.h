@@ -83,6 +83,8 @@ bool outbox_name_is_scratch(const char *name);
 /* -ENOENT. */
 int outbox_get(struct outbox *o, int64_t id, struct outbox_entry *ret);
 int outbox_lookup(struct outbox *o, enum outbox_place place, const char *name, struct outbox_entry *ret);
+/* When an entry last came, went, moved or got another name, in either place; kept over a restart. */
+void outbox_mtime(struct outbox *o, struct timespec *ret);
 /* Entries of a place with id > after, ascending; `each` returns 0 to go on, 1 to stop. */
 int outbox_each(struct outbox *o, enum outbox_place place, int64_t after, int (*each)(void *userdata, const struct outbox_entry *e),
 		void *userdata);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -286,8 +287,11 @@ void queue_set_error(struct outbox *o, struct entry *e, const char *text)
 	pthread_mutex_unlock(&o->lock);
 }
 
-static void remember_shown(struct entry *e)
+/* Under the lock. An entry's directory stays where it is when its name changes: the time is for outbox_mtime(). */
+static void remember_shown(struct outbox *o, struct entry *e)
 {
+	if (e->is_shown && (e->shown_place != e->record.place || strcmp(e->shown_name, e->record.name)))
+		futimens(o->dirfd, NULL);
 	memcpy(e->shown_name, e->record.name, sizeof e->shown_name);
 	e->shown_place = e->record.place;
 	e->shown_state = queue_state(e);
@@ -297,7 +301,7 @@ static void remember_shown(struct entry *e)
 void queue_note(struct outbox *o, struct entry *e)
 {
 	pthread_mutex_lock(&o->lock);
-	remember_shown(e);
+	remember_shown(o, e);
 	pthread_mutex_unlock(&o->lock);
 }
 
@@ -314,7 +318,7 @@ void queue_announce(struct outbox *o, struct entry *e)
 	memcpy(before.name, e->shown_name, sizeof before.name);
 	is_other_name = before.place != now.place || strcmp(before.name, now.name);
 	is_changed = is_other_name || e->shown_state != now.state || was_shown != queue_is_listed(e);
-	remember_shown(e);
+	remember_shown(o, e);
 	pthread_mutex_unlock(&o->lock);
 
 	if (was_shown && (is_other_name || now.state == OUTBOX_SENT))

@@ -148,6 +148,14 @@ int outbox_lookup(struct outbox *o, enum outbox_place place, const char *name, s
 	return entry ? 0 : -ENOENT;
 }
 
+void outbox_mtime(struct outbox *o, struct timespec *ret)
+{
+	struct stat st = { 0 };
+
+	stat(o->directory, &st);
+	*ret = st.st_mtim;
+}
+
 int outbox_each(struct outbox *o, enum outbox_place place, int64_t after, int (*each)(void *userdata, const struct outbox_entry *e),
 		void *userdata)
 {

@@ -22,6 +22,33 @@ static void a_letter_is_queued_and_sent(void **state)
 	assert_int_equal(fake_count(OUTBOX_QUEUE) + fake_count(OUTBOX_FAILED), 0);
 }
 
+static int64_t mtime_ns(void)
+{
+	struct timespec t;
+
+	outbox_mtime(fake.outbox, &t);
+	return t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void the_time_of_the_outbox_is_that_of_its_last_change(void **state)
+{
+	int64_t before = mtime_ns(), after;
+
+	(void)state;
+	usleep(20000); /* the kernel's clock for files has ticks */
+	assert_int_equal(mtime_ns(), before);
+	assert_int_equal(fake_write(".draft", letter), 0);
+	after = mtime_ns();
+	assert_true(after > before);
+	usleep(20000);
+	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_QUEUE, ".draft"), OUTBOX_QUEUE, ".other", false), 0);
+	assert_true(mtime_ns() > after);
+	after = mtime_ns();
+	usleep(20000);
+	assert_int_equal(outbox_unlink(fake.outbox, fake_id(OUTBOX_QUEUE, ".other")), 0);
+	assert_true(mtime_ns() > after);
+}
+
 static void refused(const char *text, int error, const char *reason)
 {
 	assert_int_equal(fake_write("m.eml", text), error);
@@ -274,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		outbox_test(a_letter_is_queued_and_sent),
+		outbox_test(the_time_of_the_outbox_is_that_of_its_last_change),
 		outbox_test(what_is_no_message_is_refused_with_its_reason),
 		outbox_test(a_nul_byte_is_refused),
 		outbox_test(a_finished_multipart_is_queued),
