@@ -25,7 +25,7 @@ import mailtest.mount  # noqa: E402
 
 PLACE = pathlib.Path('/tmp/mailfs-demo')
 MAIL = PLACE / 'mail'
-SHOWN_LINES = 8
+SHOWN_LINES = 12
 SUBJECT = 'Hello from a shell'
 
 
@@ -131,6 +131,7 @@ imap = imaps://alice@localhost:{servers['imaps']}
 smtp = smtps://alice@localhost:{servers['smtps']}
 from = Alice Example <alice@example.com>
 password = secret
+sent = Sent
 tls-ca = {servers['ca']}
 cache-dir = {PLACE}/cache
 state-dir = {PLACE}/state
@@ -148,51 +149,52 @@ def prepare(servers):
 
 
 def browse(session):
-    session.type(f'ls {MAIL}', r'^INBOX$')
-    session.type(f'ls {MAIL}/INBOX | tail -5', r'\.\d+\.eml$')
-    found = session.type(f'grep -rl "invoice 2026-0042" {MAIL}/INBOX', r'电子发票').splitlines()[0]
-    session.type(f'getfattr --absolute-names -n user.mail.flags {found}', r'\\\\Flagged')
+    session.type('ls mail', r'^INBOX$')
+    session.type('ls mail/INBOX | tail -5', r'\.\d+\.eml$')
+    found = session.type('grep -rl "order 4711" mail/INBOX', r'电子发票').splitlines()[0]
+    session.type(f'getfattr -n user.mail.flags {found}', r'\\\\Flagged')
 
 
 def look_at_the_large_one(session):
-    large = session.quietly(f'find {MAIL}/Archive -size +15M')[1].strip()
+    large = session.quietly('find mail/Archive -size +15M')[1].strip()
     if large.count('\n') or not large:
         raise Failed(f'one message is over 15 MB, find says: {large!r}')
     session.type(f'ls -sh {large}', r'^\d\dM ')
-    start = time.monotonic()
-    session.type(f'head -5 {large}', r'^Return-Path:')
-    if time.monotonic() - start > 5:
-        raise Failed('the head of a message takes longer than its head should')
+    session.type(f'head -5 {large}', r'^From: ')
+    if session.quietly(f'getfattr --only-values -n user.mail.cached {large}') != (0, '0'):
+        raise Failed('its head alone was asked for, and all of it was fetched')
 
 
 def send(session):
-    session.type(f"printf 'To: alice@example.com\\nSubject: {SUBJECT}\\n\\nIt works.\\n' > {MAIL}/outbox/letter", '')
+    session.type(f"printf 'To: alice@example.com\\nSubject: {SUBJECT}\\n\\nIt works.\\n' > mail/outbox/letter", '')
     name = SUBJECT.replace(' ', '-')
-    arrived = session.wait_for(f'ls {MAIL}/INBOX/*_{name}.*.eml', 60, 'it has arrived in INBOX').split('\n')
-    session.type(f'cat {arrived[0]}', r'^It works\.\r?$')
-    session.wait_for(f'ls {MAIL}/Sent/*_{name}.*.eml', 60, 'a copy is in Sent')
-    session.wait_for(f'test -z "$(ls -A {MAIL}/outbox | grep -v "^failed$")" && echo', 30, 'the outbox is empty')
+    arrived = session.wait_for(f'ls mail/INBOX/*_{name}.*.eml', 60, 'it has arrived in INBOX').split('\n')
+    session.type(f'tail -3 {arrived[0]}', r'^It works\.\r?$')
+    session.wait_for(f'ls mail/Sent/*_{name}.*.eml', 90, 'a copy is in Sent')
+    session.wait_for('test -z "$(ls mail/outbox | grep -v "^failed$")" && echo', 30, 'and outbox is empty')
     for folder in ('INBOX', 'Sent'):
-        count = session.quietly(f'ls {MAIL}/{folder} | grep -c _{name}')[1].strip()
+        count = session.quietly(f'ls mail/{folder} | grep -c _{name}')[1].strip()
         if count != '1':
             raise Failed(f'{count} copies in {folder}, not 1')
 
 
 def back_up(session, messages):
-    session.type(f'rsync -a --stats {MAIL}/ {PLACE}/backup/ | grep "files transferred"', r'\d')
-    session.type(f'rsync -a --itemize-changes {MAIL}/ {PLACE}/backup/', '')
+    session.type('rsync -a --stats mail/ backup/ | grep "files transferred"', r'\d')
+    session.type('rsync -a --itemize-changes mail/ backup/', '')
     count = sum(1 for _ in (PLACE / 'backup').rglob('*.eml'))
     if count != messages:
         raise Failed(f'the backup has {count} messages, the mailbox {messages}')
 
 
 def run_steps(session, servers):
-    session.type(f'mailfs --config {PLACE}/mailfs.conf demo {MAIL}', '')
+    print(f'\n$ cd {PLACE}')
+    session.type('mailfsctl check --config mailfs.conf demo', r'^smtps://')
+    session.type('mailfs --config mailfs.conf demo mail', '')
     browse(session)
     look_at_the_large_one(session)
     send(session)
     back_up(session, servers['messages'] + 2)
-    session.type(f'mailfsctl status {MAIL}', r'online')
+    session.type('mailfsctl status mail', r'online')
 
 
 def demonstrate(build, keep):

@@ -6,6 +6,7 @@ Dovecot and Postfix are those of the tests, tests/support/mailtest.
 
 import json
 import random
+import re
 import signal
 import sys
 import time
@@ -22,7 +23,7 @@ EVERYDAY = ['plain', 'utf8', 'alternative', 'attachment', 'quoted_printable', 'r
 # Folder, how many messages, of which kinds in turn.
 FOLDERS = [('INBOX', 120, EVERYDAY), (('Projects', 'Website'), 40, ['plain', 'attachment', 'alternative', 'forward', 'utf8']),
            (('Projects', '预算'), 25, ['base64_text', 'attachment', 'subject_gb18030_b', 'utf8']),
-           (('Lists', 'users'), 60, ['mailing_list', 'mailing_list', 'digest', 'signed']), (('Archive', '2025'), 70, EVERYDAY)]
+           (('Lists', 'users'), 60, ['mailing_list', 'mailing_list', 'digest', 'signed']), (('Archive', 'Letters'), 70, EVERYDAY)]
 
 
 def _message(kind, number, date):
@@ -34,7 +35,14 @@ def _invoice(date):
     source = messages.Source(9001, date)
     headers = source.headers(messages.encoded('四月份电子发票', 'gb18030'), From='"Example Shop" <billing@example.org>',
                              Content_Type='text/plain; charset=utf-8', Content_Transfer_Encoding='8bit')
-    return messages.assemble(headers, 'Your invoice 2026-0042 is attached.\r\n您的发票已开具。\r\n')
+    return messages.assemble(headers, 'The invoice of order 4711 is attached.\r\n您的发票已开具。\r\n')
+
+
+def _large(date):
+    source = messages.Source(9002, date)
+    source.sender = ('Carol Sample', 'carol@example.org')
+    data = messages.KINDS['attachment'](source, SIZE_OF_THE_LARGE_ONE * 57 // 78)
+    return re.sub(rb'(?m)^Subject: [^\r\n]*', b'Subject: The plans, scanned', data, count=1)
 
 
 def fill(dovecot):
@@ -48,7 +56,7 @@ def fill(dovecot):
             dovecot.deliver(_message(kinds[i % len(kinds)], number, date), folder, chooser.choice(['S', 'S', 'RS', 'FS', '']), date)
             number += 1
     dovecot.deliver(_invoice(now - 3 * DAY), 'INBOX', 'FS', now - 3 * DAY)
-    dovecot.deliver(messages.large(SIZE_OF_THE_LARGE_ONE), ('Archive', '2025'), 'S', now - 200 * DAY)
+    dovecot.deliver(_large(now - 200 * DAY), ('Archive', 'Letters'), 'S', now - 200 * DAY)
     return number + 2
 
 
