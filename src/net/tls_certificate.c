@@ -2,6 +2,8 @@
 #include "net/tls_certificate.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,7 +16,9 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-enum { SHA256_BYTES = 32, SHA256_HEX = 2 * SHA256_BYTES + 1, NAME_MAX_BYTES = 128, NAMES_SHOWN = 3 };
+#include "base/clock.h"
+
+enum { SHA256_BYTES = 32, SHA256_HEX = 2 * SHA256_BYTES + 1, NAME_MAX_BYTES = 128, NAMES_SHOWN = 3, REREAD_AFTER_MS = 3600 * 1000 };
 
 static void certificates_free(STACK_OF(X509) * certificates)
 {
@@ -26,23 +30,63 @@ DEFINE_CLEANUP(store, X509_STORE *, X509_STORE_free)
 DEFINE_CLEANUP(chain, X509_STORE_CTX *, X509_STORE_CTX_free)
 DEFINE_CLEANUP(names, GENERAL_NAMES *, GENERAL_NAMES_free)
 
-/* A pin decides alone, so that nothing else needs to be known. */
-int tls_certificate_prepare(X509_STORE *store, X509_VERIFY_PARAM *parameters, const struct tls_certificate_check *check)
+/* What the system trusts, read once for all sessions: 20 ms and some megabytes. Read again each hour, for a daemon runs longer
+ * than an authority may be trusted. */
+static struct {
+	pthread_mutex_t lock;
+	X509_STORE *store; /* own, and of each session that uses it */
+	int64_t read_ms;
+} system_trust = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static X509_STORE *read_system_store(void)
 {
-	if (check->options->fingerprint)
-		return 0;
-	if (!check->options->ca) {
-		if (X509_STORE_set_default_paths(store) != 1)
-			return -ENOMEM;
-	} else {
-		if (X509_STORE_load_locations(store, check->options->ca, NULL) != 1) {
-			buf_printf(check->why, "%s: tls-ca %s: not a readable PEM file of certificates", check->host,
-				   check->options->ca);
-			return -EINVAL;
-		}
-		/* Whatever the user named is an anchor, an intermediate authority or a server's own certificate too. */
-		X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
+	X509_STORE *store = X509_STORE_new();
+
+	if (store && X509_STORE_set_default_paths(store) == 1)
+		return store;
+	X509_STORE_free(store);
+	return NULL;
+}
+
+static X509_STORE *system_store(void)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	X509_STORE *store;
+
+	pthread_mutex_lock(&system_trust.lock);
+	if (!system_trust.store || now_ms - system_trust.read_ms > REREAD_AFTER_MS) {
+		X509_STORE_free(system_trust.store);
+		system_trust.store = read_system_store();
+		system_trust.read_ms = now_ms;
 	}
+	store = system_trust.store;
+	if (store)
+		X509_STORE_up_ref(store);
+	pthread_mutex_unlock(&system_trust.lock);
+	return store;
+}
+
+/* A pin decides alone, so that nothing else needs to be known. */
+int tls_certificate_store(const struct tls_certificate_check *check, X509_STORE **ret)
+{
+	const char *ca = check->options->fingerprint ? NULL : check->options->ca;
+	CLEANUP(store) X509_STORE *store = ca || check->options->fingerprint ? X509_STORE_new() : system_store();
+
+	if (!store)
+		return -ENOMEM;
+	if (ca && X509_STORE_load_locations(store, ca, NULL) != 1) {
+		buf_printf(check->why, "%s: tls-ca %s: not a readable PEM file of certificates", check->host, ca);
+		return -EINVAL;
+	}
+	*ret = steal_pointer(&store);
+	return 0;
+}
+
+int tls_certificate_expect(const struct tls_certificate_check *check, X509_VERIFY_PARAM *parameters)
+{
+	/* Whatever the user named is an anchor, an intermediate authority or a server's own certificate too. */
+	if (check->options->ca)
+		X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
 	X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (X509_VERIFY_PARAM_set1_ip_asc(parameters, check->host) == 1)
 		return 0;
@@ -281,21 +325,24 @@ int tls_verify_chain(const char *const *pem, size_t n, const char *host, const s
 {
 	struct tls_certificate_check check = { host, options, why };
 	CLEANUP(certificates) STACK_OF(X509) *certificates = sk_X509_new_null();
-	CLEANUP(store) X509_STORE *store = X509_STORE_new();
+	CLEANUP(store) X509_STORE *store = NULL;
 	CLEANUP(chain) X509_STORE_CTX *chain = X509_STORE_CTX_new();
 	int r;
 
-	if (!certificates || !store || !chain)
+	if (!certificates || !chain)
 		return -ENOMEM;
 	r = read_certificates(pem, n, certificates);
 	if (r < 0) {
 		buf_printf(why, "%s: unreadable certificate", host);
 		return r;
 	}
+	r = tls_certificate_store(&check, &store);
+	if (r < 0)
+		return r;
 	if (X509_STORE_CTX_init(chain, store, sk_X509_value(certificates, 0), certificates) != 1)
 		return -ENOMEM;
 	X509_STORE_CTX_set_default(chain, "ssl_server");
-	r = tls_certificate_prepare(store, X509_STORE_CTX_get0_param(chain), &check);
+	r = tls_certificate_expect(&check, X509_STORE_CTX_get0_param(chain));
 	if (r < 0)
 		return r;
 	return tls_certificate_verify(chain, &check) == 1 ? 0 : -EKEYREJECTED;

@@ -2,7 +2,7 @@
 /*
  * Whether a server's certificate is to be trusted, and if not, why not in one line.
  *
- * For tls.c alone. Any thread; keeps nothing.
+ * For tls.c alone. Any thread.
  */
 #ifndef MAILFS_TLS_CERTIFICATE_H
 #define MAILFS_TLS_CERTIFICATE_H
@@ -19,9 +19,12 @@ struct tls_certificate_check {
 	struct buf *why;
 };
 
-/* Fills `store` with what `options` trust, and `parameters` with the host to be matched (an address literal as an address).
- * -EINVAL with `why` when tls-ca cannot be read, -ENOMEM. */
-int tls_certificate_prepare(X509_STORE *store, X509_VERIFY_PARAM *parameters, const struct tls_certificate_check *check);
+/* What `check->options` trust, a reference for the caller; shared between sessions where it is the system's. -EINVAL with `why`
+ * when tls-ca cannot be read, -ENOMEM. */
+int tls_certificate_store(const struct tls_certificate_check *check, X509_STORE **ret);
+
+/* Makes `parameters` match the host, an address literal as an address. 0 or -ENOMEM. */
+int tls_certificate_expect(const struct tls_certificate_check *check, X509_VERIFY_PARAM *parameters);
 
 /* For SSL_CTX_set_cert_verify_callback(), with a struct tls_certificate_check: 1 when the chain is trusted, else 0 and the why. */
 int tls_certificate_verify(X509_STORE_CTX *chain, void *check);
