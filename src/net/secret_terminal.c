@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -32,22 +33,46 @@ static void write_text(int fd, const char *text)
 		return;
 }
 
-/* Without SA_RESTART, so that the read ends and the echo comes back before the signal does its work. */
-static void catch_signals(struct sigaction before[CAUGHT])
+struct signals {
+	struct sigaction actions[CAUGHT];
+	sigset_t mask;
+};
+
+/* Blocked but while the program waits for a line, so that none slips in just before the wait. Those that come of being in the
+ * background are raised by our own calls, which they must interrupt. */
+static void catch_signals(struct signals *before)
 {
 	struct sigaction action = { .sa_handler = note_signal };
+	sigset_t blocked;
 
 	sigemptyset(&action.sa_mask);
+	sigemptyset(&blocked);
 	for (size_t i = 0; i < CAUGHT; i++) {
 		caught[i] = 0;
-		sigaction(caught_signals[i], &action, &before[i]);
+		sigaction(caught_signals[i], &action, &before->actions[i]);
+		if (caught_signals[i] != SIGTTIN && caught_signals[i] != SIGTTOU)
+			sigaddset(&blocked, caught_signals[i]);
 	}
+	pthread_sigmask(SIG_BLOCK, &blocked, &before->mask);
 }
 
-static void restore_signals(const struct sigaction before[CAUGHT])
+static void restore_signals(const struct signals *before)
 {
 	for (size_t i = 0; i < CAUGHT; i++)
-		sigaction(caught_signals[i], &before[i], NULL);
+		sigaction(caught_signals[i], &before->actions[i], NULL);
+	pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
+}
+
+/* Until there is a line, or a signal: -EINTR. */
+static int wait_for_line(int tty)
+{
+	struct pollfd pollfd = { .fd = tty, .events = POLLIN };
+	sigset_t mask;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	for (size_t i = 0; i < CAUGHT; i++)
+		sigdelset(&mask, caught_signals[i]);
+	return ppoll(&pollfd, 1, NULL, &mask) < 0 ? -errno : 0;
 }
 
 static ssize_t read_line(int tty, char *data)
@@ -55,8 +80,12 @@ static ssize_t read_line(int tty, char *data)
 	size_t len = 0;
 
 	while (len < SECRET_MAX_BYTES) {
-		ssize_t n = read(tty, data + len, SECRET_MAX_BYTES - len);
+		int r = wait_for_line(tty);
+		ssize_t n;
 
+		if (r < 0)
+			return r;
+		n = read(tty, data + len, SECRET_MAX_BYTES - len);
 		if (n < 0)
 			return -errno;
 		len += (size_t)n;
@@ -107,7 +136,7 @@ static bool deliver_signals(void)
 ssize_t secret_source_terminal(const char *prompt, char *data, struct buf *why)
 {
 	CLEANUP(fd) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-	struct sigaction before[CAUGHT];
+	struct signals before;
 	ssize_t n;
 
 	if (tty < 0) {
@@ -115,9 +144,9 @@ ssize_t secret_source_terminal(const char *prompt, char *data, struct buf *why)
 		return -EACCES;
 	}
 	do {
-		catch_signals(before);
+		catch_signals(&before);
 		n = read_without_echo(tty, prompt, data);
-		restore_signals(before);
+		restore_signals(&before);
 	} while (deliver_signals());
 	if (n < 0) {
 		buf_printf(why, "the terminal: %s", strerror((int)-n));
