@@ -42,11 +42,34 @@ static void print_failure(int r, const struct buf *why)
 			printf("  %s\n", advices[i].advice);
 }
 
+/* One line, broken at blanks: capabilities are many. */
+static void print_wrapped(const char *line, size_t len)
+{
+	enum { COLUMNS = 76 };
+	const char *indent = "  ";
+
+	while (len > 0) {
+		size_t n = len;
+
+		if (len > COLUMNS) {
+			const char *blank = memrchr(line, ' ', COLUMNS);
+
+			n = blank && blank > line ? (size_t)(blank - line) : strcspn(line, " \n");
+		}
+		printf("%s%.*s\n", indent, (int)n, line);
+		for (; n < len && line[n] == ' '; n++)
+			;
+		line += n;
+		len -= n;
+		indent = "      ";
+	}
+}
+
 static void print_indented(const char *text)
 {
 	for (size_t len; *text; text += len + (text[len] == '\n')) {
 		len = strcspn(text, "\n");
-		printf("  %.*s\n", (int)len, text);
+		print_wrapped(text, len);
 	}
 }
 
@@ -130,7 +153,7 @@ static void print_submission(const struct smtp *session)
 		{ offered->chunking, "CHUNKING" },
 	};
 
-	print_indented(smtp_description(session));
+	printf("  TLS and sign-in: %s\n", smtp_description(session));
 	fputs("  Capabilities:", stdout);
 	for (size_t i = 0; i < sizeof capabilities / sizeof capabilities[0]; i++)
 		if (capabilities[i].offered)

@@ -3,7 +3,8 @@
 """
 The man pages against the programs: what is documented exists, what exists is documented, and the pages are well formed.
 
-Prints TAP. The keys come from the program's own table (print_keys).
+Prints TAP. The keys come from the program's own table (print_keys), the commands from
+`mailfsctl --help`.
 """
 import os
 import pathlib
@@ -39,6 +40,23 @@ def key_faults():
     yield from differences(documented, known, 'key')
 
 
+def command_faults():
+    """`mailfsctl --help` prints a synopsis a command, two blanks before it."""
+    text = page('mailfsctl.1')
+    documented = {}
+    for block in re.findall(r'^\.Nm\n\.Cm ([a-z]+)\n(.*?)(?=^\.Nm|^\.Sh)', text, re.M | re.S):
+        documented[block[0]] = {o.lstrip('-') for o in re.findall(r'Fl (-?[a-z]+)', block[1])}
+    known = {}
+    for line in re.findall(r'^  ([a-z]+.*)', output(os.environ['MAILFSCTL'], '--help'), re.M):
+        name, synopsis = line.split(maxsplit=1)
+        known[name] = set(re.findall(r'\[--?([a-z]+)', synopsis))
+    yield from differences(set(documented), set(known), 'command')
+    for name in set(documented) & set(known):
+        yield from differences(documented[name], known[name], f'{name}: option')
+        if not re.search(rf'^\.It Cm {name}\b', text, re.M):
+            yield f'command {name} is in the synopsis only'
+
+
 def form_faults():
     """mandoc's own lint; references to our pages count, those to pages that this machine may not have do not."""
     mandoc = shutil.which('mandoc')
@@ -57,7 +75,8 @@ def form_faults():
 
 def main():
     checks = [('the pages pass mandoc -Tlint', form_faults),
-              ('mailfs.conf(5) has the keys that the program knows', key_faults)]
+              ('mailfs.conf(5) has the keys that the program knows', key_faults),
+              ('mailfsctl(1) has the commands and options that the program knows', command_faults)]
     failed = False
     print('TAP version 12')
     print(f'1..{len(checks)}')
