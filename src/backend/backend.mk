@@ -22,3 +22,16 @@ src_libbackend_a_SOURCES = \
 
 check_PROGRAMS += tests/protocol/imap_client
 tests_protocol_imap_client_LDADD = $(LINK_backend)
+
+if HAVE_CMOCKA
+BACKEND_TESTS = tests/unit/test_imap_guard tests/unit/test_imap_reply tests/unit/test_uid_set
+check_PROGRAMS += $(BACKEND_TESTS)
+TESTS += $(BACKEND_TESTS)
+tests_unit_test_imap_guard_LDADD = $(LINK_backend) $(CMOCKA_LIBS)
+tests_unit_test_imap_reply_LDADD = $(LINK_backend) $(CMOCKA_LIBS)
+tests_unit_test_uid_set_LDADD = $(LINK_backend) $(CMOCKA_LIBS)
+endif
+
+EXTRA_DIST += tests/protocol/transcript.py
+dist_check_SCRIPTS += tests/protocol/test_imap_folder.py tests/protocol/test_imap_session.py
+TESTS += tests/protocol/test_imap_folder.py tests/protocol/test_imap_session.py

@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <libetpan/libetpan.h>
 
@@ -29,7 +28,6 @@ struct imap_etpan {
 	char line[32];
 	struct buf challenge; /* own; a continuation as passed on */
 	int error;	      /* why a read failed */
-
 };
 
 static pthread_once_t etpan_once = PTHREAD_ONCE_INIT;
@@ -244,7 +242,7 @@ int imap_etpan_authenticate(struct imap_etpan *e, const char *mechanism, const c
 	etpan_begin(e, ETPAN_SASL, tag);
 	e->imap->imap_state = MAILIMAP_STATE_NON_AUTHENTICATED;
 	e->imap->imap_tag = (int)s->tag;
-	r = mailimap_authenticate(e->imap, mechanism, host, NULL, NULL, user, user, password, "");
+	r = mailimap_authenticate(e->imap, mechanism, host, NULL, NULL, "", user, password, "");
 	s->tag = (unsigned)e->imap->imap_tag;
 	if (e->error)
 		return imap_session_lost(s);

@@ -144,7 +144,7 @@ static int guard_fill(struct imap_guard *g, size_t room)
 	size_t n = 0;
 	int r;
 
-	if (g->cap - g->end < room || g->cap - g->end < GUARD_ROOM) {
+	if (g->start == g->end || g->cap - g->end < room || g->cap - g->end < GUARD_ROOM) {
 		r = guard_reserve(g, room > GUARD_ROOM ? room : GUARD_ROOM);
 		if (r < 0)
 			return r;

@@ -49,7 +49,7 @@ static int sync_new(struct sync *y)
 	r = sync_new_uids(y, &uids);
 	if (r == 0)
 		r = imap_describe_messages(&y->describe, &uids, true);
-	if (r == 0 && y->status.uidnext > y->known.uidnext)
+	if (r == 0 && y->status.uidnext > y->known.uidnext && (!uids.n || uids.ranges[uids.n - 1].last + 1 < y->status.uidnext))
 		r = y->sink->batch(y->sink->userdata, y->status.uidnext);
 	y->found = uid_set_count(&y->describe.seen);
 	return r;

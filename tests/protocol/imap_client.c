@@ -215,6 +215,8 @@ static int do_fetch(struct backend **b, int argc, char **argv)
 		fetch.length = atoll(argv[5]);
 	}
 	r = backend_fetch(b, argv[1], number(argv[2]), &fetch, &sink);
+	if (r < 0 && !quiet)
+		putchar('\n'); /* a body may have been cut off */
 	if (quiet)
 		printf("counted bodies=%llu bytes=%llu ms=%lld\n", (unsigned long long)counts.bodies,
 		       (unsigned long long)counts.body_bytes, (long long)(clock_monotonic_ms() - begin));
