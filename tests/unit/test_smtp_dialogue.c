@@ -22,6 +22,8 @@ struct exchange {
 	int before_dot_calls, before_dot_error;
 };
 
+static int reply_timeout_s = 20; /* unless a test waits for it */
+
 static const char *const one_recipient[] = { "bob@example.com" };
 static const char *const three_recipients[] = { "a@example.com", "b@example.com", "c@example.com" };
 
@@ -36,7 +38,7 @@ static int count_call(void *userdata)
 static void open_session(struct exchange *e, struct certificate *certificate)
 {
 	struct url url = { .protocol = URL_SMTP, .transport = URL_INSECURE, .host = (char *)"127.0.0.1" };
-	struct smtp_options options = { .url = &url, .timeout_s = 2, .reply_timeout_s = 1 };
+	struct smtp_options options = { .url = &url, .timeout_s = 20, .reply_timeout_s = reply_timeout_s };
 	CLEANUP(buf) struct buf why = BUF_INIT;
 
 	if (certificate) {
@@ -384,7 +386,7 @@ static void replies_421_and_530_are_about_the_session(void **state)
 
 static void a_connection_lost_before_the_dot_is_the_session(void **state)
 {
-	static const char *const steps[] = { "MAIL", "RCPT", "DATA", "<data>" };
+	static const char *const steps[] = { "MAIL", "RCPT", "DATA" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
@@ -407,8 +409,10 @@ static void a_server_that_stalls_times_out(void **state)
 	struct expectation before = { SMTP_SESSION, 0, { 0, 0, 0 }, false }, after = { SMTP_UNCERTAIN, 0, { 0, 0, 0 }, false };
 
 	(void)state;
+	reply_timeout_s = 1;
 	expect_over(RULES({ "RCPT", "", 1 }), true, &before);
 	expect_over(RULES({ ".", "", 1 }), true, &after);
+	reply_timeout_s = 20;
 }
 
 static void garbage_is_the_session_or_uncertain(void **state)
@@ -436,15 +440,16 @@ static void an_endless_line_and_an_endless_reply_are_garbage(void **state)
 	expect_over(RULES({ "MAIL", reply, 1 }), true, &expected);
 }
 
+/* In one write with the reply before it: what comes only while the dot is on its way cannot be told from the dot's. */
 static void a_reply_out_of_turn_is_never_the_dots(void **state)
 {
 	(void)state;
-	expect(RULES({ "<data>", "250 2.0.0 queued\r\n", 1 }, { ".", SMTP_HANG_UP, 1 }),
+	expect(RULES({ "DATA", "354 go on\r\n250 2.0.0 queued\r\n", 1 }, { ".", SMTP_HANG_UP, 1 }),
 	       (struct expectation){ SMTP_SESSION, 0, { 0, 0, 0 }, false });
 }
 
 /* The message fills all buffers many times over, so that the early reply is there before the last block is sent. */
-static void a_refusal_in_the_middle_of_the_message_counts(void **state)
+static void a_refusal_or_an_end_in_the_middle_of_the_message_counts(void **state)
 {
 	static char lines[20 << 20];
 	struct exchange e;
@@ -461,6 +466,11 @@ static void a_refusal_in_the_middle_of_the_message_counts(void **state)
 	assert_int_equal(send_hello(&e), SMTP_SESSION);
 	stop(&e);
 	start(&e, RULES({ "EHLO", "250 test\r\n", 0 }, { "<data>", "421 4.3.2 closing\r\n" SMTP_HANG_UP, 1 }));
+	assert_int_equal(send_bytes(&e, lines, sizeof lines), 0);
+	assert_int_equal(e.result.outcome, SMTP_SESSION);
+	assert_int_equal(e.before_dot_calls, 0);
+	stop(&e);
+	start(&e, RULES({ "EHLO", "250 test\r\n", 0 }, { "<data>", SMTP_HANG_UP, 1 }));
 	assert_int_equal(send_bytes(&e, lines, sizeof lines), 0);
 	assert_int_equal(e.result.outcome, SMTP_SESSION);
 	assert_int_equal(e.before_dot_calls, 0);
@@ -525,7 +535,8 @@ static void before_dot_can_stop_the_message(void **state)
 	assert_int_equal(send_bytes(&e, HELLO, strlen(HELLO)), -ENOSPC);
 	assert_null(e.result.recipients);
 	assert_int_equal(send_hello(&e), SMTP_SESSION);
-	assert_null(strstr(wire(&e), "hello"));
+	/* Nor does libcurl say goodbye in the middle of the message. */
+	assert_string_equal(strstr(wire(&e), "DATA"), "DATA\r\n");
 	release(&e);
 }
 
@@ -606,7 +617,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_the_session_or_uncertain),
 		cmocka_unit_test(an_endless_line_and_an_endless_reply_are_garbage),
 		cmocka_unit_test(a_reply_out_of_turn_is_never_the_dots),
-		cmocka_unit_test(a_refusal_in_the_middle_of_the_message_counts),
+		cmocka_unit_test(a_refusal_or_an_end_in_the_middle_of_the_message_counts),
 		cmocka_unit_test(a_large_message_arrives_over_tls_as_it_is),
 		cmocka_unit_test(thousands_of_recipients_are_each_answered),
 		cmocka_unit_test(before_dot_can_stop_the_message),

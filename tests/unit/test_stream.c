@@ -49,7 +49,7 @@ static void a_name_with_several_addresses_connects_to_the_one_that_listens(void 
 
 	(void)state;
 	/* ::1 refuses where localhost has it. */
-	assert_int_equal(stream_connect("localhost", port, 2, &s, &why), 0);
+	assert_int_equal(stream_connect("localhost", port, 20, &s, &why), 0);
 	assert_false(stream_is_tls(s));
 	assert_null(stream_tls_description(s));
 	close(fd);
@@ -64,7 +64,7 @@ static void a_refused_connection_says_where(void **state)
 
 	(void)state;
 	close(listening(&port));
-	assert_int_equal(stream_connect("127.0.0.1", port, 2, &s, &why), -ECONNREFUSED);
+	assert_int_equal(stream_connect("127.0.0.1", port, 20, &s, &why), -ECONNREFUSED);
 	snprintf(expected, sizeof expected, "127.0.0.1:%u: Connection refused", port);
 	assert_string_equal(buf_str(&why), expected);
 }
@@ -75,7 +75,7 @@ static void a_name_that_does_not_exist_is_unreachable(void **state)
 	struct stream *s;
 
 	(void)state;
-	assert_int_equal(stream_connect("no-such-host.invalid", 993, 2, &s, &why), -EHOSTUNREACH);
+	assert_int_equal(stream_connect("no-such-host.invalid", 993, 20, &s, &why), -EHOSTUNREACH);
 	assert_non_null(strstr(buf_str(&why), "no-such-host.invalid: "));
 }
 
@@ -95,7 +95,7 @@ static void a_server_that_never_accepts_times_out(void **state)
 		others[n++] = s;
 	}
 	assert_int_equal(r, -ETIMEDOUT);
-	assert_in_range(clock_monotonic_ms() - began_ms, 900, 2500);
+	assert_in_range(clock_monotonic_ms() - began_ms, 900, 15000);
 	while (n)
 		stream_free(others[--n]);
 	close(fd);
@@ -227,7 +227,7 @@ static void waiting_sees_what_tls_has_decrypted_and_no_bare_tickets(void **state
 	certificate_make(&c, &template, NULL);
 	server.context = tls_server_context(&c);
 	options.fingerprint = c.fingerprint;
-	assert_int_equal(stream_from_socket(tls_server_start(&server), 2, &s), 0);
+	assert_int_equal(stream_from_socket(tls_server_start(&server), 20, &s), 0);
 	assert_int_equal(stream_start_tls(s, "imap.example.com", &options, &why), 0);
 	assert_non_null(strstr(stream_tls_description(s), "TLSv1.3"));
 	/* The server's session tickets are on the wire by now or soon: bytes, but nothing to read. */
