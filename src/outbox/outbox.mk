@@ -55,3 +55,9 @@ tests_fuzz_fuzz_outbox_SOURCES = tests/fuzz/fuzz_outbox.c
 tests_fuzz_fuzz_outbox_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_outbox_LDADD = $(LINK_outbox)
 endif
+
+# The outbox against real and scripted submission servers.
+check_PROGRAMS += tests/protocol/outbox_client
+tests_protocol_outbox_client_LDADD = $(LINK_outbox) $(JANSSON_LIBS)
+dist_check_SCRIPTS += tests/protocol/test_outbox.py
+TESTS += tests/protocol/test_outbox.py

@@ -1,0 +1,236 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+The outbox and a real submission server: what arrives, what each fault leaves behind, and a daemon killed again and again.
+"""
+import errno
+import json
+import os
+import random
+import subprocess
+import unittest
+
+import mailtest
+from mailtest import messages, process, scripted_smtp
+
+CLIENT = os.environ.get('OUTBOX_CLIENT', 'tests/protocol/outbox_client')
+
+
+class Outbox:
+    """The program outbox_client on a state directory of its own; it can be killed and started again."""
+
+    def __init__(self, url, *options, sender='alice@example.com'):
+        self.directory = process.temporary_directory('mailtest-outbox-')
+        self.state = os.path.join(self.directory, 'state')
+        self.arguments = [CLIENT, *options, self.state, url, 'secret', sender]
+        self.start()
+
+    def start(self):
+        self.child = subprocess.Popen(self.arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """In order; what it logged."""
+        return self.child.communicate()[1]
+
+    def kill(self):
+        self.child.kill()
+        self.child.communicate()
+
+    def ask(self, *words):
+        print(*words, file=self.child.stdin, flush=True)
+        answer = self.child.stdout.readline()
+        if not answer:
+            raise BrokenPipeError(self.child.stderr.read())
+        return answer.rstrip('\n')
+
+    def send(self, name, data):
+        path = os.path.join(self.directory, name)
+        with open(path, 'wb') as file:
+            file.write(data)
+        return int(self.ask('send', name, path))
+
+    def settle(self, seconds=10):
+        return int(self.ask('settle', seconds))
+
+    def list(self):
+        return {entry['name']: entry['state'] for entry in json.loads(self.ask('list'))}
+
+    def copies(self):
+        return os.listdir(os.path.join(self.state, 'sent'))
+
+    def wait_for_copies(self, number):
+        mailtest.wait_for(lambda: len(self.copies()) >= number, 10, 'the copies')
+
+    def copy(self, message_id):
+        with open(os.path.join(self.state, 'sent', message_id), 'rb') as file:
+            return file.read()
+
+
+def letter(number, recipient='bob@example.com'):
+    return (f'From: alice@example.com\nTo: {recipient}\nSubject: letter {number}\nMessage-ID: <{number}@example.com>\n\n'
+            f'This is letter {number}.\n').encode()
+
+
+class RealServer(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.dovecot = mailtest.Dovecot({'alice': 'secret', 'bob': 'secret'}).start()
+        cls.postfix = mailtest.Postfix(cls.dovecot).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.postfix.stop()
+        cls.dovecot.stop()
+
+    def outbox(self, scheme, port):
+        return Outbox(f'{scheme}://alice@localhost:{port}', '-c', self.postfix.ca_file)
+
+    def arrived(self, subject, user='bob'):
+        def found():
+            return [data for _, data in self.dovecot.messages(user=user).values() if f'Subject: {subject}\r\n'.encode() in data]
+        mailtest.wait_for(found, 10, f'{subject} at {user}')
+        return found()
+
+    def test_letters_arrive_once_by_starttls_and_by_tls(self):
+        for scheme, port in (('smtp', self.postfix.submission_port), ('smtps', self.postfix.smtps_port)):
+            with self.outbox(scheme, port) as outbox:
+                for number in range(5):
+                    self.assertEqual(outbox.send(f'{number}.eml', letter(f'{scheme}-{number}')), 0)
+                self.assertEqual(outbox.settle(), 0)
+                self.assertEqual(outbox.list(), {})
+                outbox.wait_for_copies(5)
+            for number in range(5):
+                self.assertEqual(len(self.arrived(f'letter {scheme}-{number}')), 1)
+            self.assertEqual(len(outbox.copies()), 5)
+
+    def test_bcc_is_delivered_not_shown_and_kept_in_the_copy(self):
+        data = b'To: bob@example.com\nBcc: alice@example.com\nSubject: secretly\nMessage-ID: <bcc@example.com>\n\n.\n..\nhi\n'
+        with self.outbox('smtps', self.postfix.smtps_port) as outbox:
+            self.assertEqual(outbox.send('m', data), 0)
+            outbox.wait_for_copies(1)
+        for user in ('alice', 'bob'):
+            message, = self.arrived('secretly', user)
+            self.assertNotIn(b'Bcc', message)
+            self.assertTrue(message.endswith(b'\r\n\r\n.\r\n..\r\nhi\r\n'))
+            self.assertIn(b'From: alice@example.com\r\n', message)
+            self.assertIn(b'\r\nDate: ', message)
+        self.assertIn(b'Bcc: alice@example.com\r\n', outbox.copy('<bcc@example.com>'))
+
+    def test_unknown_recipient_stays_in_failed_and_the_others_get_it(self):
+        with self.outbox('smtps', self.postfix.smtps_port) as outbox:
+            self.assertEqual(outbox.send('m', letter('partly', 'bob@example.com, nobody@example.com')), 0)
+            self.assertEqual(outbox.settle(), 0)
+            mailtest.wait_for(lambda: outbox.list() == {'m': 'failed'}, 5, 'the refused recipient')
+            self.assertIn('550', outbox.ask('error', 'failed', 'm'))
+        self.assertEqual(len(self.arrived('letter partly')), 1)
+
+    def test_wrong_password_keeps_the_message_and_is_said_once(self):
+        outbox = Outbox(f'smtps://bob@localhost:{self.postfix.smtps_port}', '-c', self.postfix.ca_file)
+        outbox.arguments[-2] = 'wrong'
+        outbox.kill()
+        outbox.start()
+        for number in range(3):
+            self.assertEqual(outbox.send(f'{number}', letter(f'wrong-{number}')), 0)
+        mailtest.wait_for(lambda: set(outbox.list().values()) == {'retry'}, 10, 'retry')
+        self.assertEqual(outbox.close().count('messages wait'), 1)
+
+    def test_untrusted_certificate_gets_nothing(self):
+        with Outbox(f'smtps://alice@localhost:{self.postfix.smtps_port}') as outbox:
+            self.assertEqual(outbox.send('m', letter('untrusted')), 0)
+            mailtest.wait_for(lambda: outbox.list() == {'m': 'retry'}, 10, 'retry')
+
+
+class Faults(unittest.TestCase):
+    """One letter to a server that fails at one place: the state it is left in, and how often it was accepted."""
+
+    def attempt(self, places, data=letter(1)):
+        with scripted_smtp.ScriptedSmtp(places) as server:
+            with Outbox(f'smtp+insecure://alice@localhost:{server.port}', '-t', '1') as outbox:
+                self.assertEqual(outbox.send('m', data), 0)
+                self.assertEqual(outbox.settle(), 0)
+                mailtest.wait_for(lambda: outbox.list() or outbox.copies(), 5, 'a verdict')
+                return outbox.list().get('m', 'sent'), len(server.accepted())
+
+    def test_each_place(self):
+        disconnect = scripted_smtp.DISCONNECT
+        for places, expected in (
+                ({}, ('sent', 1)),
+                ({'greeting': b'554 no'}, ('retry', 0)),
+                ({'greeting': disconnect}, ('retry', 0)),
+                ({'AUTH': b'535 5.7.8 no'}, ('retry', 0)),
+                ({'AUTH': b'454 4.7.0 later'}, ('retry', 0)),
+                ({'MAIL': b'550 5.1.0 no'}, ('failed', 0)),
+                ({'MAIL': b'451 4.3.0 later'}, ('retry', 0)),
+                ({'MAIL': b'530 5.7.0 sign in'}, ('retry', 0)),
+                ({'RCPT': b'550 5.1.1 no'}, ('failed', 0)),
+                ({'RCPT': b'450 4.2.1 later'}, ('retry', 0)),
+                ({'RCPT': disconnect}, ('retry', 0)),
+                ({'DATA': b'554 5.5.1 no'}, ('failed', 0)),
+                ({'DATA': b'421 4.3.2 closing'}, ('retry', 0)),
+                ({'.': b'554 5.7.1 spam'}, ('failed', 0)),
+                ({'.': b'452 4.3.1 full'}, ('retry', 0)),
+                ({'.': disconnect}, ('uncertain', 0)),
+                ({'.': b'garbage'}, ('uncertain', 0)),
+                ({'.': b'299 odd but fine'}, ('sent', 0))):
+            with self.subTest(places):
+                self.assertEqual(self.attempt(places), expected)
+
+
+    def test_lost_in_the_middle_of_a_large_message_is_tried_again(self):
+        data = letter(1) + b'and another line\n' * 200000
+        self.assertEqual(self.attempt({'data': scripted_smtp.DISCONNECT}, data), ('retry', 0))
+        self.assertEqual(self.attempt({'.': scripted_smtp.RESET}, data), ('uncertain', 0))
+        self.assertEqual(self.attempt({}, data), ('sent', 1))
+
+
+class Kills(unittest.TestCase):
+    limit_s = 120
+
+    def test_killed_again_and_again_loses_nothing_and_sends_nothing_twice(self):
+        number_of_letters = 100
+        dice = random.Random(int(os.environ.get('MAILTEST_SEED', '1')))
+        with scripted_smtp.ScriptedSmtp() as server:
+            outbox = Outbox(f'smtp+insecure://alice@localhost:{server.port}')
+            missing = list(range(number_of_letters))
+            kills = 0
+            while missing:
+                # However slow the machine is, after enough of it they get through.
+                killer = None
+                if kills < 100:
+                    killer = subprocess.Popen(['sh', '-c', f'sleep {dice.uniform(0, 0.05):.4f}; kill -9 {outbox.child.pid}'])
+                try:
+                    while missing:
+                        self.assertIn(outbox.send(f'{missing[0]}.{kills}.eml', letter(missing[0])), (0, errno.EEXIST))
+                        missing.pop(0)
+                except BrokenPipeError:
+                    pass
+                if killer:
+                    killer.wait()
+                    outbox.child.communicate()
+                    outbox.start()
+                    kills += 1
+            self.assertEqual(outbox.settle(20), 0)
+            mailtest.wait_for(lambda: not {'queued', 'sending'} & set(outbox.list().values()), 10, 'rest')
+            left = outbox.list()
+            outbox.wait_for_copies(number_of_letters - list(left.values()).count('uncertain'))
+            outbox.close()
+            times = {number: 0 for number in range(number_of_letters)}
+            for message in server.accepted():
+                times[int(message.data.split(b'Message-ID: <')[1].split(b'@')[0])] += 1
+            uncertain = {int(name.split('.')[0]) for name, state in left.items() if state == 'uncertain'}
+            self.assertEqual({number for number, n in times.items() if n > 1}, set())
+            self.assertEqual({number for number, n in times.items() if n == 0} - uncertain, set())
+            self.assertLessEqual(len(uncertain), kills)
+            self.assertEqual({state for state in left.values()} - {'uncertain', 'scratch', 'failed'}, set())
+            copies = {int(name.strip('<>').split('@')[0]) for name in outbox.copies()}
+            self.assertEqual(set(times) - uncertain - copies, set())
+
+
+if __name__ == '__main__':
+    mailtest.main()
