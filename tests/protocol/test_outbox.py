@@ -36,7 +36,10 @@ class Outbox:
 
     def close(self):
         """In order; what it logged."""
-        return self.child.communicate()[1]
+        log = self.child.communicate()[1]
+        if self.child.returncode:
+            raise AssertionError(log)
+        return log
 
     def kill(self):
         self.child.kill()
