@@ -1,3 +1,15 @@
 noinst_LIBRARIES += src/libmailbox.a
 src_libmailbox_a_SOURCES = \
-	src/mailbox/change.h src/mailbox/mailbox.h
+	src/mailbox/answers.c src/mailbox/answers.h \
+	src/mailbox/change.h \
+	src/mailbox/fetch.c \
+	src/mailbox/folder_list.c \
+	src/mailbox/look.c \
+	src/mailbox/mailbox.c src/mailbox/mailbox.h src/mailbox/mailbox_private.h \
+	src/mailbox/read_ahead.c \
+	src/mailbox/reading.c \
+	src/mailbox/sent.c \
+	src/mailbox/status.c \
+	src/mailbox/sync.c \
+	src/mailbox/tree.c \
+	src/mailbox/workers.c src/mailbox/workers.h

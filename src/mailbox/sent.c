@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the outbox asks of the account: was this sent before, and file the copy. Called by the outbox's threads, which may wait.
+ */
+#include "mailbox/mailbox_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum { SERVER_MAY_FILE_S = 60 }; /* how long a server that files sent mail itself is given on an account that is new */
+
+/* Who files what was sent: learned once, kept in the state. */
+static const char LEARNED_KEY[] = "sent-filed-by";
+
+struct sent_question {
+	struct mailbox *mb;
+	const char *message_id;
+	struct backend_append copy;
+	bool found;
+};
+
+/* The folder that the `sent` key or the server names; made if there is none. -ENOENT: `sent = none`. */
+static int sent_folder(struct mailbox *mb, struct backend **session, bool make, struct index_folder *ret)
+{
+	const char *sent = mb->configuration->sent;
+	bool is_auto = !strcmp(sent, "auto");
+	const char *wire = is_auto ? "Sent" : sent;
+	int r;
+
+	r = is_auto ? folder_list_sent(mb, ret) : index_folder_by_wire(mb->index, wire, ret);
+	if (r != -ENOENT || !make)
+		return r;
+	r = backend_create(session, wire, USE_SENT);
+	if (r < 0 && r != -EEXIST)
+		return r;
+	r = folder_list_update(mb, session);
+	if (r < 0)
+		return r;
+	return is_auto ? folder_list_sent(mb, ret) : index_folder_by_wire(mb->index, wire, ret);
+}
+
+static int search_in(struct backend **session, const struct index_folder *f, struct sent_question *q)
+{
+	CLEANUP(free) uint32_t *uids = NULL;
+	size_t n = 0;
+	int r = backend_search_message_id(session, f->wire, q->message_id, &uids, &n);
+
+	if (r == 0)
+		q->found = n > 0;
+	return r;
+}
+
+static int ask_sent(void *userdata, struct backend **session)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct sent_question *q = userdata;
+	int r = sent_folder(q->mb, session, false, &f);
+
+	return r == 0 ? search_in(session, &f, q) : r == -ENOENT ? 0 : r;
+}
+
+int sent_contains(void *mailbox, const char *message_id)
+{
+	struct sent_question q = { .mb = mailbox, .message_id = message_id };
+	int r;
+
+	if (!strcmp(q.mb->configuration->sent, "none"))
+		return 0;
+	r = mailbox_run(q.mb, JOB_INTERACTIVE, ask_sent, &q);
+	return r < 0 ? r : q.found;
+}
+
+static int learned(struct mailbox *mb, const char *who)
+{
+	CLEANUP(buf) struct buf value = BUF_INIT;
+
+	return state_get(mb->state, LEARNED_KEY, &value) == 0 && !strcmp(buf_str(&value), who);
+}
+
+static void learn(struct mailbox *mb, const char *who)
+{
+	if (!learned(mb, who) && state_set(mb->state, LEARNED_KEY, who) < 0)
+		log_warning("%s: not recorded who files sent mail", mb->configuration->account);
+}
+
+/* Searched for first: a crash between filing and its record, or a server that files it itself, makes one copy, not two. */
+static int file_copy(void *userdata, struct backend **session)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct sent_question *q = userdata;
+	uint32_t uid;
+	bool may_still_come;
+	int r = sent_folder(q->mb, session, true, &f);
+
+	if (r == 0)
+		r = search_in(session, &f, q);
+	if (r < 0)
+		return r;
+	if (q->found)
+		return 0;
+	may_still_come = !strcmp(q->mb->configuration->sent, "auto") && !learned(q->mb, "us") &&
+			 clock_realtime_s() - q->copy.internaldate_s < SERVER_MAY_FILE_S;
+	if (may_still_come)
+		return -EAGAIN;
+	r = backend_append(session, f.wire, &q->copy, &uid);
+	if (r == 0)
+		learn(q->mb, "us");
+	return r;
+}
+
+int sent_file_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
+{
+	struct sent_question q = {
+		.mb = mailbox,
+		.message_id = message_id,
+		.copy = { .fd = fd, .size_bytes = size_bytes, .flags = "\\Seen", .internaldate_s = date_s },
+	};
+
+	if (!strcmp(q.mb->configuration->sent, "none"))
+		return 0;
+	return mailbox_run(q.mb, JOB_SYNC, file_copy, &q);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tree as the index has it: what a name means, what stands in a folder, what is known of each. Nothing here waits.
+ */
+#include "mailbox/mailbox_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Cookies: folders below, messages above this bit, so that one number orders a listing. */
+static const uint64_t COOKIE_MESSAGE = (uint64_t)1 << 60;
+
+/* RFC 4314: any right that changes something below the folder. */
+static const char changing_rights[] = "itedwxk";
+
+static void to_folder(const struct mailbox *mb, const struct index_folder *f, struct mailbox_folder *ret)
+{
+	*ret = (struct mailbox_folder){
+		.row = f->row,
+		.parent = f->parent,
+		.is_selectable = f->wire && !(f->attributes & FOLDER_NOSELECT),
+		.is_writable = !mb->options.read_only && (!f->rights || strpbrk(f->rights, changing_rights)),
+		.messages = f->messages,
+		.unseen = f->unseen,
+		.uidvalidity = f->uidvalidity,
+		.mtime_ns = f->mtime_ns,
+	};
+	memcpy(ret->name, f->name, sizeof ret->name);
+}
+
+static void to_message(const struct mailbox *mb, const struct index_message *m, struct mailbox_message *ret)
+{
+	*ret = (struct mailbox_message){
+		.row = m->row,
+		.folder = m->folder,
+		.uid = m->uid,
+		.size_bytes = m->size_bytes,
+		.size_trusted = m->size_proven || !atomic_load(&mb->sizes_lie),
+		.internaldate_s = m->internaldate_s,
+		.ctime_ns = m->ctime_ns,
+	};
+	memcpy(ret->name, m->name, sizeof ret->name);
+}
+
+static int count_one(void *userdata, const struct index_folder *f)
+{
+	(void)f;
+	++*(uint32_t *)userdata;
+	return 0;
+}
+
+int mailbox_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	int r = index_folder_get(mb->index, row, &f);
+
+	if (r < 0)
+		return r;
+	to_folder(mb, &f, ret);
+	return index_folder_each(mb->index, row, 0, count_one, &ret->folders);
+}
+
+int mailbox_message(struct mailbox *mb, int64_t row, struct mailbox_message *ret)
+{
+	struct index_message m;
+	int r = index_message_get(mb->index, row, &m);
+
+	if (r == 0)
+		to_message(mb, &m, ret);
+	return r;
+}
+
+int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct index_message m;
+	int r;
+
+	r = index_folder_child(mb->index, folder, name, &f);
+	if (r == 0) {
+		ret->is_folder = true;
+		to_folder(mb, &f, &ret->folder);
+		return index_folder_each(mb->index, f.row, 0, count_one, &ret->folder.folders);
+	}
+	if (r != -ENOENT)
+		return r;
+	r = index_message_by_name(mb->index, folder, name, &m);
+	if (r < 0)
+		return r;
+	ret->is_folder = false;
+	to_message(mb, &m, &ret->message);
+	return 0;
+}
+
+uint64_t mailbox_cookie(const struct mailbox_entry *e)
+{
+	return e->is_folder ? (uint64_t)e->folder.row : COOKIE_MESSAGE | (uint64_t)e->message.row;
+}
+
+struct listing {
+	struct mailbox *mb;
+	int (*each)(void *userdata, const struct mailbox_entry *e);
+	void *userdata;
+	int stopped;
+};
+
+static int list_folder(void *userdata, const struct index_folder *f)
+{
+	struct listing *l = userdata;
+	struct mailbox_entry e = { .is_folder = true };
+
+	to_folder(l->mb, f, &e.folder);
+	l->stopped = l->each(l->userdata, &e);
+	return l->stopped;
+}
+
+static int list_message(void *userdata, const struct index_message *m)
+{
+	struct listing *l = userdata;
+	struct mailbox_entry e = { .is_folder = false };
+
+	to_message(l->mb, m, &e.message);
+	l->stopped = l->each(l->userdata, &e);
+	return l->stopped;
+}
+
+int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
+{
+	struct listing l = { .mb = mb, .each = each, .userdata = userdata };
+	int r = 0;
+
+	if (!(after & COOKIE_MESSAGE))
+		r = index_folder_each(mb->index, folder, (int64_t)after, list_folder, &l);
+	if (r < 0 || l.stopped)
+		return r < 0 ? r : 0;
+	r = index_message_each(mb->index, folder, after & COOKIE_MESSAGE ? (int64_t)(after & ~COOKIE_MESSAGE) : 0, list_message, &l);
+	return r < 0 ? r : 0;
+}
+
+static int message_flags_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)
+{
+	return index_message_flags(mb->index, m->row, out);
+}
+
+static int message_uid_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)
+{
+	(void)mb;
+	return buf_printf(out, "%u", m->uid);
+}
+
+static int message_uidvalidity_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	int r = index_folder_get(mb->index, m->folder, &f);
+
+	return r < 0 ? r : buf_printf(out, "%u", f.uidvalidity);
+}
+
+static const struct {
+	const char *name;
+	int (*get)(struct mailbox *mb, const struct index_message *m, struct buf *out);
+} message_attributes[] = {
+	{ "flags", message_flags_attribute },
+	{ "uid", message_uid_attribute },
+	{ "uidvalidity", message_uidvalidity_attribute },
+};
+
+int mailbox_message_attribute(struct mailbox *mb, int64_t row, const char *name, struct buf *out)
+{
+	struct index_message m;
+	int r;
+
+	for (size_t i = 0; i < sizeof message_attributes / sizeof *message_attributes; i++) {
+		if (strcmp(message_attributes[i].name, name))
+			continue;
+		r = index_message_get(mb->index, row, &m);
+		return r < 0 ? r : message_attributes[i].get(mb, &m, out);
+	}
+	return -ENODATA;
+}
+
+/* RFC 6154, as on the wire. */
+static const char *const special_use_words[] = {
+	[USE_ALL] = "\\All",   [USE_ARCHIVE] = "\\Archive", [USE_DRAFTS] = "\\Drafts", [USE_FLAGGED] = "\\Flagged",
+	[USE_JUNK] = "\\Junk", [USE_SENT] = "\\Sent",	    [USE_TRASH] = "\\Trash",   [USE_IMPORTANT] = "\\Important",
+};
+
+static int folder_attribute(const struct index_folder *f, const char *name, struct buf *out)
+{
+	if (!strcmp(name, "name"))
+		return f->wire ? buf_append_str(out, f->wire) : -ENODATA;
+	if (!strcmp(name, "special-use"))
+		return f->special_use ? buf_append_str(out, special_use_words[f->special_use]) : -ENODATA;
+	if (!strcmp(name, "messages"))
+		return buf_printf(out, "%u", f->messages);
+	if (!strcmp(name, "unseen"))
+		return buf_printf(out, "%u", f->unseen);
+	if (!strcmp(name, "uidvalidity"))
+		return f->uidvalidity ? buf_printf(out, "%u", f->uidvalidity) : -ENODATA;
+	return -ENODATA;
+}
+
+int mailbox_folder_attribute(struct mailbox *mb, int64_t row, const char *name, struct buf *out)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	int r = index_folder_get(mb->index, row, &f);
+
+	return r < 0 ? r : folder_attribute(&f, name, out);
+}
+
+/* The names of .mailfs/special, in the order listed. */
+static const struct {
+	const char *name;
+	enum special_use use;
+} specials[] = {
+	{ "all", USE_ALL },	    { "archive", USE_ARCHIVE },	    { "drafts", USE_DRAFTS }, { "flagged", USE_FLAGGED },
+	{ "important", USE_IMPORTANT }, { "junk", USE_JUNK }, { "sent", USE_SENT },	  { "trash", USE_TRASH },
+};
+
+static int special_row(struct mailbox *mb, enum special_use use, int64_t *ret_row)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	int r = use == USE_SENT ? folder_list_sent(mb, &f) : folder_list_special(mb, use, &f);
+
+	if (r == 0)
+		*ret_row = f.row;
+	return r;
+}
+
+int mailbox_special(struct mailbox *mb, size_t i, struct buf *ret_name, struct buf *ret_path)
+{
+	int64_t row = 0;
+	int r;
+
+	for (size_t k = 0; k < sizeof specials / sizeof *specials; k++) {
+		r = special_row(mb, specials[k].use, &row);
+		if (r == -ENOENT || (r == 0 && i-- > 0))
+			continue;
+		if (r == 0)
+			r = buf_append_str(ret_name, specials[k].name);
+		return r < 0 ? r : folder_list_path(mb, row, ret_path);
+	}
+	return -ENOENT;
+}
+
+void mailbox_quota(struct mailbox *mb, int64_t *ret_used_bytes, int64_t *ret_limit_bytes)
+{
+	*ret_used_bytes = atomic_load(&mb->quota_used);
+	*ret_limit_bytes = atomic_load(&mb->quota_limit);
+}

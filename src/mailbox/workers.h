@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The threads that may wait for the server: up to `connections`, each with a session of its own, fed from one queue of jobs.
+ *
+ * Owns the sessions and knows whether the server can be reached. While it cannot, jobs are refused at once and one idle worker tries again with
+ * growing pauses. Any thread may submit. Knows nothing of what a job does.
+ */
+#ifndef MAILFS_WORKERS_H
+#define MAILFS_WORKERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/backend.h"
+
+struct workers;
+
+/* The order in which waiting jobs are taken. Background ones never occupy the last connection. */
+enum job_priority { JOB_INTERACTIVE, JOB_SYNC, JOB_BACKGROUND, JOB_PRIORITIES };
+
+/* Embedded in the caller's struct. run() is called at most once, on a worker, with its session; done() exactly once after it, or without it when the
+ * job could not be run, on any thread, no lock held. `why` is one line for people, borrowed. */
+struct job {
+	enum job_priority priority;
+	int (*run)(struct job *j, struct backend **session);
+	void (*done)(struct job *j, int result, const char *why);
+	struct job *next; /* the queue's */
+};
+
+enum workers_state { WORKERS_CONNECTING, WORKERS_ONLINE, WORKERS_OFFLINE };
+
+/* All borrowed. */
+struct workers_options {
+	const struct backend_ops *ops;
+	const struct backend_options *backend;
+	int connections;
+	/* The state changed; `error` and `why` tell why it is offline. Called by a worker, no lock held. */
+	void (*state_changed)(void *userdata, enum workers_state state, int error, const char *why);
+	void *userdata;
+};
+
+int workers_new(const struct workers_options *options, struct workers **ret);
+/* Aborts what is under way and answers every job (-ENOTCONN); further ones are refused. Their submitters may still live. */
+void workers_stop(struct workers *w);
+/* Stops and joins. Nobody submits any more. */
+void workers_free(struct workers *w);
+
+/* 0: done() will be called. -errno: known to be offline, or stopping; the job stays the caller's. */
+int workers_submit(struct workers *w, struct job *j);
+
+struct workers_status {
+	enum workers_state state;
+	int error; /* when offline */
+	char why[256];
+	int64_t since_s; /* realtime of the last change */
+	int open, limit; /* sessions */
+};
+
+void workers_status(struct workers *w, struct workers_status *ret);
+
+#endif
