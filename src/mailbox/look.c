@@ -145,9 +145,25 @@ struct list_job {
 	struct mailbox *mb;
 };
 
+/* For df. A server that has no quota tells none. */
+static int learn_quota(struct mailbox *mb, struct backend **session)
+{
+	struct backend_quota q = { 0 };
+	int r = backend_quota(session, &q);
+
+	if (r == 0) {
+		atomic_store(&mb->quota_used, q.used_bytes);
+		atomic_store(&mb->quota_limit, q.limit_bytes);
+	}
+	return (*session)->broken ? r : 0;
+}
+
 static int run_list(struct job *j, struct backend **session)
 {
-	return folder_list_update(((struct list_job *)j)->mb, session);
+	struct mailbox *mb = ((struct list_job *)j)->mb;
+	int r = folder_list_update(mb, session);
+
+	return r < 0 ? r : learn_quota(mb, session);
 }
 
 static void list_done(struct job *j, int result, const char *why)

@@ -13,3 +13,11 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/sync.c \
 	src/mailbox/tree.c \
 	src/mailbox/workers.c src/mailbox/workers.h
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_mailbox
+TESTS += tests/unit/test_mailbox
+tests_unit_test_mailbox_SOURCES = tests/unit/test_mailbox.c tests/support/memory_backend.c tests/support/memory_backend.h
+tests_unit_test_mailbox_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_test_mailbox_LDADD = $(LINK_mailbox) $(CMOCKA_LIBS)
+endif

@@ -53,7 +53,6 @@ struct mailbox {
 	char *user;	       /* own; who signs in */
 
 	atomic_bool sizes_lie; /* the server was caught at a wrong RFC822.SIZE */
-	atomic_bool has_quota;
 	atomic_llong quota_used, quota_limit;
 
 	pthread_mutex_t lock; /* protects the rest */

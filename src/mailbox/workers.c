@@ -291,13 +291,17 @@ static void probe(struct worker *self)
 /* Until there is something to do; false after a pause without work long enough to let the session go. */
 static bool wait_for_work(struct workers *w)
 {
-	int64_t until_ms = clock_monotonic_ms() + IDLE_CLOSE_MS;
+	int64_t pause_ms = IDLE_CLOSE_MS;
 	struct timespec deadline;
 	int r;
 
-	if (w->state == WORKERS_OFFLINE && !w->probing && w->retry_at_ms < until_ms)
-		until_ms = w->retry_at_ms;
-	deadline = (struct timespec){ until_ms / 1000, until_ms % 1000 * 1000000 };
+	if (w->state == WORKERS_OFFLINE && !w->probing)
+		pause_ms = w->retry_at_ms - clock_monotonic_ms();
+	if (pause_ms < 0)
+		pause_ms = 0;
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += (deadline.tv_nsec / 1000000 + pause_ms) / 1000;
+	deadline.tv_nsec = (deadline.tv_nsec / 1000000 + pause_ms) % 1000 * 1000000;
 	w->n_idle++;
 	r = pthread_cond_timedwait(&w->wake, &w->lock, &deadline);
 	w->n_idle--;

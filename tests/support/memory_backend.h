@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A mail server in memory, behind the same contract as IMAP: what the layers above are tested against without any network.
+ *
+ * One server a process; every session sees it. Any thread. Faults are set by the test and last until unset.
+ */
+#ifndef MAILFS_MEMORY_BACKEND_H
+#define MAILFS_MEMORY_BACKEND_H
+
+#include "backend/backend.h"
+
+extern const struct backend_ops memory_backend;
+
+/* Empties the server and clears every fault and count. */
+void memory_reset(void);
+void memory_add_folder(const char *wire, char delimiter, unsigned attributes, enum special_use use);
+void memory_remove_folder(const char *wire);
+void memory_set_uidvalidity(const char *wire, uint32_t uidvalidity);
+/* Returns the UID. `body` is copied. */
+uint32_t memory_add_message(const char *wire, const void *body, size_t len, const char *flags, int64_t internaldate_s);
+void memory_remove_message(const char *wire, uint32_t uid);
+void memory_set_flags(const char *wire, uint32_t uid, const char *flags);
+/* The listing says `claimed` for the message's size; fetching it gives the truth. */
+void memory_lie_about_size(const char *wire, uint32_t uid, int64_t claimed);
+
+struct memory_faults {
+	int open_error;	      /* every sign-in fails so */
+	int fetch_error;      /* every fetch fails so and breaks the session */
+	int sync_error;
+	bool has_no_condstore;
+	int fetch_delay_ms;   /* before each fetch answers */
+	int chunk_delay_ms;   /* between chunks of 16 KiB */
+	int break_after_bytes; /* of a fetch; 0: never */
+};
+extern struct memory_faults memory_faults;
+
+struct memory_counts {
+	int opens, syncs, fetches; /* calls */
+	int messages_fetched;
+	int64_t bytes_fetched;
+	int sessions, sessions_most;
+};
+struct memory_counts memory_counts(void);
+
+#endif
