@@ -158,11 +158,8 @@ static int on_message(void *userdata, const struct backend_message *m)
 {
 	struct sync *s = userdata;
 	struct found_message *f;
-	int r;
+	int r = make_room((void **)&s->messages, &s->cap_messages, s->n_messages, sizeof *f);
 
-	if (m->uid < s->folder.uidnext) /* written before the backend had to begin anew */
-		return 0;
-	r = make_room((void **)&s->messages, &s->cap_messages, s->n_messages, sizeof *f);
 	if (r < 0)
 		return r;
 	f = &s->messages[s->n_messages];
@@ -181,18 +178,55 @@ static int on_message(void *userdata, const struct backend_message *m)
 	return 0;
 }
 
+/* A message below what was reached before is told again when the backend had to begin anew, or when its counts did not agree. */
+static bool is_known(struct sync *s, const struct index_message *m)
+{
+	struct index_message known;
+
+	return m->uid < s->folder.uidnext && index_message_by_uid(s->mb->index, m->folder, m->uid, &known) == 0;
+}
+
+/* In a transaction: those below `uidnext`; the others are the next batch's. */
 static int write_messages(struct sync *s, uint32_t uidnext)
 {
 	struct index *ix = s->mb->index;
+	size_t n_new = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < s->n_messages && r == 0; i++)
-		r = index_message_insert(ix, &s->messages[i].message, s->messages[i].flags);
-	if (r == 0 && s->n_messages && s->was_complete)
+	for (size_t i = 0; i < s->n_messages && r == 0; i++) {
+		struct found_message *f = &s->messages[i];
+
+		if (f->message.uid >= uidnext || is_known(s, &f->message))
+			continue;
+		r = index_message_insert(ix, &f->message, f->flags);
+		n_new++;
+	}
+	if (r == 0 && n_new && s->was_complete)
 		r = index_folder_touch(ix, s->folder.row);
 	if (r < 0 || uidnext <= s->folder.uidnext)
 		return r;
 	return index_folder_progress(ix, s->folder.row, uidnext);
+}
+
+/* The written ones are news; the others stay for the next batch. */
+static void announce_messages(struct sync *s, uint32_t uidnext)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->n_messages; i++) {
+		struct found_message *f = &s->messages[i];
+
+		if (f->message.uid >= uidnext) {
+			s->messages[kept++] = *f;
+			continue;
+		}
+		if (f->message.row)
+			add_news(s, CHANGE_MESSAGE_ADDED, &f->message);
+		free(f->flags);
+	}
+	if (s->progress)
+		atomic_fetch_add(&s->progress->done, (unsigned)(s->n_messages - kept));
+	s->n_messages = kept;
 }
 
 static int on_batch(void *userdata, uint32_t uidnext)
@@ -208,15 +242,13 @@ static int on_batch(void *userdata, uint32_t uidnext)
 		return r;
 	}
 	r = index_commit(ix);
-	if (r == 0 && uidnext > s->folder.uidnext)
+	if (r < 0)
+		return r;
+	if (uidnext > s->folder.uidnext)
 		s->folder.uidnext = uidnext;
-	for (size_t i = 0; i < s->n_messages && r == 0; i++)
-		add_news(s, CHANGE_MESSAGE_ADDED, &s->messages[i].message);
-	if (s->progress)
-		atomic_fetch_add(&s->progress->done, (unsigned)s->n_messages);
-	drop_messages(s);
+	announce_messages(s, uidnext);
 	tell_news(s);
-	return r;
+	return 0;
 }
 
 /* In a transaction: writes those that differ from what is known. */
@@ -320,6 +352,8 @@ static int on_complete(void *userdata, const struct backend_status *status, bool
 	int r = index_begin(ix);
 
 	if (r == 0)
+		r = write_messages(s, s->folder.uidnext);
+	if (r == 0)
 		r = write_flags(s);
 	if (r == 0 && gone_told)
 		r = write_gone(s);
@@ -333,6 +367,8 @@ static int on_complete(void *userdata, const struct backend_status *status, bool
 		return r;
 	}
 	r = index_commit(ix);
+	if (r == 0)
+		announce_messages(s, s->folder.uidnext);
 	tell_news(s);
 	return r;
 }

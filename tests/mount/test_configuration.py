@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Bad configuration and bad mountpoints: file, line, and what to write instead; nothing is mounted."""
+
+import os
+
+import mailtest
+
+USAGE, CONFIGURATION = 1, 78
+
+
+class Configuration(mailtest.MountTestCase):
+    """No server is needed: all of it is refused before one is asked."""
+
+    GOOD = {'imap': 'imaps://alice@localhost:1', 'password': 'secret'}
+
+    def refused(self, mount, status, *words):
+        got, text = mount.start_expect_failure()
+        self.assertEqual(got, status, text)
+        self.assertEqual(len(text.splitlines()), 1, text)
+        for word in words:
+            self.assertIn(word, text)
+
+    def with_keys(self, **keys):
+        return mailtest.Mount({**self.GOOD, **keys})
+
+    def test_an_unknown_key_is_named_with_its_line_and_the_nearest_key(self):
+        mount = self.with_keys(conections='3')
+        self.refused(mount, CONFIGURATION, mount.config_file + ':4', 'conections', 'connections')
+
+    def test_a_bad_url_says_what_to_write(self):
+        self.refused(self.with_keys(imap='http://localhost'), CONFIGURATION, ':2', 'imaps://')
+
+    def test_no_tls_to_another_host_is_refused(self):
+        self.refused(self.with_keys(imap='imap+insecure://alice@mail.example.com'), CONFIGURATION, 'imaps://')
+
+    def test_a_number_that_is_none(self):
+        self.refused(self.with_keys(timeout='soon'), CONFIGURATION, 'timeout', 'soon')
+
+    def test_a_file_that_others_can_read(self):
+        mount = self.with_keys()
+        os.chmod(mount.config_file, 0o644)
+        self.refused(mount, CONFIGURATION, mount.config_file, 'chmod 600')
+
+    def test_a_file_that_is_not_there(self):
+        mount = self.with_keys()
+        os.unlink(mount.config_file)
+        self.refused(mount, CONFIGURATION, mount.config_file)
+
+    def test_a_section_that_is_not_there_lists_those_that_are(self):
+        self.refused(mailtest.Mount('[work]\nimap = imaps://alice@localhost\n'), CONFIGURATION, 'test', 'work')
+
+    def test_a_password_on_the_command_line_is_refused(self):
+        mount = mailtest.Mount(self.GOOD, ['password=hunter2'])
+        got, text = mount.start_expect_failure()
+        self.assertEqual(got, CONFIGURATION, text)
+        self.assertNotIn('hunter2', text)
+
+    def test_an_unknown_option_is_refused(self):
+        self.refused(mailtest.Mount(self.GOOD, ['colour=blue']), USAGE, 'colour')
+
+    def test_a_mountpoint_that_is_missing(self):
+        mount = self.with_keys()
+        os.rmdir(mount.path)
+        self.refused(mount, USAGE, mount.path)
+
+    def test_a_mountpoint_that_is_not_empty(self):
+        mount = self.with_keys()
+        with open(mount / 'file', 'w', encoding='utf-8'):
+            pass
+        self.refused(mount, USAGE, mount.path, 'empty')
+
+    def test_a_mountpoint_that_is_a_file(self):
+        mount = self.with_keys()
+        os.rmdir(mount.path)
+        with open(mount.path, 'w', encoding='utf-8'):
+            pass
+        self.refused(mount, USAGE, mount.path)
+
+    def test_a_mountpoint_that_is_mounted_already(self):
+        with mailtest.Dovecot() as server, mailtest.Mount(mailtest.account(server)) as first:
+            second = mailtest.Mount(mailtest.account(server))
+            os.rmdir(second.path)
+            second.path = first.path
+            self.refused(second, USAGE, first.path)
+
+    def test_a_second_mount_of_an_account_names_the_first(self):
+        with mailtest.Dovecot() as server, mailtest.Mount(mailtest.account(server)) as first:
+            second = mailtest.Mount(mailtest.account(server), directory=first.directory)
+            second.path = os.path.join(first.directory, 'other')
+            os.mkdir(second.path)
+            self.refused(second, USAGE, first.path)
+
+
+if __name__ == '__main__':
+    mailtest.main()

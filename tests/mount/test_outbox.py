@@ -1,0 +1,171 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Sending by copying: from a file in outbox/ through a real Postfix into a real Dovecot, and what is refused at close."""
+
+import email
+import errno
+import os
+import signal
+import subprocess
+import time
+
+import mailtest
+
+LETTER = (b'From: Alice <alice@example.com>\r\nTo: Bob <bob@example.com>\r\nBcc: alice@example.com\r\n'
+          b'Subject: lunch\r\nMessage-ID: <%s@example.com>\r\nDate: Tue, 14 Apr 2026 09:30:00 +0000\r\n\r\nAt noon?\r\n')
+
+
+def write(path, data):
+    """As a program that looks at what close says."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+
+class Outbox(mailtest.MountTestCase):
+    """One server and one mount for all; each test uses a Message-ID of its own."""
+
+    limit_s = 90
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = mailtest.Dovecot(special_use={'Sent': '\\Sent', 'Drafts': '\\Drafts'}).start()
+        cls.addClassCleanup(cls.server.stop)
+        cls.postfix = mailtest.Postfix(cls.server).start()
+        cls.addClassCleanup(cls.postfix.stop)
+
+    def setUp(self):
+        self.mount = mailtest.Mount(mailtest.account(self.server, self.postfix, sent='Sent')).start()
+        self.addCleanup(self.mount.unmount)
+        self.outbox = self.mount / 'outbox'
+        self.id = self.id_of_test()
+
+    def id_of_test(self):
+        return self.id_base() + str(time.monotonic_ns())
+
+    def id_base(self):
+        return 'x'
+
+    def letter(self, **replace):
+        data = LETTER % self.id.encode()
+        for old, new in replace.items():
+            data = data.replace(old.encode(), new)
+        return data
+
+    def received(self, user, folder='INBOX'):
+        return [data for _, data in self.server.messages(folder, user=user).values() if self.id.encode() in data]
+
+    def wait_received(self, user, folder='INBOX'):
+        mailtest.wait_for(lambda: self.received(user, folder), 20, f'the message in {user} {folder}')
+        return self.received(user, folder)
+
+    def wait_queue_empty(self):
+        mailtest.wait_for(lambda: [n for n in os.listdir(self.outbox) if n != 'failed'] == [], 20, 'an empty outbox')
+
+    def failed(self):
+        return os.listdir(os.path.join(self.outbox, 'failed'))
+
+    def refused(self, data, error, name='letter.eml'):
+        with self.assertRaises(OSError) as caught:
+            write(os.path.join(self.outbox, name), data)
+        self.assertEqual(caught.exception.errno, error)
+        self.assertIn(name, self.failed())
+        path = os.path.join(self.outbox, 'failed', name)
+        with open(path, 'rb') as file:
+            self.assertEqual(file.read(), data)
+        return os.getxattr(path, 'user.mail.error').decode()
+
+    def test_cp_delivers_once_without_bcc_and_files_one_copy(self):
+        source = os.path.join(self.mount.directory, 'letter.eml')
+        with open(source, 'wb') as file:
+            file.write(self.letter())
+        subprocess.run(['cp', source, self.outbox], check=True)
+        (got,) = self.wait_received('bob')
+        self.assertNotIn(b'Bcc:', got)
+        self.assertIn(b'At noon?', got)
+        self.assertEqual(len(self.wait_received('alice')), 1)
+        self.wait_queue_empty()
+        (copy,) = self.wait_received('alice', 'Sent')
+        self.assertIn(b'Bcc: alice@example.com', copy)
+        self.assertEqual(self.failed(), [])
+
+    def test_what_is_missing_is_added(self):
+        write(os.path.join(self.outbox, 'note'), f'To: bob@example.com\nSubject: {self.id}\n\nhello\n'.encode())
+        (got,) = self.wait_received('bob')
+        message = email.message_from_bytes(got)
+        self.assertEqual(message['From'], 'Alice <alice@example.com>')
+        self.assertTrue(message['Date'] and message['Message-ID'] and message['MIME-Version'])
+
+    def test_a_shell_group_is_one_message(self):
+        script = f'{{ echo "To: bob@example.com"; echo "Subject: {self.id}"; echo; date; sleep 0.2; echo end; }} > "$0/m"'
+        subprocess.run(['sh', '-c', script, self.outbox], check=True)
+        (got,) = self.wait_received('bob')
+        self.assertTrue(got.rstrip().endswith(b'end'))
+
+    def test_a_killed_writer_sends_nothing_and_loses_nothing(self):
+        child = subprocess.Popen(['sh', '-c', f'{{ echo "To: bob@example.com"; echo "Subject: {self.id}"; echo; sleep 30; }} > "$0/m"; :',
+                                  self.outbox], start_new_session=True)
+        mailtest.wait_for(lambda: os.path.exists(os.path.join(self.outbox, 'm')) and os.path.getsize(os.path.join(self.outbox, 'm')) > 40)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        mailtest.wait_for(lambda: 'm.partial' in os.listdir(self.outbox), 10, 'm.partial')
+        self.assertEqual(self.received('bob'), [])
+
+    def test_no_message_is_einval(self):
+        self.assertTrue(self.refused(b'\x7fELF and so on', errno.EINVAL))
+
+    def test_no_recipient_is_einval(self):
+        self.assertIn('recipient', self.refused(self.letter(**{'To: Bob <bob@example.com>\r\nBcc: alice@example.com\r\n': b''}), errno.EINVAL))
+
+    def test_somebody_elses_from_is_eperm(self):
+        self.assertIn('From', self.refused(self.letter(**{'alice@example.com>\r\nTo': b'mallory@example.org>\r\nTo'}), errno.EPERM))
+
+    def test_the_same_message_twice_is_eexist(self):
+        write(os.path.join(self.outbox, 'first.eml'), self.letter())
+        self.wait_received('bob')
+        self.wait_queue_empty()
+        self.refused(self.letter(), errno.EEXIST, 'second.eml')
+        self.assertEqual(len(self.received('bob')), 1)
+
+    def test_an_unfinished_multipart_is_einval(self):
+        data = self.letter().replace(b'\r\n\r\n', b'\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n')
+        self.refused(data, errno.EINVAL)
+
+    def test_a_refused_recipient_lands_in_failed_with_the_servers_words(self):
+        write(os.path.join(self.outbox, 'unknown.eml'), self.letter(**{'Bob <bob@example.com>\r\nBcc: alice@example.com': b'unknown@example.com'}))
+        mailtest.wait_for(lambda: 'unknown.eml' in self.failed(), 20, 'the refusal')
+        path = os.path.join(self.outbox, 'failed', 'unknown.eml')
+        self.assertIn('550', os.getxattr(path, 'user.mail.error').decode())
+
+    def test_scratch_names_wait_for_their_rename(self):
+        temporary, final = (os.path.join(self.outbox, name) for name in ('.letter.eml.AbCdEf', 'letter.eml'))
+        write(temporary, self.letter())
+        time.sleep(0.5)
+        self.assertEqual(self.received('bob'), [])
+        os.rename(temporary, final)
+        self.assertEqual(len(self.wait_received('bob')), 1)
+
+    def test_what_was_queued_is_sent_by_the_next_mount(self):
+        self.postfix.stop()
+        write(os.path.join(self.outbox, 'later.eml'), self.letter())
+        self.assertIn('later.eml', os.listdir(self.outbox))
+        self.mount.kill9()
+        self.postfix.start()
+        self.mount.start()
+        self.assertEqual(len(self.wait_received('bob')), 1)
+
+
+class ReadOnly(mailtest.MountTestCase):
+    """`-o ro` has no outbox."""
+
+    def test_there_is_none(self):
+        with mailtest.Dovecot() as server, mailtest.Postfix(server) as postfix:
+            with mailtest.Mount(mailtest.account(server, postfix), ['ro']) as mount:
+                self.assertNotIn('outbox', os.listdir(mount.path))
+
+
+if __name__ == '__main__':
+    mailtest.main()
