@@ -326,6 +326,27 @@ int folder_list_sent(struct mailbox *mb, struct index_folder *ret)
 	return s.row ? index_folder_get(mb->index, s.row, ret) : -ENOENT;
 }
 
+int folder_list_by_path(struct mailbox *mb, const char *path, struct index_folder *ret)
+{
+	struct index_folder f = { .row = INDEX_ROOT };
+	int r = -ENOENT;
+
+	while (*path) {
+		size_t len = strcspn(path, "/");
+		CLEANUP(free) char *name = strndup(path, len);
+		int64_t parent = f.row;
+
+		index_folder_release(&f);
+		r = name ? index_folder_child(mb->index, parent, name, &f) : -ENOMEM;
+		if (r < 0)
+			return r;
+		path += len + (path[len] == '/');
+	}
+	if (r == 0)
+		*ret = f;
+	return r;
+}
+
 int folder_list_path(struct mailbox *mb, int64_t row, struct buf *out)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };

@@ -195,8 +195,8 @@ static int open_outbox(struct mailbox *mb, struct buf *why)
 		.configuration = mb->configuration,
 		.secret = mb->options.smtp_secret,
 		.state = mb->state,
-		.sent_contains = sent_contains,
-		.file_sent_copy = sent_file_copy,
+		.sent_contains = filing_sent_contains,
+		.file_sent_copy = filing_sent_copy,
 		.changed = on_outbox,
 		.userdata = mb,
 	};

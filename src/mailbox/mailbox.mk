@@ -3,12 +3,12 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/answers.c src/mailbox/answers.h \
 	src/mailbox/change.h \
 	src/mailbox/fetch.c \
+	src/mailbox/filing.c \
 	src/mailbox/folder_list.c \
 	src/mailbox/look.c \
 	src/mailbox/mailbox.c src/mailbox/mailbox.h src/mailbox/mailbox_private.h \
 	src/mailbox/read_ahead.c \
 	src/mailbox/reading.c \
-	src/mailbox/sent.c \
 	src/mailbox/status.c \
 	src/mailbox/sync.c \
 	src/mailbox/tree.c \

@@ -75,6 +75,8 @@ bool folder_list_is_known(struct mailbox *mb);
 int folder_list_special(struct mailbox *mb, enum special_use use, struct index_folder *ret);
 /* The sent folder by special use, else by well-known names. */
 int folder_list_sent(struct mailbox *mb, struct index_folder *ret);
+/* The folder that stands at `path`, from the mount's root. -ENOENT. */
+int folder_list_by_path(struct mailbox *mb, const char *path, struct index_folder *ret);
 /* A folder's path from the mount's root. */
 int folder_list_path(struct mailbox *mb, int64_t row, struct buf *out);
 
@@ -135,9 +137,9 @@ int fetch_start_ahead(struct mailbox *mb, struct body **bodies, size_t n);
 /* read_ahead.c: the message was opened. Plans what comes next. Lock not held. */
 void read_ahead_note(struct mailbox *mb, const struct index_message *opened);
 
-/* sent.c: what the outbox asks of the account. */
-int sent_contains(void *mailbox, const char *message_id);
-int sent_file_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
+/* filing.c: what the outbox asks of the account. */
+int filing_sent_contains(void *mailbox, const char *message_id);
+int filing_sent_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
 
 /* Runs `run` on a worker and waits for it; for threads that may wait (the outbox's). */
 int mailbox_run(struct mailbox *mb, enum job_priority priority, int (*run)(void *userdata, struct backend **session), void *userdata);

@@ -22,7 +22,7 @@ MAY_INCLUDE = {
     'mailbox': {'outbox', 'store', 'backend', 'net', 'base'},
     'fs': {'mailbox', 'outbox', 'store', 'base'},
     'ctl': {'fs', 'mailbox', 'outbox', 'store', 'backend', 'net', 'base'},
-    'mailfs.c': {'fs', 'mailbox', 'outbox', 'store', 'backend', 'net', 'base'},
+    'mailfs': {'fs', 'mailbox', 'outbox', 'store', 'backend', 'net', 'base'},
 }
 
 # Which files may include a library's headers.
@@ -42,7 +42,7 @@ LICENCE = 'SPDX-License-Identifier: BSD-2-Clause'
 
 
 def layer_of(path):
-    return path.split('/')[0]
+    return path.split('/')[0] if '/' in path else 'mailfs'
 
 
 def includes(text):

@@ -23,24 +23,30 @@ struct sent_question {
 	bool found;
 };
 
-/* The folder that the `sent` key or the server names; made if there is none. -ENOENT: `sent = none`. */
+/* The sent folder that the server names, made if there is none. */
+static int own_sent_folder(struct mailbox *mb, struct backend **session, bool make, struct index_folder *ret)
+{
+	int r = folder_list_sent(mb, ret);
+
+	if (r != -ENOENT || !make)
+		return r;
+	r = backend_create(session, "Sent", USE_SENT);
+	if (r == 0 || r == -EEXIST)
+		r = folder_list_update(mb, session);
+	return r < 0 ? r : folder_list_sent(mb, ret);
+}
+
 static int sent_folder(struct mailbox *mb, struct backend **session, bool make, struct index_folder *ret)
 {
 	const char *sent = mb->configuration->sent;
-	bool is_auto = !strcmp(sent, "auto");
-	const char *wire = is_auto ? "Sent" : sent;
 	int r;
 
-	r = is_auto ? folder_list_sent(mb, ret) : index_folder_by_wire(mb->index, wire, ret);
-	if (r != -ENOENT || !make)
-		return r;
-	r = backend_create(session, wire, USE_SENT);
-	if (r < 0 && r != -EEXIST)
-		return r;
-	r = folder_list_update(mb, session);
-	if (r < 0)
-		return r;
-	return is_auto ? folder_list_sent(mb, ret) : index_folder_by_wire(mb->index, wire, ret);
+	if (!strcmp(sent, "auto"))
+		return own_sent_folder(mb, session, make, ret);
+	r = folder_list_by_path(mb, sent, ret);
+	if (r == -ENOENT)
+		log_warning("%s: sent = %s: there is no such folder", mb->configuration->account, sent);
+	return r;
 }
 
 static int search_in(struct backend **session, const struct index_folder *f, struct sent_question *q)
@@ -63,7 +69,7 @@ static int ask_sent(void *userdata, struct backend **session)
 	return r == 0 ? search_in(session, &f, q) : r == -ENOENT ? 0 : r;
 }
 
-int sent_contains(void *mailbox, const char *message_id)
+int filing_sent_contains(void *mailbox, const char *message_id)
 {
 	struct sent_question q = { .mb = mailbox, .message_id = message_id };
 	int r;
@@ -112,7 +118,7 @@ static int file_copy(void *userdata, struct backend **session)
 	return r;
 }
 
-int sent_file_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
+int filing_sent_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
 {
 	struct sent_question q = {
 		.mb = mailbox,
