@@ -39,42 +39,22 @@ static bool items_u32(struct imap_scan *s, uint32_t *ret)
 
 /* ------------------------------------------------------------ flags */
 
-/* Words that flags_canonical() refuses, such as a \Flag that nobody knows, are none of ours. */
-static int add_flag(const char *word, size_t len, struct buf *words)
-{
-	struct buf alone = BUF_INIT;
-	CLEANUP(free) char *text = strndup(word, len);
-	int error = text ? flags_canonical(text, &alone) : -ENOMEM;
-
-	buf_release(&alone);
-	if (error == -EINVAL)
-		return 0;
-	if (error == 0)
-		error = buf_append(words, word, len);
-	return error < 0 ? error : buf_append_char(words, ' ');
-}
-
 static int read_flags(struct imap_items_reader *r, struct imap_text raw)
 {
-	CLEANUP(buf) struct buf words = BUF_INIT;
-	const char *at = raw.data, *end = raw.data + raw.len, *first;
-	int error = 0;
+	int error;
 
 	if (r->flags.data && raw.len == r->raw_flags.len && !memcmp(raw.data, r->raw_flags.data, raw.len))
 		return 0;
-	while (at < end && error == 0) {
-		for (first = at; at < end && *at != ' '; at++)
-			;
-		error = at > first ? add_flag(first, (size_t)(at - first), &words) : 0;
-		at += at < end;
-	}
 	buf_truncate(&r->raw_flags, 0);
 	buf_truncate(&r->flags, 0);
+	error = buf_append(&r->raw_flags, raw.data, raw.len);
 	if (error == 0)
 		error = buf_reserve(&r->flags, 0);
 	if (error == 0)
-		error = flags_canonical(buf_str(&words), &r->flags);
-	return error < 0 ? error : buf_append(&r->raw_flags, raw.data, raw.len);
+		error = flags_canonical_lenient(buf_str(&r->raw_flags), &r->flags);
+	if (error < 0)
+		buf_truncate(&r->raw_flags, 0); /* else the next one would take these flags for its own */
+	return error;
 }
 
 static int items_flags(struct imap_items_reader *r, struct imap_scan *s, struct imap_items *ret)
