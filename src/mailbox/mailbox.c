@@ -107,9 +107,34 @@ static int open_zone(struct mailbox *mb)
 	return r < 0 ? r : state_set(mb->state, "zone", local);
 }
 
-static int reset_folder(void *userdata, const struct index_folder *f)
+struct first_named {
+	int64_t after, row;
+};
+
+static int find_synced(void *userdata, const struct index_folder *f)
 {
-	return index_folder_reset(userdata, f->row, 0);
+	struct first_named *first = userdata;
+
+	if (!f->uidvalidity)
+		return 0;
+	first->row = f->row;
+	return 1;
+}
+
+/* Forgets every message, so that each gets its name anew. */
+static int reset_folders(struct index *ix)
+{
+	struct first_named next = { 0, 0 };
+	int r;
+
+	do {
+		next.after = next.row;
+		next.row = 0;
+		r = index_folder_each(ix, 0, next.after, find_synced, &next);
+		if (r >= 0 && next.row)
+			r = index_folder_reset(ix, next.row, 0);
+	} while (r >= 0 && next.row);
+	return r < 0 ? r : 0;
 }
 
 /* Another naming scheme than the last mount's: all names are made anew. */
@@ -122,17 +147,21 @@ static int settle_names(struct mailbox *mb)
 
 	if (r == 0 && !strcmp(buf_str(&before), now))
 		return 0;
+	if (r < 0 && r != -ENOENT)
+		return r;
 	if (r == 0) {
 		r = index_begin(mb->index);
 		if (r == 0)
-			r = index_folder_each(mb->index, 0, 0, reset_folder, mb->index);
+			r = reset_folders(mb->index);
 		if (r < 0) {
 			index_rollback(mb->index);
 			return r;
 		}
 		r = index_commit(mb->index);
+		if (r < 0)
+			return r;
 	}
-	return r < 0 && r != -ENOENT ? r : state_set(mb->state, "names", now);
+	return state_set(mb->state, "names", now);
 }
 
 static int open_store(struct mailbox *mb, struct buf *why)
