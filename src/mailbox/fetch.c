@@ -88,12 +88,7 @@ static int record_size(struct mailbox *mb, int64_t row, int64_t size)
 {
 	int r = index_begin(mb->index);
 
-	if (r == 0)
-		r = index_message_prove_size(mb->index, row, size);
-	if (r == 0)
-		return index_commit(mb->index);
-	index_rollback(mb->index);
-	return r;
+	return r < 0 ? r : index_end(mb->index, index_message_prove_size(mb->index, row, size));
 }
 
 static void remember_lies(struct mailbox *mb)

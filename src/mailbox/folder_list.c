@@ -211,6 +211,8 @@ static int apply(struct update *u, const struct told_list *told, struct gone_lis
 	int r;
 
 	r = index_begin(ix);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < told->n && r == 0; i++)
 		r = put_folder(u, &told->items[i].folder);
 	if (r == 0)
@@ -222,10 +224,7 @@ static int apply(struct update *u, const struct told_list *told, struct gone_lis
 	}
 	if (r == 0 && (gone->n || u->announced.n))
 		r = index_folder_touch(ix, INDEX_ROOT);
-	if (r == 0)
-		return index_commit(ix);
-	index_rollback(ix);
-	return r;
+	return index_end(ix, r);
 }
 
 static int announce(void *userdata, const struct index_folder *f)

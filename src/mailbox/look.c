@@ -171,8 +171,6 @@ static void list_done(struct job *j, int result, const char *why)
 	struct mailbox *mb = ((struct list_job *)j)->mb;
 	struct waiter *waiters;
 
-	if (result < 0)
-		log_warning("%s: folders not listed: %s", mb->configuration->account, why);
 	pthread_mutex_lock(&mb->lock);
 	mb->is_listing = false;
 	if (result == 0)
@@ -180,6 +178,8 @@ static void list_done(struct job *j, int result, const char *why)
 	waiters = mb->list_waiters;
 	mb->list_waiters = NULL;
 	pthread_mutex_unlock(&mb->lock);
+	if (result < 0 && !waiters)
+		log_warning("%s: folders not listed: %s", mb->configuration->account, why);
 	free(j);
 	waiters_answer(waiters, result);
 }

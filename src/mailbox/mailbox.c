@@ -75,6 +75,8 @@ static void on_state(void *userdata, enum workers_state state, int error, const 
 	struct mailbox *mb = userdata;
 
 	(void)error;
+	if (!atomic_load(&mb->is_connected)) /* mailbox_connect() tells of the first attempt */
+		return;
 	if (state == WORKERS_OFFLINE)
 		log_warning("%s: offline: %s", mb->configuration->account, why);
 	if (state != WORKERS_ONLINE)
@@ -152,12 +154,7 @@ static int settle_names(struct mailbox *mb)
 	if (r == 0) {
 		r = index_begin(mb->index);
 		if (r == 0)
-			r = reset_folders(mb->index);
-		if (r < 0) {
-			index_rollback(mb->index);
-			return r;
-		}
-		r = index_commit(mb->index);
+			r = index_end(mb->index, reset_folders(mb->index));
 		if (r < 0)
 			return r;
 	}
@@ -307,6 +304,7 @@ int mailbox_connect(struct mailbox *mb, bool delay, struct buf *why)
 		return r;
 	if (r < 0 && !delay)
 		buf_append_str(why, "; showing what the cache holds");
+	atomic_store(&mb->is_connected, true);
 	return mb->outbox ? outbox_start(mb->outbox) : 0;
 }
 

@@ -52,6 +52,7 @@ struct mailbox {
 	struct outbox *outbox; /* NULL: none */
 	char *user;	       /* own; who signs in */
 
+	atomic_bool is_connected; /* mailbox_connect() has ended: what happens from now on is news */
 	atomic_bool sizes_lie; /* the server was caught at a wrong RFC822.SIZE */
 	atomic_llong quota_used, quota_limit;
 

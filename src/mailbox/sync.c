@@ -131,12 +131,7 @@ static int on_state(void *userdata, const struct backend_status *status)
 			    status->uidvalidity);
 	r = index_begin(ix);
 	if (r == 0)
-		r = index_folder_reset(ix, s->folder.row, status->uidvalidity);
-	if (r < 0) {
-		index_rollback(ix);
-		return r;
-	}
-	r = index_commit(ix);
+		r = index_end(ix, index_folder_reset(ix, s->folder.row, status->uidvalidity));
 	if (r == 0 && s->was_complete)
 		mailbox_tell(s->mb, CHANGE_LISTING, s->folder.row, 0, "");
 	s->folder.uidvalidity = status->uidvalidity;
@@ -236,12 +231,7 @@ static int on_batch(void *userdata, uint32_t uidnext)
 	int r = index_begin(ix);
 
 	if (r == 0)
-		r = write_messages(s, uidnext);
-	if (r < 0) {
-		index_rollback(ix);
-		return r;
-	}
-	r = index_commit(ix);
+		r = index_end(ix, write_messages(s, uidnext));
 	if (r < 0)
 		return r;
 	if (uidnext > s->folder.uidnext)
@@ -278,14 +268,10 @@ static int commit_flags(struct sync *s)
 	int r = index_begin(ix);
 
 	if (r == 0)
-		r = write_flags(s);
+		r = index_end(ix, write_flags(s));
 	drop_flags(s);
-	if (r < 0) {
-		index_rollback(ix);
-		return r;
-	}
-	r = index_commit(ix);
-	tell_news(s);
+	if (r == 0)
+		tell_news(s);
 	return r;
 }
 
@@ -345,6 +331,21 @@ static int write_gone(struct sync *s)
 	return r;
 }
 
+/* In a transaction: all that is left to write. */
+static int write_rest(struct sync *s, const struct backend_status *status, bool gone_told)
+{
+	struct index *ix = s->mb->index;
+	int r = write_messages(s, s->folder.uidnext);
+
+	if (r == 0)
+		r = write_flags(s);
+	if (r == 0 && gone_told)
+		r = write_gone(s);
+	if (r == 0 && s->is_changed)
+		r = index_folder_touch(ix, s->folder.row);
+	return r < 0 ? r : index_folder_complete(ix, s->folder.row, status->highestmodseq);
+}
+
 static int on_complete(void *userdata, const struct backend_status *status, bool gone_told)
 {
 	struct sync *s = userdata;
@@ -352,32 +353,32 @@ static int on_complete(void *userdata, const struct backend_status *status, bool
 	int r = index_begin(ix);
 
 	if (r == 0)
-		r = write_messages(s, s->folder.uidnext);
-	if (r == 0)
-		r = write_flags(s);
-	if (r == 0 && gone_told)
-		r = write_gone(s);
-	if (r == 0 && s->is_changed)
-		r = index_folder_touch(ix, s->folder.row);
-	if (r == 0)
-		r = index_folder_complete(ix, s->folder.row, status->highestmodseq);
+		r = index_end(ix, write_rest(s, status, gone_told));
 	drop_flags(s);
-	if (r < 0) {
-		index_rollback(ix);
+	if (r < 0)
 		return r;
-	}
-	r = index_commit(ix);
-	if (r == 0)
-		announce_messages(s, s->folder.uidnext);
+	announce_messages(s, s->folder.uidnext);
 	tell_news(s);
-	return r;
+	return 0;
+}
+
+/* In a transaction. */
+static int write_rights(struct sync *s, const char *rights)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	int r = index_folder_get(s->mb->index, s->folder.row, &f);
+
+	if (r < 0)
+		return r;
+	free(f.rights);
+	f.rights = strdup(rights);
+	return f.rights ? index_folder_put(s->mb->index, &f) : -ENOMEM;
 }
 
 /* Rights are asked once a sync; a server without ACL has none to tell. */
 static int learn_rights(struct sync *s, struct backend **session)
 {
 	CLEANUP(buf) struct buf rights = BUF_INIT;
-	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct index *ix = s->mb->index;
 	int r = backend_rights(session, s->folder.wire, &rights);
 
@@ -387,19 +388,11 @@ static int learn_rights(struct sync *s, struct backend **session)
 		return 0;
 	r = index_begin(ix);
 	if (r == 0)
-		r = index_folder_get(ix, s->folder.row, &f);
-	if (r == 0) {
-		free(f.rights);
-		f.rights = strdup(buf_str(&rights));
-		r = index_folder_put(ix, &f);
-	}
-	if (r < 0) {
-		index_rollback(ix);
+		r = index_end(ix, write_rights(s, buf_str(&rights)));
+	if (r < 0)
 		return r;
-	}
-	r = index_commit(ix);
 	mailbox_tell(s->mb, CHANGE_FOLDER_ATTRIBUTES, s->folder.parent, s->folder.row, s->folder.name);
-	return r;
+	return 0;
 }
 
 static void sync_release(struct sync *s)

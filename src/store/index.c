@@ -250,6 +250,18 @@ void index_rollback(struct index *ix)
 	end_turn(ix);
 }
 
+int index_end(struct index *ix, int r)
+{
+	int error;
+
+	if (r < 0) {
+		index_rollback(ix);
+		return r;
+	}
+	error = index_commit(ix);
+	return error < 0 ? error : r;
+}
+
 static int take_reader(struct index *ix, struct database **ret)
 {
 	struct database *d = NULL;

@@ -64,6 +64,8 @@ const char *index_identity(const struct index *ix);
 int index_begin(struct index *ix);
 int index_commit(struct index *ix);
 void index_rollback(struct index *ix);
+/* Ends the transaction: commits when `r`, what came of it, is 0 or more, else rolls back. Returns r, or why it could not be committed. */
+int index_end(struct index *ix, int r);
 
 void index_folder_release(struct index_folder *f);
 

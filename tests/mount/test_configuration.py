@@ -32,10 +32,10 @@ class Configuration(mailtest.MountTestCase):
         self.refused(self.with_keys(imap='http://localhost'), CONFIGURATION, ':2', 'imaps://')
 
     def test_no_tls_to_another_host_is_refused(self):
-        self.refused(self.with_keys(imap='imap+insecure://alice@mail.example.com'), CONFIGURATION, 'imaps://')
+        self.refused(self.with_keys(imap='imap+insecure://alice@mail.example.com'), CONFIGURATION, ':2', 'TLS')
 
     def test_a_number_that_is_none(self):
-        self.refused(self.with_keys(timeout='soon'), CONFIGURATION, 'timeout', 'soon')
+        self.refused(self.with_keys(timeout='soon'), CONFIGURATION, ':4', 'timeout', 'seconds')
 
     def test_a_file_that_others_can_read(self):
         mount = self.with_keys()
