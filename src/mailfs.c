@@ -195,10 +195,12 @@ static int serve(struct daemon_parts *d, struct fs *fs, struct mailbox *mailbox)
 	CLEANUP(buf) struct buf why = BUF_INIT;
 	int r = mailbox_connect(mailbox, d->arguments.delay_connect, &why);
 
-	if (r < 0)
-		return fail(connect_status(r), &why);
+	if (r < 0) {
+		log_error("%s: %s", d->configuration.account, buf_str(&why));
+		return connect_status(r);
+	}
 	if (why.len)
-		log_warning("%s", buf_str(&why));
+		log_warning("%s: %s", d->configuration.account, buf_str(&why));
 	buf_truncate(&why, 0);
 	if (fs_mount(fs, mailbox, &why) < 0)
 		return fail(EXIT_USAGE, &why);

@@ -1,4 +1,5 @@
 # Tests that are no layer's own: the lint, and the mounts. Each layer's unit tests are listed in its src/LAYER/LAYER.mk.
+include tests/support/support.mk
 EXTRA_DIST += tests/unit/unit.h
 
 dist_check_SCRIPTS += tests/lint/layers.py tests/lint/documentation.py
@@ -6,3 +7,11 @@ TESTS += tests/lint/layers.py tests/lint/documentation.py
 
 check_PROGRAMS += tests/lint/print_keys
 tests_lint_print_keys_LDADD = $(LINK_base)
+
+# End to end, against real servers on loopback; each needs /dev/fuse and says so where it is missing.
+MOUNT_TESTS = \
+	tests/mount/test_configuration.py \
+	tests/mount/test_outbox.py \
+	tests/mount/test_signin.py
+dist_check_SCRIPTS += $(MOUNT_TESTS)
+TESTS += $(MOUNT_TESTS)

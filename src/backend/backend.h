@@ -7,7 +7,7 @@
  * index or names in the tree: folders go by wire name, messages by UID.
  *
  * Errors tell the scope of the damage: message -ENOENT; folder -ESTALE (UIDVALIDITY is not the expected one), -ENXIO (no such folder); session -ENOTCONN, -ETIMEDOUT,
- * -EPROTO (closed, to be opened anew); sign-in -EACCES, certificate -EKEYREJECTED; connect -ECONNREFUSED, -EHOSTUNREACH. Response codes of
+ * -EPROTO (closed, to be opened anew); sign-in -EACCES, certificate refused, or TLS taken away, -EKEYREJECTED; connect -ECONNREFUSED, -EHOSTUNREACH. Response codes of
  * RFC 5530 become -EDQUOT (OVERQUOTA), -EACCES (NOPERM), -EEXIST, -ENXIO (NONEXISTENT), -EAGAIN (LIMIT, INUSE, UNAVAILABLE). backend_why() has the server's words.
  */
 #ifndef MAILFS_BACKEND_H

@@ -150,7 +150,8 @@ static int auth_verdict(struct imap_session *s, const struct auth_mechanism *m)
 {
 	int error = s->record.error == -EAGAIN ? -EAGAIN : -EACCES;
 
-	imap_session_fail(s, error, "sign-in refused (%s): the server says: %s", m->name, buf_str(&s->record.text));
+	imap_session_fail(s, error, "%s at %s: sign-in refused (%s): the server says: %s", s->base.options->user,
+			  s->base.options->url->host, m->name, buf_str(&s->record.text));
 	if (s->record.status == STATUS_BAD)
 		return 0;
 	if (s->record.auth_failed || error == -EAGAIN || s->record.error == -EACCES)

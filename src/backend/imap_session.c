@@ -194,20 +194,20 @@ static int session_starttls(struct imap_session *s, bool preauth)
 	int r;
 
 	if (preauth)
-		return imap_session_fail(s, -EPROTO, "the server greets with PREAUTH, which leaves no room for TLS: refused");
+		return imap_session_fail(s, -EKEYREJECTED, "the server greets with PREAUTH, which leaves no room for TLS: refused");
 	r = session_capabilities(s, 0);
 	if (r < 0)
 		return r;
 	if (!(s->capabilities & CAP_STARTTLS))
-		return imap_session_fail(s, -EPROTO,
+		return imap_session_fail(s, -EKEYREJECTED,
 					 "the server offers no STARTTLS, or somebody took it out: refused (imaps:// may work)");
 	imap_command_init(&c, s, "STARTTLS");
 	r = imap_command_run(&c, NULL, NULL, "STARTTLS");
 	if (r < 0)
 		return s->base.broken ? r
-				      : imap_session_fail(s, -EPROTO, "the server refuses STARTTLS: %s", buf_str(&s->record.text));
+				      : imap_session_fail(s, -EKEYREJECTED, "the server refuses STARTTLS: %s", buf_str(&s->record.text));
 	if (imap_guard_has_more(&s->guard)) {
-		imap_guard_fail(&s->guard, -EPROTO,
+		imap_guard_fail(&s->guard, -EKEYREJECTED,
 				"bytes came behind the reply to STARTTLS, before TLS: somebody tampers with the connection");
 		return imap_session_lost(s);
 	}

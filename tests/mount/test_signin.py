@@ -97,7 +97,7 @@ class Scripted(Refusing):
             return server
 
     def test_starttls_stripped_sends_no_password(self):
-        rules = [imap.capability(b'IMAP4rev1 AUTH=PLAIN')] + imap.SIGN_IN
+        rules = [(rb'CAPABILITY', imap.capability(b'IMAP4rev1 AUTH=PLAIN'))] + imap.SIGN_IN
         server = self.scripted([imap.send(b'* OK hi\r\n'), imap.answer(rules)], REFUSED, 'STARTTLS', scheme='imap')
         self.assertFalse([line for line in server.commands if b'LOGIN' in line or b'AUTHENTICATE' in line])
 
