@@ -36,12 +36,12 @@ class Transport(unittest.TestCase):
 
     def test_bytes_behind_the_reply_to_starttls_are_an_attack(self):
         played = self.starttls(inject=b'* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n')
-        self.assertEqual(played.error(), 'EPROTO')
+        self.assertEqual(played.error(), 'EKEYREJECTED')
         self.assertIn('tampers', played.text)
 
     def test_starttls_taken_out_of_the_capabilities_is_refused(self):
         played = play('S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hi', 'noop', scheme='imap')
-        self.assertEqual(played.error(), 'EPROTO')
+        self.assertEqual(played.error(), 'EKEYREJECTED')
         self.assertEqual(played.commands, [])
 
     def test_starttls_refused_by_the_server_ends_it(self):
@@ -49,12 +49,12 @@ class Transport(unittest.TestCase):
             S: * OK [CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN] hi
             C: STARTTLS$
             S: {tag} NO not today''', 'noop', scheme='imap')
-        self.assertEqual(played.error(), 'EPROTO')
+        self.assertEqual(played.error(), 'EKEYREJECTED')
         self.assertIn('not today', played.text)
 
     def test_preauth_leaves_no_room_for_starttls_and_is_refused(self):
         played = play('S: * PREAUTH [CAPABILITY IMAP4rev1 STARTTLS] welcome', 'noop', scheme='imap')
-        self.assertEqual(played.error(), 'EPROTO')
+        self.assertEqual(played.error(), 'EKEYREJECTED')
         self.assertEqual(played.commands, [])
 
     def test_an_alert_before_tls_is_not_the_servers(self):
