@@ -6,7 +6,6 @@ src_libbackend_a_SOURCES = \
 	src/backend/imap_auth.c src/backend/imap_auth.h \
 	src/backend/imap_command.c src/backend/imap_command.h \
 	src/backend/imap_describe.c src/backend/imap_describe.h \
-	src/backend/imap_etpan.c src/backend/imap_etpan.h \
 	src/backend/imap_fetch.c src/backend/imap_fetch.h \
 	src/backend/imap_guard.c src/backend/imap_guard.h \
 	src/backend/imap_items.c src/backend/imap_items.h \
@@ -14,6 +13,7 @@ src_libbackend_a_SOURCES = \
 	src/backend/imap_quota.c src/backend/imap_quota.h \
 	src/backend/imap_record.c src/backend/imap_record.h \
 	src/backend/imap_reply.c src/backend/imap_reply.h \
+	src/backend/imap_sasl.c src/backend/imap_sasl.h \
 	src/backend/imap_search.c src/backend/imap_search.h \
 	src/backend/imap_select.c src/backend/imap_select.h \
 	src/backend/imap_session.c src/backend/imap_session.h \

@@ -7,12 +7,12 @@
 #include <strings.h>
 
 #include "backend/imap_command.h"
-#include "backend/imap_etpan.h"
+#include "backend/imap_sasl.h"
 #include "message/base64.h"
 #include "net/stream.h"
 
 enum auth_how {
-	AUTH_SASL,   /* by libetpan */
+	AUTH_SASL,   /* led by libetpan */
 	AUTH_SINGLE, /* one message of ours, which auth_message() makes */
 	AUTH_LOGIN,  /* the LOGIN command */
 };
@@ -124,14 +124,13 @@ static int auth_login(struct imap_session *s, const char *secret)
 /* 0: a tagged response came, see the record. -EOPNOTSUPP: this mechanism does not work here. */
 static int auth_try(struct imap_session *s, const struct auth_mechanism *m, const char *secret)
 {
-	const struct backend_options *o = s->base.options;
 	int r = -EOPNOTSUPP;
 
 	if (s->stream)
 		stream_set_private(s->stream, true);
 	switch (m->how) {
 	case AUTH_SASL:
-		r = imap_etpan_authenticate(s->etpan, m->name, o->url->host, o->user, secret);
+		r = imap_sasl_authenticate(s, m->name, s->base.options->user, secret);
 		break;
 	case AUTH_SINGLE:
 		r = auth_single(s, m->name, secret);

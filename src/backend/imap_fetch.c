@@ -47,7 +47,7 @@ static int fetch_begin(void *userdata, uint32_t uid, int64_t origin, int64_t siz
 {
 	struct fetch *f = userdata;
 	const struct backend_fetch *q = f->request;
-	bool ours = q->length ? (origin == q->offset || (origin < 0 && !q->offset)) && size <= q->length : origin < 0;
+	bool ours = q->length ? !size || ((origin == q->offset || (origin < 0 && !q->offset)) && size <= q->length) : origin < 0;
 
 	/* Other bytes than asked for, or of another message. */
 	if (!ours || (uid && fetch_find(f, uid) == q->n))
@@ -62,7 +62,7 @@ static int fetch_data(void *userdata, const void *data, size_t len)
 	return f->sink->data(f->sink->userdata, data, len);
 }
 
-/* A body in quotes came through libetpan in one piece. */
+/* A body in quotes is in the response. */
 static int fetch_quoted(struct fetch *f, const struct imap_items *items)
 {
 	int r = fetch_begin(f, items->uid, f->request->length ? f->request->offset : -1, (int64_t)items->body.len);

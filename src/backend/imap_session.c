@@ -9,7 +9,6 @@
 #include "backend/imap.h"
 #include "backend/imap_auth.h"
 #include "backend/imap_command.h"
-#include "backend/imap_etpan.h"
 #include "base/log.h"
 #include "config.h"
 #include "net/stream.h"
@@ -55,11 +54,12 @@ int imap_session_fail(struct imap_session *s, int error, const char *format, ...
 
 int imap_session_lost(struct imap_session *s)
 {
+	int error = s->guard.error ? s->guard.error : -EIO;
+
 	s->base.broken = true;
 	if (s->record.bye.len)
-		return imap_session_fail(s, s->guard.error, "%s: the server says: %s", buf_str(&s->guard.why),
-					 buf_str(&s->record.bye));
-	return imap_session_fail(s, s->guard.error, "%s", buf_str(&s->guard.why));
+		return imap_session_fail(s, error, "%s: the server says: %s", buf_str(&s->guard.why), buf_str(&s->record.bye));
+	return imap_session_fail(s, error, "%s", buf_str(&s->guard.why));
 }
 
 static void session_init_record(struct imap_session *s)
@@ -299,8 +299,6 @@ static int session_speak(struct imap_session *s)
 	r = imap_guard_init(&s->guard, &s->source, &limits);
 	s->guard.answered = &s->base.answered;
 	if (r == 0)
-		r = imap_etpan_new(s, &s->etpan);
-	if (r == 0)
 		r = session_start(s);
 	if (r < 0)
 		s->base.broken = true;
@@ -310,8 +308,6 @@ static int session_speak(struct imap_session *s)
 /* Forgets the connection and all that was known of it. */
 static void session_reset(struct imap_session *s)
 {
-	imap_etpan_free(s->etpan);
-	s->etpan = NULL;
 	imap_guard_release(&s->guard);
 	imap_record_release(&s->record);
 	session_init_record(s);

@@ -15,7 +15,6 @@
 #include "backend/imap_record.h"
 
 struct stream;
-struct imap_etpan;
 
 enum imap_capability {
 	CAP_STARTTLS = 1 << 0,
@@ -43,9 +42,8 @@ struct imap_session {
 	bool aborted;
 	struct imap_guard guard;
 	struct imap_record record;
-	struct imap_etpan *etpan;	       /* own */
 	struct imap_items_reader items;
-	unsigned tag;			       /* the last one used */
+	unsigned tag; /* the last one used */
 	/* The outcome of a command that was finished before one sent earlier: servers may do both at once (RFC 9051 section 5.5). */
 	struct {
 		unsigned tag; /* 0: none */
