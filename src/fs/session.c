@@ -244,21 +244,25 @@ static void watch(struct fs *fs)
 	}
 }
 
-/* The session's threads still serve: what the notifier waits for gets done. */
-static void end_waits(struct fs *fs)
+/* While the session's threads still serve: what the notifier waits for gets done. */
+static bool end_notifier(struct fs *fs)
 {
-	bool told = false;
-
 	for (int looks = 0; looks < END_LOOKS; looks++) {
-		bool some = waits_end_all(fs);
-
-		told = told || notifier_stop(&fs->notifier, END_LOOK_MS);
-		if (told && !some)
-			return;
-		if (told)
-			poll(NULL, 0, 1);
+		waits_end_all(fs);
+		if (notifier_stop(&fs->notifier, END_LOOK_MS))
+			return true;
 	}
-	fs->is_left = !told;
+	return false;
+}
+
+static bool end_waits(struct fs *fs)
+{
+	for (int looks = 0; looks < END_LOOKS * END_LOOK_MS; looks++) {
+		if (!waits_end_all(fs))
+			return true;
+		poll(NULL, 0, 1);
+	}
+	return false;
 }
 
 int fs_run(struct fs *fs)
@@ -274,11 +278,13 @@ int fs_run(struct fs *fs)
 		r = loop_start(&loop, fs);
 	if (r == 0)
 		watch(fs);
-	end_waits(fs);
+	fs->is_left = !end_notifier(fs);
 	loop_stop(&loop);
+	fs->is_left |= !end_waits(fs);
 	fuse_session_exit(fs->session); /* late replies fail quietly */
 	fuse_session_unmount(fs->session);
-	handles_close_all(fs);
+	if (!fs->is_left)
+		handles_close_all(fs);
 	release_signals(before);
 	return r;
 }

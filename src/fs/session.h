@@ -34,7 +34,7 @@ struct fs {
 	uid_t uid;
 	gid_t gid;
 	mode_t umask;
-	bool is_left; /* its notifier is stuck in the kernel: the memory stays */
+	bool is_left; /* a thread is stuck in the kernel or the mailbox: the memory stays */
 
 	struct holders_mount own_mount;
 	struct notifier notifier;

@@ -8,6 +8,7 @@ void waits_init(struct waits *waits)
 {
 	pthread_mutex_init(&waits->lock, NULL);
 	waits->head.next = waits->head.previous = &waits->head;
+	atomic_init(&waits->unanswered, 0);
 }
 
 static void link_wait(struct waits *waits, struct wait *w)
@@ -39,19 +40,30 @@ static void on_interrupt(fuse_req_t req, void *data)
 }
 
 /* From here on waits_look() and on_interrupt() know the wait no more. */
-void wait_end(struct wait *w)
+static void forget(struct wait *w)
 {
 	unlink_wait(&w->fs->waits, w);
 	if (w->req)
 		fuse_req_interrupt_func(w->req, NULL, NULL);
 }
 
+void wait_end(struct wait *w)
+{
+	forget(w);
+	if (!w->may_leave)
+		atomic_fetch_sub(&w->fs->waits.unanswered, 1);
+}
+
 static void done(struct waiter *waiter, int result)
 {
 	struct wait *w = (struct wait *)waiter;
+	struct waits *waits = &w->fs->waits;
+	bool counts = !w->may_leave;
 
-	wait_end(w);
+	forget(w);
 	w->answered(w, result);
+	if (counts)
+		atomic_fetch_sub(&waits->unanswered, 1);
 }
 
 void wait_start(struct wait *w, struct fs *fs, struct fuse_req *req, void (*answered)(struct wait *w, int result))
@@ -61,6 +73,8 @@ void wait_start(struct wait *w, struct fs *fs, struct fuse_req *req, void (*answ
 	w->req = req;
 	w->answered = answered;
 	atomic_init(&w->is_interrupted, false);
+	if (!w->may_leave)
+		atomic_fetch_add(&fs->waits.unanswered, 1);
 	link_wait(&fs->waits, w);
 	fuse_req_interrupt_func(req, on_interrupt, w);
 }
@@ -115,7 +129,8 @@ bool waits_look(struct fs *fs)
 
 bool waits_end_all(struct fs *fs)
 {
-	return look(fs, true);
+	look(fs, true);
+	return atomic_load(&fs->waits.unanswered) > 0;
 }
 
 void waits_end_of(struct fs *fs, const void *owner)

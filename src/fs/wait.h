@@ -39,6 +39,7 @@ struct wait {
 struct waits {
 	pthread_mutex_t lock; /* protects the list, and each wait in it from being freed */
 	struct wait head;
+	atomic_int unanswered; /* those that can be ended and whose answered() has not returned */
 };
 
 void waits_init(struct waits *waits);
@@ -53,7 +54,7 @@ bool waits_look(struct fs *fs);
 /* Ends the waits of one owner. */
 void waits_end_of(struct fs *fs, const void *owner);
 bool waits_has(struct fs *fs, const void *owner);
-/* Ends every wait that can be ended; true while there are some. */
+/* Ends every wait that can be ended; true while some of them are not answered. */
 bool waits_end_all(struct fs *fs);
 
 #endif

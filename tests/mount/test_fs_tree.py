@@ -259,7 +259,7 @@ class Mounting(FakeTestCase):
         self.mount.behave('read', -1)
         with subprocess.Popen(['cat', self.mount / 'INBOX/a.eml'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as cat:
             self.mount.wait_for_waiting(1)
-            self.assertEqual(self.mount.terminate(), 0)
+            self.assertEqual(self.mount.terminate(), 0, self.mount.log())
             self.assertNotEqual(cat.wait(5), 0)
 
     def test_a_killed_daemon_s_place_can_be_mounted_again(self):

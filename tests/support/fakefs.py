@@ -70,8 +70,13 @@ class FakeTestCase(mailtest.MountTestCase):
     def setUp(self):
         self.mount = FakeMount(*self.options)
         self.mount.start()
-        self.addCleanup(self.mount.unmount)
+        self.addCleanup(self._end)
         self.inbox = self.mount.folder('INBOX')
+
+    def _end(self):
+        """A daemon that a sanitizer stopped, or that found a leak at its end, fails the test."""
+        status = self.mount.unmount()
+        self.assertIn(status, (0, None), self.mount.log())
 
     def assertErrno(self, number, function, *arguments):
         with self.assertRaises(OSError) as caught:
