@@ -4,6 +4,7 @@
 #include "fs/attributes.h"
 #include "fs/inode.h"
 #include "fs/kinds.h"
+#include "fs/loop.h"
 #include "fs/xattr.h"
 
 const struct kind_operations *dispatch_operations(uint64_t ino)
@@ -34,6 +35,13 @@ static int no_change(fuse_req_t req)
 	return fs_of(req)->read_only ? EROFS : EPERM;
 }
 
+/* The same for what writes to a disk, or makes others do so. */
+#define DISPATCH_SLOW(...)             \
+	do {                           \
+		loop_step_aside();     \
+		DISPATCH(__VA_ARGS__); \
+	} while (0)
+
 static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	DISPATCH(lookup, req, parent, ENOTDIR, name);
@@ -48,7 +56,7 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static void on_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *to, int valid, struct fuse_file_info *fi)
 {
 	(void)fi;
-	DISPATCH(setattr, req, ino, no_change(req), to, valid);
+	DISPATCH_SLOW(setattr, req, ino, no_change(req), to, valid);
 }
 
 static void on_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -76,17 +84,17 @@ static void on_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 
 static void on_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
-	DISPATCH(create, req, parent, no_change(req), name, mode, fi);
+	DISPATCH_SLOW(create, req, parent, no_change(req), name, mode, fi);
 }
 
 static void on_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	DISPATCH(unlink, req, parent, no_change(req), name);
+	DISPATCH_SLOW(unlink, req, parent, no_change(req), name);
 }
 
 static void on_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *to_name, unsigned flags)
 {
-	DISPATCH(rename, req, parent, no_change(req), name, to, to_name, flags);
+	DISPATCH_SLOW(rename, req, parent, no_change(req), name, to, to_name, flags);
 }
 
 static void on_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -131,7 +139,7 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 
 static void on_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	DISPATCH(write, req, ino, EBADF, data, size, offset, fi);
+	DISPATCH_SLOW(write, req, ino, EBADF, data, size, offset, fi);
 }
 
 static void on_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -142,7 +150,7 @@ static void on_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 static void on_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	(void)datasync;
-	DISPATCH(fsync, req, ino, 0, fi);
+	DISPATCH_SLOW(fsync, req, ino, 0, fi);
 }
 
 static void on_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
@@ -162,7 +170,6 @@ static void on_init(void *userdata, struct fuse_conn_info *connection)
 {
 	(void)userdata;
 	connection->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
-	connection->want |= connection->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	/* With the usual 12, as many stalled readers stop everybody else's read-ahead. */
 	connection->max_background = 1024;
 	connection->congestion_threshold = 768;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -14,6 +15,9 @@
 
 /* Long enough for a program to use what it got and ask again, short enough not to be seen in top(1). */
 #define SPIN_US 100
+/* A spin that loses the processor for longer than this takes it from somebody who needs it: no more spins for a while. */
+#define CROWDED_US 10
+#define CROWDED_FOR_US 20000
 
 static int64_t now_us(void)
 {
@@ -28,19 +32,25 @@ static bool is_nothing_there(int r)
 	return r == -EAGAIN || r == -EINTR;
 }
 
-static int spin(const struct loop *loop, struct fuse_buf *request)
+static int spin(struct loop *loop, struct fuse_buf *request)
 {
-	int64_t until = now_us() + loop->spin_us;
+	int64_t start = now_us(), before = start, now = start;
 	int r;
 
-	do {
+	for (;;) {
 		r = fuse_session_receive_buf(loop->fs->session, request);
-	} while (is_nothing_there(r) && now_us() < until);
-	return r;
+		if (!is_nothing_there(r) || now >= start + loop->spin_us || now < loop->crowded_until_us)
+			return r;
+		sched_yield();
+		now = now_us();
+		if (now > before + CROWDED_US)
+			loop->crowded_until_us = now + CROWDED_FOR_US;
+		before = now;
+	}
 }
 
 /* Length of a request, 0 at the end, or -errno. */
-static int receive(const struct loop *loop, struct fuse_buf *request)
+static int receive(struct loop *loop, struct fuse_buf *request)
 {
 	struct pollfd descriptors[] = { { .fd = fuse_session_fd(loop->fs->session), .events = POLLIN },
 					{ .fd = loop->fs->stop_fd, .events = POLLIN } };
@@ -57,6 +67,25 @@ static int receive(const struct loop *loop, struct fuse_buf *request)
 	}
 }
 
+static __thread struct loop *having_turn;
+
+static void take_turn(struct loop *loop)
+{
+	if (having_turn)
+		return;
+	pthread_mutex_lock(&loop->turn);
+	having_turn = loop;
+}
+
+void loop_step_aside(void)
+{
+	struct loop *loop = having_turn;
+
+	having_turn = NULL;
+	if (loop)
+		pthread_mutex_unlock(&loop->turn);
+}
+
 static void *serve(void *userdata)
 {
 	struct loop *loop = userdata;
@@ -64,15 +93,14 @@ static void *serve(void *userdata)
 	int r;
 
 	for (;;) {
-		pthread_mutex_lock(&loop->reading);
+		take_turn(loop);
 		r = atomic_load(&loop->fs->is_over) ? 0 : receive(loop, &request);
-		if (r <= 0)
-			atomic_store(&loop->fs->is_over, true);
-		pthread_mutex_unlock(&loop->reading);
 		if (r <= 0)
 			break;
 		fuse_session_process_buf(loop->fs->session, &request);
 	}
+	atomic_store(&loop->fs->is_over, true);
+	loop_step_aside();
 	if (r < 0)
 		log_error("reading from the kernel failed with errno %d", -r);
 	fs_wake(loop->fs);
@@ -86,7 +114,7 @@ int loop_start(struct loop *loop, struct fs *fs)
 	sigset_t all, before;
 
 	*loop = (struct loop){ .fs = fs, .spin_us = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_US : 0 };
-	pthread_mutex_init(&loop->reading, NULL);
+	pthread_mutex_init(&loop->turn, NULL);
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
 		return -errno;
 	sigfillset(&all);
@@ -106,5 +134,5 @@ void loop_stop(struct loop *loop)
 	eventfd_write(loop->fs->stop_fd, 1);
 	while (loop->n > 0)
 		pthread_join(loop->threads[--loop->n], NULL);
-	pthread_mutex_destroy(&loop->reading);
+	pthread_mutex_destroy(&loop->turn);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "fs/attributes.h"
 #include "fs/inode.h"
+#include "fs/loop.h"
 #include "fs/requester.h"
 
 static struct writer *writer_of(const struct fuse_file_info *fi)
@@ -230,6 +231,7 @@ void writing_flush(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fi
 		fuse_reply_err(req, 0);
 		return;
 	}
+	loop_step_aside();
 	submission_note_closer(&fs->submissions, writer, requester_is_failing(closer));
 	if (others_write(fs, writer, ino, closer)) {
 		fuse_reply_err(req, 0);
@@ -251,6 +253,7 @@ void writing_flush(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fi
 
 void writing_release(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	loop_step_aside();
 	drop_writer(fs, writer_of(fi), inode_row(ino));
 	fuse_reply_err(req, 0);
 }
