@@ -26,6 +26,12 @@ src_libfs_a_SOURCES = \
 	src/fs/writing.c src/fs/writing.h \
 	src/fs/xattr.c src/fs/xattr.h
 
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_inode
+TESTS += tests/unit/test_inode
+tests_unit_test_inode_LDADD = $(CMOCKA_LIBS)
+endif
+
 # Mounts it on a made-up mailbox, without any network.
 check_PROGRAMS += tests/mount/fs_on_fake
 tests_mount_fs_on_fake_SOURCES = tests/mount/fs_on_fake.c \

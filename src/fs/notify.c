@@ -230,21 +230,27 @@ static void forget_folder(struct notifier *n, int64_t row)
 	tell_in(n, &n->folders, SIZE_MAX, &what);
 }
 
-static bool is_full(struct notifier *n)
+enum room { ROOM_NONE, ROOM_SCARCE, ROOM_AMPLE };
+
+static enum room room(struct notifier *n)
 {
-	bool full;
+	enum room room = ROOM_NONE;
 
 	pthread_mutex_lock(&n->lock);
-	full = n->queue.n >= QUEUE_LIMIT;
+	if (accepts(n))
+		room = n->queue.n >= QUEUE_LIMIT ? ROOM_SCARCE : ROOM_AMPLE;
 	pthread_mutex_unlock(&n->lock);
-	return full;
+	return room;
 }
 
 void notify_change(struct notifier *n, const struct change *change)
 {
 	enum change_kind kind = change->kind;
+	enum room left = room(n);
 
-	if ((kind == CHANGE_MESSAGE_GONE || kind == CHANGE_MESSAGE_ADDED) && is_full(n))
+	if (left == ROOM_NONE)
+		return;
+	if ((kind == CHANGE_MESSAGE_GONE || kind == CHANGE_MESSAGE_ADDED) && left == ROOM_SCARCE)
 		kind = CHANGE_LISTING;
 	switch (kind) {
 	case CHANGE_MESSAGE_GONE:

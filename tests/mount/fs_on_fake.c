@@ -267,6 +267,9 @@ int main(int argc, char **argv)
 		options.read_only |= strcmp(argv[i], "ro") == 0;
 		options.allow_other |= strcmp(argv[i], "allow_other") == 0;
 		options.debug |= strcmp(argv[i], "debug") == 0;
+		sscanf(argv[i], "umask=%o", &options.umask);
+		sscanf(argv[i], "uid=%u", &options.uid);
+		sscanf(argv[i], "gid=%u", &options.gid);
 		with_outbox &= strcmp(argv[i], "no_outbox") != 0;
 	}
 	signal(SIGXFSZ, SIG_IGN);

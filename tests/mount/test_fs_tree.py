@@ -95,6 +95,16 @@ class ReadOnly(FakeTestCase):
         self.assertErrno(errno.ENOENT, os.stat, self.mount / 'outbox')
 
 
+class Owners(FakeTestCase):
+    options = ('uid=1234', 'gid=2345', 'umask=027')
+
+    def test_owner_and_permissions_are_as_the_options_say(self):
+        self.mount.message(self.inbox, 'a.eml')
+        st = os.stat(self.mount / 'INBOX/a.eml')
+        self.assertEqual((st.st_uid, st.st_gid, stat.filemode(st.st_mode)), (1234, 2345, '-rw-r-----'))
+        self.assertEqual(stat.filemode(os.stat(self.mount / 'INBOX').st_mode), 'drwxr-x---')
+
+
 class Listings(FakeTestCase):
     def test_a_listing_goes_on_at_its_place_whatever_is_removed_meanwhile(self):
         rows = [self.mount.message(self.inbox, f'{i:04}.eml', 10) for i in range(1000)]
@@ -265,6 +275,7 @@ class Mounting(FakeTestCase):
     def test_a_killed_daemon_s_place_can_be_mounted_again(self):
         self.mount.message(self.inbox, 'a.eml', 100)
         os.listdir(self.mount / 'INBOX')
+        self.addCleanup(mailtest.mount.lazily_unmount, self.mount.path)
         self.mount.kill9(unmount=False)
         self.assertErrno(errno.ENOTCONN, os.listdir, self.mount.path)
         status, text = self.mount.start_expect_failure()

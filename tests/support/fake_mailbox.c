@@ -647,9 +647,15 @@ int mailbox_message_attribute(struct mailbox *mb, int64_t row, const char *name,
 
 int mailbox_folder_attribute(struct mailbox *mb, int64_t row, const char *name, struct buf *out)
 {
+	int r = -ENODATA;
+
+	pthread_mutex_lock(&mb->lock);
 	if (strcmp(name, "messages") == 0)
-		return buf_printf(out, "%u", node_of(mb, row)->messages);
-	return strcmp(name, "name") == 0 ? buf_append_str(out, node_of(mb, row)->name) : -ENODATA;
+		r = buf_printf(out, "%u", node_of(mb, row)->messages);
+	else if (strcmp(name, "name") == 0)
+		r = buf_append_str(out, node_of(mb, row)->name);
+	pthread_mutex_unlock(&mb->lock);
+	return r;
 }
 
 bool mailbox_is_cached(struct mailbox *mb, int64_t row)
@@ -665,8 +671,10 @@ bool mailbox_is_cached(struct mailbox *mb, int64_t row)
 
 void mailbox_quota(struct mailbox *mb, int64_t *ret_used_bytes, int64_t *ret_limit_bytes)
 {
+	pthread_mutex_lock(&mb->lock);
 	*ret_used_bytes = mb->used;
 	*ret_limit_bytes = mb->limit;
+	pthread_mutex_unlock(&mb->lock);
 }
 
 int mailbox_status(struct mailbox *mb, struct buf *out)
