@@ -136,8 +136,8 @@ static int on_state(void *userdata, const struct backend_status *status)
 		mailbox_tell(s->mb, CHANGE_LISTING, s->folder.row, 0, "");
 	s->folder.uidvalidity = status->uidvalidity;
 	s->folder.uidnext = 1;
+	s->is_changed = s->was_complete; /* what nobody could list yet has not changed */
 	s->was_complete = false;
-	s->is_changed = true;
 	return r;
 }
 
