@@ -4,7 +4,7 @@
 The man pages against the programs: what is documented exists, what exists is documented, and the pages are well formed.
 
 Prints TAP. The keys come from the program's own table (print_keys), the commands from
-`mailfsctl --help`.
+`mailfsctl --help`, the options from the tables of src/mailfs_arguments.c.
 """
 import os
 import pathlib
@@ -57,6 +57,23 @@ def command_faults():
             yield f'command {name} is in the synopsis only'
 
 
+def option_faults():
+    """mailfs(1) against the tables of src/mailfs_arguments.c: flags, long options, and the mount's own -o options."""
+    source = (SOURCE / 'src' / 'mailfs_arguments.c').read_text()
+    text = page('mailfs.1')
+    letters = set(re.search(r'getopt_long\(argc, argv, "([A-Za-z:]+)"', source).group(1)) - {':'}
+    table = re.search(r'long_options\[\] = \{(.*?)\};', source, re.S).group(1)
+    flags = letters | set(re.findall(r'\{ "([a-z-]+)"', table))
+    documented = set()
+    for line in re.findall(r'^\.It Fl .*', text, re.M):
+        documented.update(re.findall(r'(?:Fl |, (?=-))-?([A-Za-z]+)', line))
+    yield from differences(documented, flags, 'flag')
+    table = re.search(r'mount_options\[\] = \{(.*?)\};', source, re.S).group(1)
+    known = set(re.findall(r'\{ "([a-z_]+)"', table))
+    documented = {name for line in re.findall(r'^\.It Cm .*', text, re.M) for name in re.findall(r'Cm ([a-z_]+)', line)}
+    yield from differences(documented, known, 'option -o')
+
+
 def form_faults():
     """mandoc's own lint; references to our pages count, those to pages that this machine may not have do not."""
     mandoc = shutil.which('mandoc')
@@ -73,10 +90,19 @@ def form_faults():
                 yield line
 
 
+def path_faults():
+    """Whoever looks for the place to change something is not sent to where nothing is."""
+    for name in re.findall(r'\b(?:src|tests|man|contrib)/[\w./-]*\w', (SOURCE / 'HACKING').read_text()):
+        if 'NAME' not in name and not any((SOURCE / (name + ending)).exists() for ending in ('', '.c')):
+            yield f'HACKING: {name} is not there'
+
+
 def main():
     checks = [('the pages pass mandoc -Tlint', form_faults),
               ('mailfs.conf(5) has the keys that the program knows', key_faults),
-              ('mailfsctl(1) has the commands and options that the program knows', command_faults)]
+              ('mailfsctl(1) has the commands and options that the program knows', command_faults),
+              ('mailfs(1) has the flags and options that the program knows', option_faults),
+              ('files that HACKING names are there', path_faults)]
     failed = False
     print('TAP version 12')
     print(f'1..{len(checks)}')
