@@ -13,6 +13,7 @@ src_libbackend_a_SOURCES = \
 	src/backend/imap_quota.c src/backend/imap_quota.h \
 	src/backend/imap_record.c src/backend/imap_record.h \
 	src/backend/imap_reply.c src/backend/imap_reply.h \
+	src/backend/imap_response.c src/backend/imap_response.h \
 	src/backend/imap_sasl.c src/backend/imap_sasl.h \
 	src/backend/imap_search.c src/backend/imap_search.h \
 	src/backend/imap_select.c src/backend/imap_select.h \

@@ -147,10 +147,11 @@ static int auth_try(struct imap_session *s, const struct auth_mechanism *m, cons
 /* What a refusal means: -EACCES and -EAGAIN end the search, 0 goes on with the next mechanism. */
 static int auth_verdict(struct imap_session *s, const struct auth_mechanism *m)
 {
+	const char *user = s->base.options->user ? s->base.options->user : "nobody";
 	int error = s->record.error == -EAGAIN ? -EAGAIN : -EACCES;
 
-	imap_session_fail(s, error, "%s at %s: sign-in refused (%s): the server says: %s", s->base.options->user,
-			  s->base.options->url->host, m->name, buf_str(&s->record.text));
+	imap_session_fail(s, error, "%s at %s: sign-in refused (%s): the server says: %s", user, s->base.options->url->host,
+			  m->name, buf_str(&s->record.text));
 	if (s->record.status == STATUS_BAD)
 		return 0;
 	if (s->record.auth_failed || error == -EAGAIN || s->record.error == -EACCES)

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/clock.h"
 
@@ -22,11 +21,6 @@ const struct imap_limits imap_limits_default = {
 	.body = INT64_C(1) << 30,
 	.rate_bytes = 1024,
 };
-
-bool imap_text_is(struct imap_text text, const char *word)
-{
-	return text.len == strlen(word) && !strncasecmp(text.data, word, text.len);
-}
 
 int imap_guard_init(struct imap_guard *g, const struct imap_source *source, const struct imap_limits *limits)
 {
@@ -156,21 +150,6 @@ static int guard_fill(struct imap_guard *g, size_t room)
 	return 0;
 }
 
-/* Whether the response that begins so lists things without an end to them. */
-static bool guard_is_long(const char *text, size_t len)
-{
-	static const char *const words[] = { "SEARCH ", "ESEARCH ", "VANISHED ", "CAPABILITY " };
-	size_t i;
-
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		size_t n = strlen(words[i]);
-
-		if (len >= n + 2 && !strncasecmp(text + 2, words[i], n))
-			return true;
-	}
-	return false;
-}
-
 /* Finds the end of the line that begins `offset` bytes behind `start`; *ret_end is behind its LF. `before`: bytes of earlier lines of the same response. */
 static int guard_find_line(struct imap_guard *g, size_t offset, size_t before, size_t *ret_end)
 {
@@ -184,7 +163,7 @@ static int guard_find_line(struct imap_guard *g, size_t offset, size_t before, s
 		lf = held > scanned ? memchr(g->in + g->start + scanned, '\n', held - scanned) : NULL;
 		scanned = lf ? (size_t)(lf - (g->in + g->start)) + 1 : held;
 		if (scanned - offset + before > limit) {
-			if (limit < g->limits.long_line && !before && !offset && guard_is_long(g->in + g->start, held))
+			if (limit < g->limits.long_line && !before && !offset && imap_response_is_long(g->in + g->start, held))
 				limit = g->limits.long_line;
 			if (scanned - offset + before > limit)
 				return imap_guard_fail(g, -EPROTO, "the server sent a line of more than %zu bytes", limit);
@@ -199,86 +178,6 @@ static int guard_find_line(struct imap_guard *g, size_t offset, size_t before, s
 		if (r < 0)
 			return r;
 	}
-}
-
-/* Only untagged data has literals: the text of OK, NO, BAD, BYE, PREAUTH and of tagged lines may end in a brace. */
-static bool guard_may_have_literals(const char *line, size_t len)
-{
-	static const char *const words[] = { "OK", "NO", "BAD", "BYE", "PREAUTH" };
-	size_t i;
-
-	if (len < 3 || line[0] != '*' || line[1] != ' ')
-		return false;
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		size_t n = strlen(words[i]);
-
-		if (len > n + 2 && !strncasecmp(line + 2, words[i], n) && isspace((unsigned char)line[2 + n]))
-			return false;
-	}
-	return true;
-}
-
-/* "{123}" before the line end of line[0, len): its value and where the brace stands. False without one; digits that no limit allows give INT64_MAX. */
-static bool guard_literal(const char *line, size_t len, int64_t *ret_size, size_t *ret_brace)
-{
-	size_t at = len;
-	int64_t size = 0, factor = 1;
-
-	if (at && line[at - 1] == '\n')
-		at--;
-	if (at && line[at - 1] == '\r')
-		at--;
-	if (at < 3 || line[at - 1] != '}' || !isdigit((unsigned char)line[at - 2]))
-		return false;
-	for (at -= 2; isdigit((unsigned char)line[at]); at--) {
-		if (factor > INT64_C(1000000000000) && line[at] != '0')
-			size = INT64_MAX;
-		if (size < INT64_MAX && factor <= INT64_C(1000000000000))
-			size += (line[at] - '0') * factor;
-		if (factor <= INT64_C(1000000000000))
-			factor *= 10;
-		if (!at)
-			return false;
-	}
-	if (line[at] != '{')
-		return false;
-	*ret_size = size;
-	*ret_brace = at;
-	return true;
-}
-
-/* Whether what stands before a literal's brace says that it is BODY[] (*ret_origin -1) or BODY[]<n> (n). */
-static bool guard_is_body(const char *text, size_t len, int64_t *ret_origin)
-{
-	int64_t factor = 1;
-
-	*ret_origin = -1;
-	if (len && text[len - 1] == '~')
-		len--;
-	if (!len || text[--len] != ' ')
-		return false;
-	if (len && text[len - 1] == '>') {
-		*ret_origin = 0;
-		for (len--; len && isdigit((unsigned char)text[len - 1]) && factor < INT64_MAX / 100; len--, factor *= 10)
-			*ret_origin += (text[len - 1] - '0') * factor;
-		if (!len || text[--len] != '<')
-			return false;
-	}
-	return len >= 7 && !strncasecmp(text + len - 6, "BODY[]", 6) && (text[len - 7] == ' ' || text[len - 7] == '(');
-}
-
-/* The UID in a FETCH response's text up to its body, 0 if it is not there. */
-static uint32_t guard_uid_before(const char *text, size_t len)
-{
-	uint64_t uid = 0;
-	size_t i;
-
-	for (i = 1; i + 4 < len; i++)
-		if ((text[i - 1] == '(' || text[i - 1] == ' ') && !strncasecmp(text + i, "UID ", 4))
-			break;
-	for (i += 4; i < len && isdigit((unsigned char)text[i]) && uid <= UINT32_MAX; i++)
-		uid = uid * 10 + (uint64_t)(text[i] - '0');
-	return uid <= UINT32_MAX ? (uint32_t)uid : 0;
 }
 
 static int guard_body_data(struct imap_guard *g, const void *data, size_t len)
@@ -298,7 +197,7 @@ static int guard_divert(struct imap_guard *g, size_t brace, size_t line_end, int
 	buf_truncate(&g->head, 0);
 	if (buf_append(&g->head, g->in + g->start, brace) < 0 || buf_append_str(&g->head, "{0}\r\n") < 0)
 		return imap_guard_fail(g, -ENOMEM, "no memory for a response");
-	r = g->body->begin(g->body->userdata, guard_uid_before(g->head.data, brace), origin, size);
+	r = g->body->begin(g->body->userdata, imap_response_uid_before(g->head.data, brace), origin, size);
 	if (r < 0)
 		return imap_guard_fail(g, r, "the message could not be put away: %s", strerror(-r));
 	g->start += line_end;
@@ -350,12 +249,12 @@ static int guard_gather(struct imap_guard *g, bool *ret_diverted, size_t *ret_le
 		r = guard_find_line(g, line, text, &end);
 		if (r < 0)
 			return r;
-		if (!diverted && !line && !guard_may_have_literals(g->in + g->start, end))
+		if (!diverted && !line && !imap_response_may_have_literals(g->in + g->start, end))
 			break;
-		if (!guard_literal(g->in + g->start + line, end - line, &size, &brace))
+		if (!imap_response_literal(g->in + g->start + line, end - line, &size, &brace))
 			break;
 		text += end - line;
-		if (g->body && guard_is_body(g->in + g->start + line, brace, &origin)) {
+		if (g->body && imap_response_is_body(g->in + g->start + line, brace, &origin)) {
 			if (diverted || line)
 				return imap_guard_fail(g, -EPROTO, "the server sent a message in an unexpected shape");
 			r = guard_divert(g, brace, end, origin, size);
@@ -378,61 +277,6 @@ static int guard_gather(struct imap_guard *g, bool *ret_diverted, size_t *ret_le
 	return 0;
 }
 
-static struct imap_text text_cut_word(struct imap_text *rest)
-{
-	struct imap_text word = *rest;
-	const char *space = memchr(rest->data, ' ', rest->len);
-
-	if (space)
-		word.len = (size_t)(space - rest->data);
-	rest->data += word.len;
-	rest->len -= word.len;
-	if (rest->len) {
-		rest->data++;
-		rest->len--;
-	}
-	return word;
-}
-
-static bool text_number(struct imap_text text, uint32_t *ret)
-{
-	uint64_t value = 0;
-	size_t i;
-
-	if (!text.len || text.len > 10)
-		return false;
-	for (i = 0; i < text.len; i++) {
-		if (!isdigit((unsigned char)text.data[i]))
-			return false;
-		value = value * 10 + (uint64_t)(text.data[i] - '0');
-	}
-	*ret = (uint32_t)value;
-	return value <= UINT32_MAX;
-}
-
-static bool guard_split(struct imap_response *response)
-{
-	struct imap_text rest = response->all;
-
-	while (rest.len && (rest.data[rest.len - 1] == '\n' || rest.data[rest.len - 1] == '\r'))
-		rest.len--;
-	if (rest.len && rest.data[0] == '+') {
-		response->kind = RESPONSE_CONTINUATION;
-		text_cut_word(&rest);
-		response->rest = rest;
-		return true;
-	}
-	response->tag = text_cut_word(&rest);
-	response->kind = imap_text_is(response->tag, "*") ? RESPONSE_UNTAGGED : RESPONSE_TAGGED;
-	response->word = text_cut_word(&rest);
-	if (response->kind == RESPONSE_UNTAGGED && text_number(response->word, &response->number))
-		response->word = text_cut_word(&rest);
-	response->rest = rest;
-	if (response->kind == RESPONSE_UNTAGGED)
-		return response->word.len > 0;
-	return imap_text_is(response->word, "OK") || imap_text_is(response->word, "NO") || imap_text_is(response->word, "BAD");
-}
-
 static int guard_not_imap(struct imap_guard *g, struct imap_text all)
 {
 	char shown[41];
@@ -442,19 +286,6 @@ static int guard_not_imap(struct imap_guard *g, struct imap_text all)
 		shown[i] = isprint((unsigned char)all.data[i]) ? all.data[i] : '?';
 	shown[i] = '\0';
 	return imap_guard_fail(g, -EPROTO, "the server does not speak IMAP: \"%s\"", shown);
-}
-
-/* What brings an answer nearer. All else says only that the server is alive. */
-static bool guard_is_progress(const struct imap_response *response)
-{
-	static const char *const words[] = { "FETCH", "LIST", "LSUB", "SEARCH", "ESEARCH", "VANISHED", "STATUS" };
-
-	if (response->kind != RESPONSE_UNTAGGED)
-		return true;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (imap_text_is(response->word, words[i]))
-			return true;
-	return false;
 }
 
 int imap_guard_next(struct imap_guard *g, struct imap_response *ret)
@@ -481,9 +312,9 @@ int imap_guard_next(struct imap_guard *g, struct imap_response *ret)
 			return imap_guard_fail(g, -ENOMEM, "no memory for a response");
 		response.all = (struct imap_text){ g->head.data, g->head.len };
 	}
-	if (!guard_split(&response))
+	if (!imap_response_split(&response))
 		return guard_not_imap(g, response.all);
-	if (guard_is_progress(&response)) {
+	if (imap_response_is_progress(&response)) {
 		g->progress_ms = clock_monotonic_ms();
 		if (g->answered)
 			*g->answered = true;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "backend/imap_response.h"
 #include "base/buf.h"
 
 /* Where bytes come from and go to: stream_read and stream_write, or memory in tests. */
@@ -41,25 +42,6 @@ struct imap_limits {
 };
 
 extern const struct imap_limits imap_limits_default; /* timeout_s is 0 there: the caller's */
-
-enum imap_response_kind { RESPONSE_TAGGED, RESPONSE_UNTAGGED, RESPONSE_CONTINUATION };
-
-/* A piece of a response. Not NUL-terminated. */
-struct imap_text {
-	const char *data;
-	size_t len;
-};
-
-/* One response, line end and literals included. Borrowed from the guard until the next call. */
-struct imap_response {
-	enum imap_response_kind kind;
-	struct imap_text all;
-	struct imap_text tag;  /* tagged only */
-	struct imap_text word; /* "OK", "FETCH", "EXISTS"; empty for a continuation */
-	struct imap_text rest; /* behind the word and its space, without the line end */
-	uint32_t number;       /* of "* 12 EXISTS" */
-	bool body_diverted;    /* its body literal went to the sink; {0} stands in its place */
-};
 
 struct imap_guard {
 	struct imap_source source;
@@ -91,8 +73,5 @@ bool imap_guard_has_more(const struct imap_guard *g);
 
 /* Ends the guard's life with an error in words; returns `error`. The first one stays. */
 int imap_guard_fail(struct imap_guard *g, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-/* Whether two words are the same without case. */
-bool imap_text_is(struct imap_text text, const char *word);
 
 #endif

@@ -204,8 +204,9 @@ static int session_starttls(struct imap_session *s, bool preauth)
 	imap_command_init(&c, s, "STARTTLS");
 	r = imap_command_run(&c, NULL, NULL, "STARTTLS");
 	if (r < 0)
-		return s->base.broken ? r
-				      : imap_session_fail(s, -EKEYREJECTED, "the server refuses STARTTLS: %s", buf_str(&s->record.text));
+		return s->base.broken
+			       ? r
+			       : imap_session_fail(s, -EKEYREJECTED, "the server refuses STARTTLS: %s", buf_str(&s->record.text));
 	if (imap_guard_has_more(&s->guard)) {
 		imap_guard_fail(&s->guard, -EKEYREJECTED,
 				"bytes came behind the reply to STARTTLS, before TLS: somebody tampers with the connection");

@@ -56,7 +56,7 @@ class SignIn(Server):
     def test_a_wrong_password_is_eacces_with_the_servers_words(self):
         for auth in ('auto', 'plain', 'cram-md5'):
             line, = self.lines('noop', options=['-a', auth], password='wrong')
-            self.assertRegex(line, '^error EACCES sign-in refused .*Authentication failed')
+            self.assertRegex(line, '^error EACCES .*sign-in refused .*Authentication failed')
 
     def test_an_unknown_user_too(self):
         line, = self.lines('noop', user='nobody')
@@ -118,7 +118,7 @@ class Messages(Server):
         path = os.path.join(self.server.directory, 'great')
         with open(path, 'wb') as file:
             file.write(b'Subject: great\r\n\r\n')
-            for _ in range(640):
+            for _ in range(1000):
                 file.write((b'y' * 76 + b'\r\n') * 1000)
         self.server.create('great')
         with subprocess.Popen([CLIENT, '-c', self.server.ca_file, f'imaps://alice@localhost:{self.server.imaps_port}', 'secret',
@@ -126,7 +126,7 @@ class Messages(Server):
             self.assertEqual(process.stdout.read(), b'appended 1\n')
             usage = os.wait4(process.pid, 0)[2]
             process.returncode = 0
-        self.assertLess(usage.ru_maxrss, 45000)
+        self.assertLess(usage.ru_maxrss, 75000)
         self.assertEqual(len(self.server.messages('great')[1][1]), os.path.getsize(path))
 
     def test_a_new_uidvalidity_is_told(self):
