@@ -31,7 +31,8 @@ struct looking {
 	struct wait wait; /* first */
 	fuse_ino_t folder;
 	struct fuse_file_info fi; /* opendir */
-	char name[];		  /* lookup */
+	size_t size;		  /* getxattr */
+	char name[];		  /* lookup, getxattr */
 };
 
 static void reply_lookup(struct fs *fs, fuse_req_t req, int r, const struct mailbox_entry *child)
@@ -183,11 +184,58 @@ static void folder_getattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 	fuse_reply_attr(req, &st, SESSION_KEEP_S);
 }
 
-static void folder_getxattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+/* What only a sync tells: 0 messages must not be said of a folder that nobody looked at. */
+static bool is_learned_by_looking(const char *name)
+{
+	static const char *const names[] = { "messages", "unseen", "uidvalidity" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static void reply_attribute(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	CLEANUP(buf) struct buf value = BUF_INIT;
 
 	xattr_reply(req, mailbox_folder_attribute(fs->mailbox, inode_row(ino), name, &value), &value, size);
+}
+
+static void getxattr_looked(struct wait *w, int result)
+{
+	struct looking *looking = (struct looking *)w;
+
+	if (result < 0)
+		fuse_reply_err(w->req, -result);
+	else
+		reply_attribute(w->fs, w->req, looking->folder, looking->name, looking->size);
+	free(looking);
+}
+
+static void folder_getxattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	struct looking *looking;
+	int r;
+
+	if (!is_learned_by_looking(name)) {
+		reply_attribute(fs, req, ino, name, size);
+		return;
+	}
+	looking = calloc(1, sizeof(*looking) + strlen(name) + 1);
+	if (!looking) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	looking->folder = ino;
+	looking->size = size;
+	strcpy(looking->name, name);
+	wait_start(&looking->wait, fs, req, getxattr_looked);
+	r = mailbox_look(fs->mailbox, inode_row(ino), &looking->wait.waiter);
+	if (r == -EINPROGRESS)
+		return;
+	wait_end(&looking->wait);
+	getxattr_looked(&looking->wait, r);
 }
 
 const struct kind_operations folder_operations = {
