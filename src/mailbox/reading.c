@@ -29,6 +29,8 @@ struct body *body_get(struct mailbox *mb, const struct index_message *m)
 		.fd = -1,
 		.size = m->size_bytes,
 		.is_proven = m->size_proven,
+		/* Proven by an earlier reader, or ahead of this one, perhaps a moment ago: the kernel may not have heard yet. */
+		.was_wrong = m->size_proven && atomic_load(&mb->sizes_lie),
 		.window = BODY_BLOCK,
 		.wanted = -1,
 	};
