@@ -45,7 +45,7 @@ int mailbox_new(const struct mailbox_options *options, struct mailbox **ret, str
  * Else -errno with `why` one line: -EACCES sign-in refused, -EKEYREJECTED, others: out of reach. `delay`: does not wait (-o delay_connect).
  */
 int mailbox_connect(struct mailbox *mb, bool delay, struct buf *why);
-/* Stops every thread and session; waiters are answered -ENOTCONN first. Call once no more requests come. */
+/* Stops every thread and session; waiters are answered -EHOSTUNREACH first. Call once no more requests come. */
 void mailbox_free(struct mailbox *mb);
 
 /* NULL when read-only or no submission server is configured. */
@@ -108,7 +108,7 @@ int mailbox_open(struct mailbox *mb, int64_t row, struct waiter *w, struct body 
 void mailbox_close(struct mailbox *mb, struct body *b);
 /* The proven size. */
 int64_t body_size(const struct body *b);
-/* Whether the size came out other than the index had said: the kernel must forget the old one before OPEN is answered. */
+/* Whether the size came out other than was said before, or may have: the kernel must forget the old one before OPEN is answered. */
 bool body_size_was_wrong(const struct body *b);
 /* Makes [offset, offset+len) available, cut at the end. Number of bytes that can be pread() from body_fd() at `offset` now (0: at or past the end); -EINPROGRESS: `w` is
  * answered when they are there (call again) or with -errno. */

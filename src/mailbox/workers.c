@@ -46,6 +46,29 @@ struct workers {
 	int64_t retry_at_ms, pause_ms;
 };
 
+/* What programs are told, whichever way it showed: the server is out of reach, or talks nonsense. Anything else as it is. */
+static int told_error(int error)
+{
+	static const struct {
+		int from, to;
+	} table[] = {
+		{ -ECONNREFUSED, -EHOSTUNREACH }, { -ECONNRESET, -EHOSTUNREACH },   { -ECONNABORTED, -EHOSTUNREACH },
+		{ -ENOTCONN, -EHOSTUNREACH },	  { -EPIPE, -EHOSTUNREACH },	    { -ENETUNREACH, -EHOSTUNREACH },
+		{ -ENETDOWN, -EHOSTUNREACH },	  { -EHOSTDOWN, -EHOSTUNREACH },    { -EPROTO, -EIO },
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (error == table[i].from)
+			return table[i].to;
+	return error;
+}
+
+/* Not this session's affair: another one would fare the same. */
+static bool is_out_of_reach(int error)
+{
+	return error == -ETIMEDOUT || error == -ECONNREFUSED || error == -EHOSTUNREACH || error == -ENETUNREACH || error == -ENETDOWN;
+}
+
 static void queue_push(struct job_queue *q, struct job *j)
 {
 	j->next = NULL;
@@ -93,7 +116,7 @@ static void answer_all(struct job *j, int result, const char *why)
 	while (j) {
 		struct job *next = j->next;
 
-		j->done(j, result, why);
+		j->done(j, told_error(result), why);
 		j = next;
 	}
 }
@@ -234,14 +257,14 @@ static void run_job(struct worker *self, struct job *j)
 	if (r < 0)
 		buf_append_str(&why, backend_why(self->session));
 	is_broken = self->session->broken;
-	j->done(j, r, buf_str(&why));
+	j->done(j, told_error(r), buf_str(&why));
 	pthread_mutex_lock(&w->lock);
 	w->background_running -= is_background;
 	if (is_background)
 		pthread_cond_broadcast(&w->wake);
 	if (is_broken)
 		close_session(self);
-	if (is_broken && r == -ETIMEDOUT && !w->stopping)
+	if (is_broken && is_out_of_reach(r) && !w->stopping)
 		go_offline(w, r, buf_str(&why));
 }
 
@@ -268,7 +291,7 @@ static void serve(struct worker *self, struct job *j)
 	else
 		go_offline(w, r, buf_str(&why));
 	pthread_mutex_unlock(&w->lock);
-	j->done(j, r, buf_str(&why));
+	j->done(j, told_error(r), buf_str(&why));
 	pthread_mutex_lock(&w->lock);
 }
 
@@ -427,7 +450,7 @@ int workers_submit(struct workers *w, struct job *j)
 	if (w->stopping) {
 		r = -ENOTCONN;
 	} else if (w->state == WORKERS_OFFLINE) {
-		r = w->error;
+		r = told_error(w->error);
 	} else {
 		queue_push(&w->queues[j->priority], j);
 		reinforce(w);

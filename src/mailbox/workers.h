@@ -19,7 +19,8 @@ struct workers;
 enum job_priority { JOB_INTERACTIVE, JOB_SYNC, JOB_BACKGROUND, JOB_PRIORITIES };
 
 /* Embedded in the caller's struct. run() is called at most once, on a worker, with its session; done() exactly once after it, or without it when the
- * job could not be run, on any thread, no lock held. `why` is one line for people, borrowed. */
+ * job could not be run, on any thread, no lock held. `result` is what a program may be told: -EHOSTUNREACH for a connection refused, lost or closed, -EIO for nonsense. `why` is
+ * one line for people, borrowed. */
 struct job {
 	enum job_priority priority;
 	int (*run)(struct job *j, struct backend **session);
@@ -40,7 +41,7 @@ struct workers_options {
 };
 
 int workers_new(const struct workers_options *options, struct workers **ret);
-/* Aborts what is under way and answers every job (-ENOTCONN); further ones are refused. Their submitters may still live. */
+/* Aborts what is under way and answers every job (-EHOSTUNREACH); further ones are refused. Their submitters may still live. */
 void workers_stop(struct workers *w);
 /* Stops and joins. Nobody submits any more. */
 void workers_free(struct workers *w);
