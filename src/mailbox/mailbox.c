@@ -83,6 +83,8 @@ static void on_state(void *userdata, enum workers_state state, int error, const 
 		return;
 	log_info("%s: online", mb->configuration->account);
 	look_at_folder_list(mb, false, NULL);
+	if (mb->outbox)
+		outbox_wake(mb->outbox);
 }
 
 static void on_outbox(void *userdata, const struct outbox_entry *e, bool is_gone)

@@ -173,7 +173,7 @@ static int format_sender(struct envelope *e, const struct address *a)
 	return r < 0 ? r : (e->sender = buf_steal(&path)) ? 0 : -ENOMEM;
 }
 
-/* No From, or (forced) none of one's own. */
+/* The first of one's own addresses; where only patterns are known, whoever the message is from. */
 static int sender_from_own(struct envelope *e, const char *own, const struct address_list *from, struct buf *why)
 {
 	CLEANUP(address_list) struct address_list first = { NULL, 0 };
@@ -207,7 +207,7 @@ static int read_sender(struct envelope *e, const struct source *s, const char *o
 		return refuse(why, -EINVAL, "no address in From: ", buf_str(&text));
 	for (size_t i = 0; own && i < list.n; i++)
 		if (address_matches(&list.items[i], own))
-			return format_sender(e, &list.items[i]);
+			return sender_from_own(e, own, &list, why);
 	if (is_forced)
 		return sender_from_own(e, own, &list, why);
 	if (!own)

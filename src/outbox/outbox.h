@@ -60,6 +60,7 @@ struct outbox_options {
 	struct state *state;
 	/* Called by the sender thread or a commit, may take as long as the network does. `message_id` with its angle brackets. */
 	int (*sent_contains)(void *userdata, const char *message_id); /* 1, 0, -errno */
+	/* -EAGAIN: the server may yet file it itself; asked again later. */
 	int (*file_sent_copy)(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
 	/* An entry appeared, vanished or changed state by itself (not what the caller of a function below asked for and was told by its 0): for the kernel and
 	 * for events. One that moves (a refused one into failed/) is told twice: gone from its old place and name, then as it is now. Gone in state SENT: it was

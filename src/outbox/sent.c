@@ -86,7 +86,8 @@ bool sent_finish(struct outbox *o, struct entry *e)
 	int64_t now_s = clock_realtime_s();
 	int r = e->record.copy == RECORD_COPY_DUE ? sent_file_copy(o, e) : 0;
 
-	if (r < 0 && e->record.failures++ == 0)
+	/* -EAGAIN: the server may yet file it itself. */
+	if (r < 0 && e->record.failures++ == 0 && r != -EAGAIN)
 		log_warning("outbox: %s was sent; filing its copy is tried again: %s", e->record.name, strerror(-r));
 	if (!r) {
 		e->record.copy = RECORD_COPY_DONE;
