@@ -2,13 +2,14 @@
 /*
  * The contract between the mailbox and a mail protocol: a table of synchronous calls on one session.
  *
- * A session belongs to one thread at a time; only backend_abort() may come from another. Callers use the backend_*() wrappers, which hold the
- * NULL check (-EOPNOTSUPP), the trace line at debug level, and one reconnect for calls that are safe to repeat. Nothing here knows the kernel, the
- * index or names in the tree: folders go by wire name, messages by UID.
+ * A session belongs to one thread at a time; only backend_abort() may come from another. Callers use the backend_*() wrappers,
+ * which hold the NULL check (-EOPNOTSUPP), the trace line at debug level, and one reconnect for calls that are safe to repeat.
+ * Nothing here knows the kernel, the index or names in the tree: folders go by wire name, messages by UID.
  *
- * Errors tell the scope of the damage: message -ENOENT; folder -ESTALE (UIDVALIDITY is not the expected one), -ENXIO (no such folder); session -ENOTCONN, -ETIMEDOUT,
- * -EPROTO (closed, to be opened anew); sign-in -EACCES, certificate refused, or TLS taken away, -EKEYREJECTED; connect -ECONNREFUSED, -EHOSTUNREACH. Response codes of
- * RFC 5530 become -EDQUOT (OVERQUOTA), -EACCES (NOPERM), -EEXIST, -ENXIO (NONEXISTENT), -EAGAIN (LIMIT, INUSE, UNAVAILABLE). backend_why() has the server's words.
+ * Errors tell the scope of the damage: message -ENOENT; folder -ESTALE (UIDVALIDITY is not the expected one), -ENXIO (no such
+ * folder); session -ENOTCONN, -ETIMEDOUT, -EPROTO (closed, to be opened anew); sign-in -EACCES, certificate refused, or TLS
+ * taken away, -EKEYREJECTED; connect -ECONNREFUSED, -EHOSTUNREACH. Response codes of RFC 5530 become -EDQUOT (OVERQUOTA),
+ * -EACCES (NOPERM), -EEXIST, -ENXIO (NONEXISTENT), -EAGAIN (LIMIT, INUSE, UNAVAILABLE). backend_why() has the server's words.
  */
 #ifndef MAILFS_BACKEND_H
 #define MAILFS_BACKEND_H
@@ -84,21 +85,28 @@ struct backend_known {
 };
 
 /*
- * Where backend_sync() puts what it finds. Each returns 0, or -errno, which ends the sync with that error and costs the session. Order: state once; then
- * message for each new one, mostly but not always by ascending UID, with batch() after each range (everything below `uidnext` has been delivered: a good place to
- * commit); then flags for changed or all known ones; then, when counts say that some known ones are gone, present() for every UID range that still exists below
- * known.uidnext, ascending; then complete(). When the server counts more messages below known.uidnext than known.messages, message() is called for
- * all of them anew, just before present().
+ * Where backend_sync() puts what it finds. Each returns 0, or -errno, which ends the sync with that error and costs the
+ * session. Order: state once; then message for each new one, mostly but not always by ascending UID, with batch() after each
+ * range (everything below `uidnext` has been delivered: a good place to commit); then flags for changed or all known ones;
+ * then, when counts say that some known ones are gone, present() for every UID range that still exists below known.uidnext,
+ * ascending; then complete(). When the server counts more messages below known.uidnext than known.messages, message() is called
+ * for all of them anew, just before present().
  */
 struct backend_sync_sink {
 	void *userdata;
-	/* First. When status->uidvalidity is not known.uidvalidity everything known is void, and the sync goes on as if nothing had been known. */
+	/*
+	 * First. When status->uidvalidity is not known.uidvalidity everything known is void, and the sync goes on as if nothing
+	 * had been known.
+	 */
 	int (*state)(void *userdata, const struct backend_status *status);
 	int (*message)(void *userdata, const struct backend_message *message);
 	int (*batch)(void *userdata, uint32_t uidnext);
 	int (*flags)(void *userdata, uint32_t uid, const char *flags);
 	int (*present)(void *userdata, uint32_t first_uid, uint32_t last_uid);
-	/* Last, when all of it ended OK and counts agree with EXISTS. `gone_told`: present() was called for all that exists (perhaps none), so the rest is gone. */
+	/*
+	 * Last, when all of it ended OK and counts agree with EXISTS. `gone_told`: present() was called for all that exists
+	 * (perhaps none), so the rest is gone.
+	 */
 	int (*complete)(void *userdata, const struct backend_status *status, bool gone_told);
 };
 
@@ -109,8 +117,11 @@ struct backend_fetch {
 	int64_t offset, length; /* length 0: whole messages (BODY.PEEK[]), else BODY.PEEK[]<offset.length> of uids[0] */
 };
 
-/* Per message: begin, data…, end. `uid` is 0 in begin and data when the server has not told it yet (never with one UID); end always knows it. An error returned ends the
- * fetch and costs the session. A message that is not reported does not exist any more. */
+/*
+ * Per message: begin, data…, end. `uid` is 0 in begin and data when the server has not told it yet (never with one UID); end
+ * always knows it. An error returned ends the fetch and costs the session. A message that is not reported does not exist any
+ * more.
+ */
 struct backend_fetch_sink {
 	void *userdata;
 	int (*begin)(void *userdata, uint32_t uid, int64_t size_bytes); /* the literal's length: the truth */
@@ -176,9 +187,12 @@ void backend_close(struct backend *b);
 void backend_abort(struct backend *b);
 const char *backend_why(const struct backend *b);
 
-/* All of these open a broken session anew first, and do so once when one that had worked turns out dead before it said a word (idleness) and the call is safe to repeat. *b
- * stays the same pointer throughout: backend_abort() from another thread is safe until backend_close(). After a failure (*b)->broken tells whether the connection was lost, and
- * backend_why() what happened. ret_* untouched on failure. */
+/*
+ * All of these open a broken session anew first, and do so once when one that had worked turns out dead before it said a word
+ * (idleness) and the call is safe to repeat. *b stays the same pointer throughout: backend_abort() from another thread is safe
+ * until backend_close(). After a failure (*b)->broken tells whether the connection was lost, and backend_why() what happened.
+ * ret_* untouched on failure.
+ */
 int backend_list(struct backend **b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata);
 int backend_status(struct backend **b, const char *folder, struct backend_status *ret);
 int backend_sync(struct backend **b, const char *folder, const struct backend_known *known, const struct backend_sync_sink *sink);

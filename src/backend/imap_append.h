@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Storing a message (APPEND, RFC 9051 section 6.3.12), streamed from its file with LITERAL+ where the server has it; and making a folder.
+ * Storing a message (APPEND, RFC 9051 section 6.3.12), streamed from its file with LITERAL+ where the server has it; and making
+ * a folder.
  */
 #ifndef MAILFS_IMAP_APPEND_H
 #define MAILFS_IMAP_APPEND_H

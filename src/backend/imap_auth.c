@@ -56,7 +56,10 @@ static int auth_message(const struct imap_session *s, const char *mechanism, con
 	return buf_append_str(out, user);
 }
 
-/* The rest of the exchange: our message where it did not go with the command, then an acknowledgement of the error that a token may meet. */
+/*
+ * The rest of the exchange: our message where it did not go with the command, then an acknowledgement of the error that a token
+ * may meet.
+ */
 static int auth_exchange(struct imap_session *s, struct buf *message)
 {
 	struct imap_response response;

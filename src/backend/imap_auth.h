@@ -8,9 +8,9 @@
 #include "backend/imap_session.h"
 
 /*
- * Signs in with the mechanism of the options, or, with "auto", the strongest that both sides have; one that fails for another reason than wrong
- * credentials gives way to the next. Sets s->mechanism. -EACCES: refused, or no way to sign in; -EAGAIN: not now; else the session is lost.
- * Never sends a secret without TLS but to loopback.
+ * Signs in with the mechanism of the options, or, with "auto", the strongest that both sides have; one that fails for another
+ * reason than wrong credentials gives way to the next. Sets s->mechanism. -EACCES: refused, or no way to sign in; -EAGAIN: not
+ * now; else the session is lost. Never sends a secret without TLS but to loopback.
  */
 int imap_auth_sign_in(struct imap_session *s);
 

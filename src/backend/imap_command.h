@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands: built, sent and awaited. A command is text with strings in it, each sent as the shortest of quoted or literal that carries it
- * (RFC 9051 section 4.3); where the server has no LITERAL+ or LITERAL- the sending waits for its go-ahead.
+ * Commands: built, sent and awaited. A command is text with strings in it, each sent as the shortest of quoted or literal that
+ * carries it (RFC 9051 section 4.3); where the server has no LITERAL+ or LITERAL- the sending waits for its go-ahead.
  */
 #ifndef MAILFS_IMAP_COMMAND_H
 #define MAILFS_IMAP_COMMAND_H
@@ -30,15 +30,20 @@ void imap_command_literal(struct imap_command *c, int64_t size_bytes);
 /* Called for each untagged response while a command runs. 0, or -errno, which ends the session. */
 typedef int imap_untagged(void *userdata, const struct imap_response *response);
 
-/* Sends all of it but the last CRLF, then that. `untagged` sees what comes while a literal waits. A server that refuses the literal has
- * answered already: *ret_refused (may be NULL: then it is an error like any other NO). 0 or -errno. */
+/*
+ * Sends all of it but the last CRLF, then that. `untagged` sees what comes while a literal waits. A server that refuses the
+ * literal has answered already: *ret_refused (may be NULL: then it is an error like any other NO). 0 or -errno.
+ */
 int imap_command_send(struct imap_command *c, imap_untagged *untagged, void *userdata, bool *ret_refused);
 int imap_command_end(struct imap_command *c);
 
 /* Waits for the tagged response of the tag. 0 when one came, whatever it said; else the session is lost. */
 int imap_command_await(struct imap_session *s, unsigned tag, imap_untagged *untagged, void *userdata);
 
-/* All of these in one: 0 for OK; for NO and BAD the code's errno with backend_why() set, beginning with `what` ("cannot list the folders"). */
+/*
+ * All of these in one: 0 for OK; for NO and BAD the code's errno with backend_why() set, beginning with `what` ("cannot list
+ * the folders").
+ */
 int imap_command_run(struct imap_command *c, imap_untagged *untagged, void *userdata, const char *what);
 
 /* The errno of the last tagged response, backend_why() set from it; 0 if it was OK. */

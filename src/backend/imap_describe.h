@@ -2,8 +2,9 @@
 /*
  * Descriptions of messages (UID, flags, date, size, the header fields a name is made of) by UID FETCH in ranges, for imap_sync.c.
  *
- * The next range is asked for before the present one's answers are read, so that the server never waits for us. A message whose description
- * cannot be read costs the connection; it is found by halving its range on new ones, and then asked for with less. One thread.
+ * The next range is asked for before the present one's answers are read, so that the server never waits for us. A message whose
+ * description cannot be read costs the connection; it is found by halving its range on new ones, and then asked for with less.
+ * One thread.
  */
 #ifndef MAILFS_IMAP_DESCRIBE_H
 #define MAILFS_IMAP_DESCRIBE_H
@@ -31,8 +32,11 @@ struct imap_describe {
 
 void imap_describe_release(struct imap_describe *d);
 
-/* sink->message() for each of `uids` that was not seen yet, sink->batch() after each range if `batches`. A message that exists but cannot be described is told of with no flags,
- * date 0 and size 0, and logged. 0 or -errno; -ESTALE when a new connection finds another folder. */
+/*
+ * sink->message() for each of `uids` that was not seen yet, sink->batch() after each range if `batches`. A message that exists
+ * but cannot be described is told of with no flags, date 0 and size 0, and logged. 0 or -errno; -ESTALE when a new connection
+ * finds another folder.
+ */
 int imap_describe_messages(struct imap_describe *d, const struct uid_set *uids, bool batches);
 
 /* One by one and with as little as the server can tell, for messages that a range did not bring although they exist. */

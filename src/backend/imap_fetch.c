@@ -76,7 +76,10 @@ static int fetch_each(void *userdata, const struct imap_items *items)
 	size_t i = fetch_find(f, items->uid);
 	int r = 0;
 
-	/* A body that went to the sink must be told whose it is. NIL means that the message has gone, no body at all is news of a flag. */
+	/*
+	 * A body that went to the sink must be told whose it is. NIL means that the message has gone, no body at all is news of
+	 * a flag.
+	 */
 	if (i == f->request->n)
 		return items->body_diverted ? -EPROTO : 0;
 	if (!items->body.data)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bodies of messages, whole or in part, always by BODY.PEEK: reading sets no flag. The literal goes from the guard's buffer to the sink.
+ * Bodies of messages, whole or in part, always by BODY.PEEK: reading sets no flag. The literal goes from the guard's buffer to
+ * the sink.
  */
 #ifndef MAILFS_IMAP_FETCH_H
 #define MAILFS_IMAP_FETCH_H

@@ -150,7 +150,10 @@ static int guard_fill(struct imap_guard *g, size_t room)
 	return 0;
 }
 
-/* Finds the end of the line that begins `offset` bytes behind `start`; *ret_end is behind its LF. `before`: bytes of earlier lines of the same response. */
+/*
+ * Finds the end of the line that begins `offset` bytes behind `start`; *ret_end is behind its LF. `before`: bytes of earlier
+ * lines of the same response.
+ */
 static int guard_find_line(struct imap_guard *g, size_t offset, size_t before, size_t *ret_end)
 {
 	size_t scanned = offset, limit = g->limits.line, held;

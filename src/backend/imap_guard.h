@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What stands between the server's bytes and everything that reads them: cuts the stream into responses, knowing only lines and literals.
+ * What stands between the server's bytes and everything that reads them: cuts the stream into responses, knowing only lines and
+ * literals.
  *
- * Limits the length of lines, the size of literals and the time that either may take; turns the stream's end into an error; carries the
- * literal of a message body past its text, straight to whoever wants it. One thread, that of its session. Never interprets a response:
- * imap_reply.h and imap_record.h do that. After an error every further call gives the same error.
+ * Limits the length of lines, the size of literals and the time that either may take; turns the stream's end into an error;
+ * carries the literal of a message body past its text, straight to whoever wants it. One thread, that of its session. Never
+ * interprets a response: imap_reply.h and imap_record.h do that. After an error every further call gives the same error.
  */
 #ifndef MAILFS_IMAP_GUARD_H
 #define MAILFS_IMAP_GUARD_H
@@ -62,7 +63,10 @@ struct imap_guard {
 int imap_guard_init(struct imap_guard *g, const struct imap_source *source, const struct imap_limits *limits);
 void imap_guard_release(struct imap_guard *g);
 
-/* The next response; blank lines are skipped. -ENOTCONN at the stream's end, -ETIMEDOUT, -EPROTO (too long, no IMAP), -ENOMEM, the source's or the sink's error. */
+/*
+ * The next response; blank lines are skipped. -ENOTCONN at the stream's end, -ETIMEDOUT, -EPROTO (too long, no IMAP), -ENOMEM,
+ * the source's or the sink's error.
+ */
 int imap_guard_next(struct imap_guard *g, struct imap_response *ret);
 
 /* 0 or -errno. */

@@ -34,9 +34,9 @@ void imap_items_reader_release(struct imap_items_reader *r);
 int imap_items_read(struct imap_items_reader *reader, const struct imap_response *response, struct imap_items *ret);
 
 /*
- * Reads the responses of the FETCH command sent with `tag`. One more may have been sent behind it: the server may mix the answers to both
- * (RFC 9051 section 5.5), so `each` gets those of either. What `each` returns below 0 ends the session. 0: the tagged response came, see the record.
- * -EPROTO: a response that cannot be read; like all other errors it costs the session.
+ * Reads the responses of the FETCH command sent with `tag`. One more may have been sent behind it: the server may mix the
+ * answers to both (RFC 9051 section 5.5), so `each` gets those of either. What `each` returns below 0 ends the session. 0: the
+ * tagged response came, see the record. -EPROTO: a response that cannot be read; like all other errors it costs the session.
  */
 int imap_items_await(struct imap_session *s, unsigned tag, int (*each)(void *userdata, const struct imap_items *items),
 		     void *userdata);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The folders of an account: LIST with what LIST-EXTENDED and SPECIAL-USE add (RFC 5258, RFC 6154), else LSUB beside it, in every namespace (RFC 2342).
+ * The folders of an account: LIST with what LIST-EXTENDED and SPECIAL-USE add (RFC 5258, RFC 6154), else LSUB beside it, in
+ * every namespace (RFC 2342).
  */
 #ifndef MAILFS_IMAP_LIST_H
 #define MAILFS_IMAP_LIST_H

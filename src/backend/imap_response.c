@@ -70,7 +70,6 @@ bool imap_response_literal(const char *line, size_t len, int64_t *ret_size, size
 	return true;
 }
 
-/* Whether what stands before a literal's brace says that it is BODY[] (*ret_origin -1) or BODY[]<n> (n). */
 bool imap_response_is_body(const char *text, size_t len, int64_t *ret_origin)
 {
 	int64_t factor = 1;

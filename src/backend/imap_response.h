@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The outer form of a response (RFC 9051 section 7): where its literals are, and its tag, word and rest. What is inside belongs to imap_reply.h.
- * Pure; every byte may be hostile.
+ * The outer form of a response (RFC 9051 section 7): where its literals are, and its tag, word and rest. What is inside belongs
+ * to imap_reply.h. Pure; every byte may be hostile.
  */
 #ifndef MAILFS_IMAP_RESPONSE_H
 #define MAILFS_IMAP_RESPONSE_H
@@ -38,7 +38,10 @@ bool imap_response_may_have_literals(const char *line, size_t len);
 /* Whether the response that begins so lists things without an end to them. */
 bool imap_response_is_long(const char *text, size_t len);
 
-/* "{123}" before the line end of line[0, len): its value and where the brace stands. False without one; digits that no limit allows give INT64_MAX. */
+/*
+ * "{123}" before the line end of line[0, len): its value and where the brace stands. False without one; digits that no limit
+ * allows give INT64_MAX.
+ */
 bool imap_response_literal(const char *line, size_t len, int64_t *ret_size, size_t *ret_brace);
 
 /* Whether what stands before a literal's brace says that it is BODY[] (*ret_origin -1) or BODY[]<n> (n). */

@@ -10,7 +10,10 @@
 #include "backend/imap_select.h"
 #include "message/header.h"
 
-/* A search for one Message-ID finds one message, or a few copies. A server that finds everything is asked about so many of the newest. */
+/*
+ * A search for one Message-ID finds one message, or a few copies. A server that finds everything is asked about so many of the
+ * newest.
+ */
 enum { SEARCH_HITS_MAX = 200 };
 
 /* More than a folder holds, and few enough to walk through. */

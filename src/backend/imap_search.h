@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Finding messages in the selected folder (RFC 9051 section 6.4.4, ESEARCH of RFC 4731). Some servers' SEARCH finds everything: what it says is
- * checked where it matters.
+ * Finding messages in the selected folder (RFC 9051 section 6.4.4, ESEARCH of RFC 4731). Some servers' SEARCH finds everything:
+ * what it says is checked where it matters.
  */
 #ifndef MAILFS_IMAP_SEARCH_H
 #define MAILFS_IMAP_SEARCH_H

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One connection to an IMAP server from connect to close, and what is known of it: transport, capabilities, the folder that is selected.
+ * One connection to an IMAP server from connect to close, and what is known of it: transport, capabilities, the folder that is
+ * selected.
  *
- * The imap_*.c files beside it each do one thing with a session. One thread at a time; only imap_session_abort() may come from another.
+ * The imap_*.c files beside it each do one thing with a session. One thread at a time; only imap_session_abort() may come from
+ * another.
  */
 #ifndef MAILFS_IMAP_SESSION_H
 #define MAILFS_IMAP_SESSION_H
@@ -44,7 +46,10 @@ struct imap_session {
 	struct imap_record record;
 	struct imap_items_reader items;
 	unsigned tag; /* the last one used */
-	/* The outcome of a command that was finished before one sent earlier: servers may do both at once (RFC 9051 section 5.5). */
+	/*
+	 * The outcome of a command that was finished before one sent earlier: servers may do both at once (RFC 9051 section
+	 * 5.5).
+	 */
 	struct {
 		unsigned tag; /* 0: none */
 		enum imap_status status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A set of UIDs as ascending ranges. A folder of 100,000 messages without holes is one range. Owned by whoever embeds it; not locked.
+ * A set of UIDs as ascending ranges. A folder of 100,000 messages without holes is one range. Owned by whoever embeds it; not
+ * locked.
  */
 #ifndef MAILFS_UID_SET_H
 #define MAILFS_UID_SET_H
@@ -31,7 +32,10 @@ uint64_t uid_set_count(const struct uid_set *set);
 /* Keeps only first..last. */
 void uid_set_clip(struct uid_set *set, uint32_t first, uint32_t last);
 
-/* Reads "1,3:5,9" (RFC 9051 sequence-set without `*`) or "1 3 4" (SEARCH) of `len` bytes into the set. -EPROTO where it is neither. */
+/*
+ * Reads "1,3:5,9" (RFC 9051 sequence-set without `*`) or "1 3 4" (SEARCH) of `len` bytes into the set. -EPROTO where it is
+ * neither.
+ */
 int uid_set_parse(struct uid_set *set, const char *text, size_t len);
 
 /* The least range first..*ret_last that holds `count` members from `first` on (fewer at the end), and how many it does hold. */

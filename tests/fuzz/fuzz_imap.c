@@ -3,8 +3,8 @@
  * What an IMAP server may send, fuzzed through the guard, libetpan and everything behind them: a session that signs in and does all
  * that the backend can. The input is the server's side of it.
  *
- * Three bytes of settings come first: how many bytes a read gives, how to sign in, which of the operations. In the rest, byte 1 stands for the tag
- * of the client's last command, byte 2 for the one before, so that an answer fits whatever came before it.
+ * Three bytes of settings come first: how many bytes a read gives, how to sign in, which of the operations. In the rest, byte 1
+ * stands for the tag of the client's last command, byte 2 for the one before, so that an answer fits whatever came before it.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -4,8 +4,9 @@
  *
  *	imap_client [-c CA] [-a AUTH] [-t SECONDS] [-q] URL PASSWORD COMMAND…
  *
- *	list | status F | sync F [UIDVALIDITY UIDNEXT MODSEQ MESSAGES] | fetch F UIDVALIDITY UID,UID…|FIRST:LAST | range F UIDVALIDITY UID OFFSET LENGTH
- *	append F FILE FLAGS | create F | find F MESSAGE-ID | quota | rights F | noop | describe | wait MILLISECONDS | reads F UIDVALIDITY UID (many times)
+ *	list | status F | quota | rights F | noop | describe | create F | append F FILE FLAGS | find F MESSAGE-ID
+ *	sync F [UIDVALIDITY UIDNEXT MODSEQ MESSAGES]
+ *	fetch F UIDVALIDITY UID,FIRST:LAST,… | range F UIDVALIDITY UID OFFSET LENGTH
  *
  * Commands are separated by `--`. With -q, sync and fetch only count. The exit status is 0, or 1 after a line `error ERRNO WORDS`.
  */

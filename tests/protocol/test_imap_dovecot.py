@@ -82,7 +82,8 @@ class Messages(Server):
         path = os.path.join(self.server.directory, 'letter')
         with open(path, 'wb') as file:
             file.write(b'Message-ID: <one@example.com>\r\nSubject: one\r\n\r\n1\r\n')
-        self.assertEqual(self.lines(*(['append', 'changes', path, '\\Seen $x', '--'] * 5)[:-1]), [f'appended {uid}' for uid in range(1, 6)])
+        appends = (['append', 'changes', path, '\\Seen $x', '--'] * 5)[:-1]
+        self.assertEqual(self.lines(*appends), [f'appended {uid}' for uid in range(1, 6)])
         lines, known = self.sync('changes')
         self.assertEqual([line.split()[:2] for line in lines[:-1]], [['message', str(uid)] for uid in range(1, 6)])
         self.assertIn('flags=(\\Seen $x)', lines[0])

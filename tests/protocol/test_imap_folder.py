@@ -290,19 +290,21 @@ class Fetch(unittest.TestCase):
             S| * 3 FETCH (UID 3 BODY[] "quo\\"ted\\\\")\r\n
             S: * 5 FETCH (FLAGS ())
             S: * 5 FETCH (UID 8 BODY[] NIL)''')
-        self.assertEqual(played.lines, [r'begin 1 size=5 a\00)\0d\0a end 1', 'begin 0 size=0  end 2', r'begin 3 size=8 quo"ted\5c end 3'],
-                         played.text)
+        self.assertEqual(played.lines, [r'begin 1 size=5 a\00)\0d\0a end 1', 'begin 0 size=0  end 2',
+                                        r'begin 3 size=8 quo"ted\5c end 3'], played.text)
 
     def test_a_part_is_asked_for_by_itself(self):
         played = self.fetch('2', r'''
             S| * 2 FETCH (UID 2 BODY[]<4096> {3}\r\nabc)\r\n''',
-                            command=r'UID FETCH 2 \(UID BODY.PEEK\[\]<4096.10>\)$', arguments=('range', 'INBOX', '7', '2', '4096', '10'))
+                            command=r'UID FETCH 2 \(UID BODY.PEEK\[\]<4096.10>\)$',
+                            arguments=('range', 'INBOX', '7', '2', '4096', '10'))
         self.assertEqual(played.lines, ['begin 2 size=3 abc end 2'])
 
     def test_another_part_than_asked_for_is_refused(self):
         for answer in ('BODY[]<0>', 'BODY[]'):
             played = self.fetch('2', rf'''
-                S| * 2 FETCH (UID 2 {answer} {{3}}\r\nabc)\r\n''', command='UID FETCH 2', arguments=('range', 'INBOX', '7', '2', '4096', '10'))
+                S| * 2 FETCH (UID 2 {answer} {{3}}\r\nabc)\r\n''', command='UID FETCH 2',
+                                arguments=('range', 'INBOX', '7', '2', '4096', '10'))
             self.assertEqual(played.error(), 'EPROTO')
             self.assertNotIn('abc', played.text)
 
