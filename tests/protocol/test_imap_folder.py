@@ -117,6 +117,22 @@ class Sync(unittest.TestCase):
             'batch 9',
             'complete uidvalidity=7 uidnext=9 messages=2 modseq=0 read-only'])
 
+    def test_two_commands_are_in_flight_and_may_be_answered_mixed(self):
+        first = ''.join(described(uid, uid) for uid in range(1, 1001))
+        rest = ''.join(described(uid, uid) for uid in range(1001, 2001))
+        played = play(signed_in() + examine(2001, 2002) + f'''
+            C: UID FETCH 1:2000
+            C: UID FETCH 2001:2001
+            {first}
+            {described(2001, 2001)}
+            S: 4 OK the later one is done
+            {rest}
+            S: 3 OK and so is the earlier one''', 'sync', 'INBOX')
+        uids = [int(line.split()[1]) for line in played.lines if line.startswith('message')]
+        self.assertEqual(sorted(uids), list(range(1, 2002)))
+        self.assertEqual([line for line in played.lines if line.startswith('batch')], ['batch 2001', 'batch 2002'])
+        self.assertTrue(played.lines[-1].startswith('complete'), played.lines[-1])
+
     def test_only_changes_are_asked_for_with_condstore(self):
         played = play(signed_in('IMAP4rev1 CONDSTORE') + examine(3, 4, modseq=9, condstore=r' \(CONDSTORE\)') + '''
             C: UID FETCH 1:3 \\(UID FLAGS\\) \\(CHANGEDSINCE 5\\)$
