@@ -28,6 +28,12 @@ def _program(variable, name):
     return next((os.path.abspath(path) for path in candidates if os.access(path, os.X_OK)), name)
 
 
+def is_sanitized():
+    """Whether the daemon is built with AddressSanitizer, whose own memory drowns what the program uses."""
+    with open(shutil.which(_program('MAILFS', 'mailfs')), 'rb') as file:
+        return b'__asan_init' in file.read()
+
+
 def no_fuse():
     """Why nothing can be mounted here, or ''."""
     try:
@@ -174,8 +180,9 @@ class Mount:
         try:
             status = self._child.process.wait(max(1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
+            stacks = self.stacks()
             self._destroy()
-            raise AssertionError(f'mailfs did not end within {timeout} s of unmounting: {message}\n{self.log()}') from None
+            raise AssertionError(f'mailfs did not end within {timeout} s of unmounting: {message}\n{self.log()}{stacks}') from None
         self._forget()
         return status
 
@@ -251,6 +258,17 @@ class Mount:
     def by_uid(self, folder='INBOX'):
         """{uid: bytes} of a folder's messages, by the UID in their names."""
         return {int(path.rsplit('.', 2)[-2].rsplit('-', 1)[-1]): self.read(path) for path in self.files(folder)}
+
+    def stacks(self):
+        """Where the daemon's threads are: by gdb where it is installed, else where they wait in the kernel."""
+        if shutil.which('gdb'):
+            return subprocess.run(['gdb', '-p', str(self.pid), '-batch', '-ex', 'thread apply all backtrace'], stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=60, check=False).stdout
+        threads = {}
+        for thread in os.listdir(f'/proc/{self.pid}/task'):
+            with open(f'/proc/{self.pid}/task/{thread}/wchan', encoding='ascii') as file:
+                threads[thread] = file.read()
+        return f'{threads}\n'
 
     def rss_peak_kib(self):
         """The most memory the daemon ever had, in KiB."""

@@ -36,6 +36,11 @@ class MountTestCase(unittest.TestCase):
         if mount.no_fuse():
             raise unittest.SkipTest(mount.no_fuse())
 
+    def assert_peak_memory_below(self, mounted, limit_mib):
+        """Of the daemon since it started."""
+        if not mount.is_sanitized():
+            self.assertLess(mounted.rss_peak_kib() / 1024, limit_mib, 'MiB')
+
 
 def _say(text, as_diagnostic=True):
     for line in text.splitlines():
