@@ -11,6 +11,7 @@ tests_lint_print_keys_LDADD = $(LINK_base)
 # End to end, against real servers on loopback; each needs /dev/fuse and says so where it is missing.
 MOUNT_TESTS = \
 	tests/mount/test_browse.py \
+	tests/mount/test_bytes.py \
 	tests/mount/test_configuration.py \
 	tests/mount/test_mailfsctl.py \
 	tests/mount/test_outbox.py \
