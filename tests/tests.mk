@@ -13,6 +13,7 @@ MOUNT_TESTS = \
 	tests/mount/test_browse.py \
 	tests/mount/test_bytes.py \
 	tests/mount/test_configuration.py \
+	tests/mount/test_folders.py \
 	tests/mount/test_mailfsctl.py \
 	tests/mount/test_outbox.py \
 	tests/mount/test_signin.py
