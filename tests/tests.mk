@@ -12,6 +12,7 @@ tests_lint_print_keys_LDADD = $(LINK_base)
 MOUNT_TESTS = \
 	tests/mount/test_browse.py \
 	tests/mount/test_bytes.py \
+	tests/mount/test_changes.py \
 	tests/mount/test_configuration.py \
 	tests/mount/test_folders.py \
 	tests/mount/test_mailfsctl.py \
