@@ -19,6 +19,7 @@ MOUNT_TESTS = \
 	tests/mount/test_mailfsctl.py \
 	tests/mount/test_outbox.py \
 	tests/mount/test_signin.py \
-	tests/mount/test_sizes.py
+	tests/mount/test_sizes.py \
+	tests/mount/test_stalls.py
 dist_check_SCRIPTS += $(MOUNT_TESTS)
 TESTS += $(MOUNT_TESTS)
