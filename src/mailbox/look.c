@@ -207,10 +207,11 @@ static int start_listing(struct mailbox *mb)
 
 int look_at_folder_list(struct mailbox *mb, bool force, struct waiter *w)
 {
-	bool is_known = force || folder_list_is_known(mb);
+	bool is_known = folder_list_is_known(mb);
 	int r = 0;
 
 	pthread_mutex_lock(&mb->lock);
+	is_known |= mb->listed_ms != 0; /* an account may have no folder to show */
 	if (force || !mb->listed_ms || clock_monotonic_ms() - mb->listed_ms > CHECK_AFTER_MS)
 		r = start_listing(mb);
 	if (r == 0 && w && (force || !is_known)) {

@@ -687,6 +687,22 @@ static void the_status_is_json_that_says_online(void **state)
 	assert_non_null(strstr(buf_str(&status), "\"state\":\"online\""));
 }
 
+static void an_account_without_folders_lists_as_empty(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter_sync s;
+	struct listed *l;
+
+	f->configuration.folders = (char *)"Nothing";
+	assert_int_equal(start(f), 0);
+	waiter_sync_init(&s);
+	assert_int_equal(mailbox_look(f->mailbox, MAILBOX_ROOT, &s.waiter), 0);
+	waiter_sync_release(&s);
+	l = list(f, MAILBOX_ROOT);
+	assert_int_equal(l->n, 0);
+	free(l);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -712,6 +728,7 @@ int main(void)
 		TEST(an_interrupted_wait_ends_with_eintr),
 		TEST(unmounting_answers_whoever_waits),
 		TEST(the_status_is_json_that_says_online),
+		TEST(an_account_without_folders_lists_as_empty),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
