@@ -100,15 +100,15 @@ static int start(struct look *l, enum job_priority priority)
 	return r;
 }
 
-/* Lock held. */
-static int look_locked(struct mailbox *mb, int64_t folder, struct waiter *w)
+/* Lock held. A folder that was begun anew since it was looked at is waited for like one that never was. */
+static int look_locked(struct mailbox *mb, int64_t folder, bool is_complete, struct waiter *w)
 {
 	struct look *l = look_get(mb, folder);
 	int r;
 
 	if (!l)
 		return -ENOMEM;
-	if (l->checked_ms) {
+	if (l->checked_ms && is_complete) {
 		if (clock_monotonic_ms() - l->checked_ms > CHECK_AFTER_MS)
 			start(l, JOB_SYNC);
 		return 0;
@@ -133,7 +133,7 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w)
 	if (f.attributes & FOLDER_NOSELECT)
 		return 0;
 	pthread_mutex_lock(&mb->lock);
-	r = look_locked(mb, folder, w);
+	r = look_locked(mb, folder, f.complete, w);
 	pthread_mutex_unlock(&mb->lock);
 	return r < 0 && r != -EINPROGRESS && f.complete ? 0 : r;
 }

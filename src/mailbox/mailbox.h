@@ -92,7 +92,7 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w);
 int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret);
 
 /* Child folders, then messages, behind the cookie (0: from the start; else the one that mailbox_cookie() gives for the last entry seen). `each` returns 0 to go on, 1 to stop.
- * Borrowed during the call. -EAGAIN-free: never waits. */
+ * Borrowed during the call. -EIO when the folder was begun anew (UIDVALIDITY) or went meanwhile: what was told is not the whole. Never waits. */
 int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata);
 /* Nonzero, stable, below 2^62; folders and messages never share one. */
 uint64_t mailbox_cookie(const struct mailbox_entry *e);

@@ -132,7 +132,7 @@ static int on_state(void *userdata, const struct backend_status *status)
 	r = index_begin(ix);
 	if (r == 0)
 		r = index_end(ix, index_folder_reset(ix, s->folder.row, status->uidvalidity));
-	if (r == 0 && s->was_complete)
+	if (r == 0 && s->folder.uidvalidity) /* names may be known before the listing is complete */
 		mailbox_tell(s->mb, CHANGE_LISTING, s->folder.row, 0, "");
 	s->folder.uidvalidity = status->uidvalidity;
 	s->folder.uidnext = 1;

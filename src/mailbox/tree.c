@@ -125,6 +125,32 @@ static int list_message(void *userdata, const struct index_message *m)
 	return l->stopped;
 }
 
+/* The UIDVALIDITY of a folder all of whose messages are known. -EIO: half of them must not pass for the whole, nor a folder that has gone for an empty one. */
+static int complete_uidvalidity(struct mailbox *mb, int64_t folder, uint32_t *ret)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	int r = index_folder_get(mb->index, folder, &f);
+
+	if (r < 0)
+		return r == -ENOENT ? -EIO : r;
+	if (f.wire && !(f.attributes & FOLDER_NOSELECT) && !f.complete)
+		return -EIO;
+	*ret = f.uidvalidity;
+	return 0;
+}
+
+static int list_messages(struct mailbox *mb, int64_t folder, int64_t after, struct listing *l)
+{
+	uint32_t before = 0, now = 0;
+	int r = complete_uidvalidity(mb, folder, &before);
+
+	if (r == 0)
+		r = index_message_each(mb->index, folder, after, list_message, l);
+	if (r >= 0)
+		r = complete_uidvalidity(mb, folder, &now);
+	return r == 0 && now != before ? -EIO : r;
+}
+
 int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
 {
 	struct listing l = { .mb = mb, .each = each, .userdata = userdata };
@@ -134,8 +160,7 @@ int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)
 		r = index_folder_each(mb->index, folder, (int64_t)after, list_folder, &l);
 	if (r < 0 || l.stopped)
 		return r < 0 ? r : 0;
-	r = index_message_each(mb->index, folder, after & COOKIE_MESSAGE ? (int64_t)(after & ~COOKIE_MESSAGE) : 0, list_message, &l);
-	return r < 0 ? r : 0;
+	return list_messages(mb, folder, after & COOKIE_MESSAGE ? (int64_t)(after & ~COOKIE_MESSAGE) : 0, &l);
 }
 
 static int message_flags_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)

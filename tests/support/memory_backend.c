@@ -329,6 +329,8 @@ static int memory_sync(struct backend *b, const char *wire, const struct backend
 		fill_status(f, &status);
 		uidnext = status.uidvalidity == known->uidvalidity ? known->uidnext : 1;
 		r = sink->state(sink->userdata, &status);
+		if (r == 0 && memory_faults.sync_breaks)
+			r = fail(b, memory_faults.sync_breaks);
 		if (r == 0)
 			r = tell_new(f, uidnext, known, sink);
 		if (r == 0 && uidnext > 1)

@@ -27,6 +27,7 @@ struct memory_faults {
 	int open_error;	      /* every sign-in fails so */
 	int fetch_error;      /* every fetch fails so and breaks the session */
 	int sync_error;
+	int sync_breaks;      /* after the folder's state was told, and breaks the session */
 	bool has_no_condstore;
 	int fetch_delay_ms;   /* before each fetch answers */
 	int chunk_delay_ms;   /* between chunks of 16 KiB */

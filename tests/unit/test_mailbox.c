@@ -703,6 +703,32 @@ static void an_account_without_folders_lists_as_empty(void **state)
 	free(l);
 }
 
+/* The folder's messages are other ones now, and the connection is lost before all of them are known. */
+static void a_folder_begun_anew_is_not_listed_before_it_is_complete(void **state)
+{
+	struct fixture *f = *state;
+	struct listed *l = calloc(1, sizeof *l);
+	int64_t inbox;
+
+	for (int i = 0; i < 3; i++)
+		add("INBOX", "hello", "text");
+	assert_int_equal(start(f), 0);
+	inbox = folder_row(f, MAILBOX_ROOT, "INBOX");
+	assert_int_equal(look(f, inbox), 0);
+	memory_set_uidvalidity("INBOX", 4711);
+	memory_faults.sync_breaks = -ENOTCONN;
+	look_again(f, inbox);
+	assert_int_equal(f->changes[CHANGE_LISTING], 1);
+	assert_int_equal(look(f, inbox), -EHOSTUNREACH);
+	assert_int_equal(mailbox_list(f->mailbox, inbox, 0, note_entry, l), -EIO);
+	free(l);
+	memory_faults.sync_breaks = 0;
+	assert_int_equal(look(f, inbox), 0);
+	l = list(f, inbox);
+	assert_int_equal(l->n, 3);
+	free(l);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -729,6 +755,7 @@ int main(void)
 		TEST(unmounting_answers_whoever_waits),
 		TEST(the_status_is_json_that_says_online),
 		TEST(an_account_without_folders_lists_as_empty),
+		TEST(a_folder_begun_anew_is_not_listed_before_it_is_complete),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
