@@ -59,13 +59,29 @@ static void fetch_free(struct fetch *f)
 	free(f);
 }
 
+/* Whether a message still stands where it stood when its body was asked for. */
+static int check_place(struct mailbox *mb, const struct body *b)
+{
+	struct index_message m;
+	int r = index_message_get(mb->index, b->row, &m);
+
+	return r == 0 && m.folder != b->folder ? -ENOENT : r;
+}
+
+/*
+ * With the UIDVALIDITY that the bodies' UIDs belong to: where a folder was begun anew all its messages went at once, so one of them that is still
+ * there, asked after the folder, vouches for the others.
+ */
 static int find_folder(struct fetch *f)
 {
 	int r = index_folder_get(f->mb->index, f->bodies[0]->folder, &f->folder);
 
 	if (r < 0)
 		return r;
-	return f->folder.wire ? 0 : -ENOENT;
+	r = -ENOENT;
+	for (size_t i = 0; i < f->n && r == -ENOENT && f->folder.wire; i++)
+		r = check_place(f->mb, f->bodies[i]);
+	return r;
 }
 
 static struct body *find_body(const struct fetch *f, uint32_t uid)

@@ -255,7 +255,7 @@ static void run_job(struct worker *self, struct job *j)
 	pthread_mutex_unlock(&w->lock);
 	r = j->run(j, &self->session);
 	if (r < 0)
-		buf_append_str(&why, backend_why(self->session));
+		buf_append_str(&why, *backend_why(self->session) ? backend_why(self->session) : strerror(-r));
 	is_broken = self->session->broken;
 	j->done(j, told_error(r), buf_str(&why));
 	pthread_mutex_lock(&w->lock);

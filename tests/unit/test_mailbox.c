@@ -729,6 +729,34 @@ static void a_folder_begun_anew_is_not_listed_before_it_is_complete(void **state
 	free(l);
 }
 
+static void an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = 3 << 20;
+	char *large = large_message(len), head[4096];
+	struct listed *l;
+	struct body *b;
+	int64_t inbox;
+
+	memory_add_message("INBOX", large, len, "", 0);
+	assert_int_equal(start(f), 0);
+	inbox = folder_row(f, MAILBOX_ROOT, "INBOX");
+	assert_int_equal(look(f, inbox), 0);
+	l = list(f, inbox);
+	assert_int_equal(open_body(f, l->entries[0].message.row, &b), 0);
+	assert_int_equal(read_at(f, b, head, sizeof head, 0), sizeof head);
+	memory_remove_folder("INBOX");
+	memory_add_folder("INBOX", '/', 0, USE_NONE);
+	memory_set_uidvalidity("INBOX", 4711);
+	memset(large + 18, 'X', len - 18);
+	assert_int_equal(memory_add_message("INBOX", large, len, "", 0), 1);
+	look_again(f, inbox);
+	assert_true(read_at(f, b, head, sizeof head, 2 << 20) < 0);
+	mailbox_close(f->mailbox, b);
+	free(l);
+	free(large);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -756,6 +784,7 @@ int main(void)
 		TEST(the_status_is_json_that_says_online),
 		TEST(an_account_without_folders_lists_as_empty),
 		TEST(a_folder_begun_anew_is_not_listed_before_it_is_complete),
+		TEST(an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
