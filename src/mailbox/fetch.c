@@ -471,7 +471,7 @@ static struct waiter *settle(struct fetch *f, struct body *b, int result)
 	b->fetch = NULL;
 	if (!b->openers && !b->readers)
 		return NULL;
-	if (f->n > 1 && result < 0 && fetch_start(f->mb, b) == 0)
+	if (f->n > 1 && fetch_start(f->mb, b) == 0)
 		return NULL;
 	b->error = result < 0 ? result : -ENOENT;
 	b->error_until_ms = clock_monotonic_ms() + FAIL_AGAIN_MS;

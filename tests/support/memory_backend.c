@@ -365,9 +365,9 @@ static char *copy_bytes(const char *wire, uint32_t uid, const struct backend_fet
 	return copy;
 }
 
-static int give_bytes(struct backend *b, uint32_t uid, const char *bytes, size_t len, const struct backend_fetch_sink *sink)
+static int give_bytes(struct backend *b, uint32_t uid, bool is_one_of_many, const char *bytes, size_t len, const struct backend_fetch_sink *sink)
 {
-	int r = sink->begin(sink->userdata, uid, (int64_t)len);
+	int r = sink->begin(sink->userdata, is_one_of_many && memory_faults.tells_uid_last ? 0 : uid, (int64_t)len);
 
 	for (size_t done = 0; done < len && r == 0; done += CHUNK) {
 		if (memory_faults.break_after_bytes && done >= (size_t)memory_faults.break_after_bytes)
@@ -402,7 +402,7 @@ static int memory_fetch(struct backend *b, const char *wire, uint32_t uidvalidit
 		char *bytes = copy_bytes(wire, fetch->uids[i], fetch, &len);
 
 		if (bytes)
-			r = give_bytes(b, fetch->uids[i], bytes, len, sink);
+			r = give_bytes(b, fetch->uids[i], fetch->n > 1, bytes, len, sink);
 		free(bytes);
 	}
 	return r;

@@ -32,6 +32,7 @@ struct memory_faults {
 	int fetch_delay_ms;   /* before each fetch answers */
 	int chunk_delay_ms;   /* between chunks of 16 KiB */
 	int break_after_bytes; /* of a fetch; 0: never */
+	bool tells_uid_last;  /* behind a message's bytes */
 };
 extern struct memory_faults memory_faults;
 

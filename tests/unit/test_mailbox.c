@@ -757,6 +757,38 @@ static void an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now(void *
 	free(large);
 }
 
+static void a_reader_left_with_a_part_gets_the_rest_from_read_ahead(void **state)
+{
+	static const int order[] = { 0, 34, 35 }; /* far away, and then towards it */
+	struct fixture *f = *state;
+	size_t len = 60 * 1024;
+	char *text = large_message(len), *got = malloc(len);
+	struct listed *l;
+	struct body *b;
+	int r;
+
+	for (int i = 0; i < 50; i++)
+		memory_add_message("INBOX", text, len, "", 0);
+	assert_int_equal(start(f), 0);
+	assert_int_equal(look(f, folder_row(f, MAILBOX_ROOT, "INBOX")), 0);
+	l = list(f, folder_row(f, MAILBOX_ROOT, "INBOX"));
+	memory_faults.break_after_bytes = 20 * 1024;
+	assert_int_equal(open_body(f, l->entries[38].message.row, &b), 0);
+	assert_int_equal(read_at(f, b, got, len, 0), -EHOSTUNREACH);
+	memory_faults.break_after_bytes = 0;
+	memory_faults.tells_uid_last = true;
+	memory_faults.chunk_delay_ms = 10;
+	clock_ahead_ms += 6000;
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+		free(slurp(f, l->entries[order[i]].message.row, &r));
+	assert_int_equal(read_at(f, b, got, len, 0), len);
+	assert_memory_equal(got, text, len);
+	mailbox_close(f->mailbox, b);
+	free(l);
+	free(got);
+	free(text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -785,6 +817,7 @@ int main(void)
 		TEST(an_account_without_folders_lists_as_empty),
 		TEST(a_folder_begun_anew_is_not_listed_before_it_is_complete),
 		TEST(an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now),
+		TEST(a_reader_left_with_a_part_gets_the_rest_from_read_ahead),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
