@@ -295,7 +295,7 @@ static void serve(struct worker *self, struct job *j)
 	pthread_mutex_lock(&w->lock);
 }
 
-/* While offline one idle worker asks again at the time set. */
+/* While offline one idle worker asks again at the time set. Signed in, it has told the others. */
 static void probe(struct worker *self)
 {
 	struct workers *w = self->all;
@@ -303,12 +303,10 @@ static void probe(struct worker *self)
 	int r;
 
 	w->probing = true;
-	r = self->session ? 0 : open_session(self, &why);
+	r = open_session(self, &why);
 	w->probing = false;
 	if (r < 0 && !w->stopping)
 		change_state(w, WORKERS_OFFLINE, r, buf_str(&why));
-	else if (r == 0 && w->state == WORKERS_OFFLINE)
-		change_state(w, WORKERS_ONLINE, 0, "");
 }
 
 /* Until there is something to do; false after a pause without work long enough to let the session go. */
@@ -344,6 +342,10 @@ static void *work(void *argument)
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->stopping) {
+		if (w->state == WORKERS_OFFLINE && self->session) {
+			close_session(self); /* most likely as dead as the one that showed it, and would cost a timeout of its own */
+			continue;
+		}
 		j = next_job(self);
 		if (j) {
 			serve(self, j);

@@ -757,6 +757,14 @@ static void an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now(void *
 	free(large);
 }
 
+static bool says(struct fixture *f, const char *state)
+{
+	CLEANUP(buf) struct buf status = BUF_INIT;
+
+	assert_int_equal(mailbox_status(f->mailbox, &status), 0);
+	return strstr(buf_str(&status), state);
+}
+
 static void a_reader_left_with_a_part_gets_the_rest_from_read_ahead(void **state)
 {
 	static const int order[] = { 0, 34, 35 }; /* far away, and then towards it */
@@ -789,6 +797,45 @@ static void a_reader_left_with_a_part_gets_the_rest_from_read_ahead(void **state
 	free(text);
 }
 
+enum { SESSIONS = 4 };
+
+/* Several sessions were open when the server went out of reach: that they were is no sign that it is back. */
+static void sessions_from_before_do_not_make_a_lost_server_look_back(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter_sync s[SESSIONS];
+	struct body *b[SESSIONS];
+	struct listed *l;
+	int r;
+
+	for (int i = 0; i < SESSIONS + 1; i++)
+		add("INBOX", "hello", "text");
+	f->configuration.read_ahead_bytes = 0;
+	assert_int_equal(start(f), 0);
+	assert_int_equal(look(f, folder_row(f, MAILBOX_ROOT, "INBOX")), 0);
+	l = list(f, folder_row(f, MAILBOX_ROOT, "INBOX"));
+	memory_faults.fetch_delay_ms = 100;
+	for (int i = 0; i < SESSIONS; i++) {
+		waiter_sync_init(&s[i]);
+		assert_int_equal(mailbox_open(f->mailbox, l->entries[i].message.row, &s[i].waiter, &b[i]), -EINPROGRESS);
+	}
+	for (int i = 0; i < SESSIONS; i++) {
+		assert_int_equal(waiter_sync_wait(&s[i]), 0);
+		waiter_sync_release(&s[i]);
+		mailbox_close(f->mailbox, b[i]);
+	}
+	assert_int_equal(memory_counts().sessions_most, SESSIONS);
+	memory_faults.fetch_delay_ms = 0;
+	memory_faults.fetch_error = memory_faults.open_error = -ETIMEDOUT;
+	assert_null(slurp(f, l->entries[SESSIONS].message.row, &r));
+	assert_int_equal(r, -ETIMEDOUT);
+	for (int i = 0; i < 100 && !says(f, "\"state\":\"offline\""); i++)
+		usleep(1000);
+	for (int opens = memory_counts().opens; memory_counts().opens == opens; usleep(1000))
+		assert_true(says(f, "\"state\":\"offline\""));
+	free(l);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -818,6 +865,7 @@ int main(void)
 		TEST(a_folder_begun_anew_is_not_listed_before_it_is_complete),
 		TEST(an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now),
 		TEST(a_reader_left_with_a_part_gets_the_rest_from_read_ahead),
+		TEST(sessions_from_before_do_not_make_a_lost_server_look_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
