@@ -104,6 +104,24 @@ static int describe(struct index_folder *row, const struct backend_folder *f, bo
 	return row->wire ? 0 : -ENOMEM;
 }
 
+/*
+ * A server that was set up otherwise (namespace, delimiter) shows a folder at another place in the tree. Whichever row had its name on the wire gives it up,
+ * with the messages that came under that name; nobody told of again, the row goes with the others that are gone.
+ */
+static int take_wire(struct update *u, const struct index_folder *row)
+{
+	CLEANUP(index_folder) struct index_folder other = { 0 };
+	struct index *ix = u->mb->index;
+	int r = index_folder_by_wire(ix, row->wire, &other);
+
+	if (r < 0 || other.row == row->row)
+		return r == -ENOENT ? 0 : r;
+	free(other.wire);
+	other.wire = NULL;
+	r = index_folder_reset(ix, other.row, 0);
+	return r < 0 ? r : index_folder_put(ix, &other);
+}
+
 /* The row for one component below `parent`, made if need be. */
 static int put_component(struct update *u, int64_t parent, const char *name, const struct backend_folder *f, bool is_ancestor,
 			 const char *wire, int64_t *ret_row)
@@ -122,6 +140,8 @@ static int put_component(struct update *u, int64_t parent, const char *name, con
 	}
 	if (is_new || !is_ancestor || !table_get(&u->seen, row.row)) {
 		r = describe(&row, f, is_ancestor, wire);
+		if (r == 0)
+			r = take_wire(u, &row);
 		if (r == 0)
 			r = index_folder_put(u->mb->index, &row);
 		if (r == 0 && is_new)

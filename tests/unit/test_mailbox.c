@@ -703,6 +703,20 @@ static void an_account_without_folders_lists_as_empty(void **state)
 	free(l);
 }
 
+static void a_folder_that_the_server_has_at_another_place_moves(void **state)
+{
+	struct fixture *f = *state;
+
+	memory_add_folder("Work.Old", '.', 0, USE_NONE);
+	assert_int_equal(start(f), 0);
+	folder_row(f, folder_row(f, MAILBOX_ROOT, "Work"), "Old");
+	stop(f);
+	memory_remove_folder("Work.Old");
+	memory_add_folder("Work.Old", '/', 0, USE_NONE);
+	assert_int_equal(start(f), 0);
+	folder_row(f, MAILBOX_ROOT, "Work.Old");
+}
+
 /* The folder's messages are other ones now, and the connection is lost before all of them are known. */
 static void a_folder_begun_anew_is_not_listed_before_it_is_complete(void **state)
 {
@@ -862,6 +876,7 @@ int main(void)
 		TEST(unmounting_answers_whoever_waits),
 		TEST(the_status_is_json_that_says_online),
 		TEST(an_account_without_folders_lists_as_empty),
+		TEST(a_folder_that_the_server_has_at_another_place_moves),
 		TEST(a_folder_begun_anew_is_not_listed_before_it_is_complete),
 		TEST(an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now),
 		TEST(a_reader_left_with_a_part_gets_the_rest_from_read_ahead),
