@@ -26,6 +26,8 @@
 #include "store/durable.h"
 #include "store/lock.h"
 
+enum { FILES_MAX = 65536 };
+
 enum { EXIT_USAGE = 1, EXIT_UNREACHABLE = EX_TEMPFAIL, EXIT_REFUSED = EX_NOPERM, EXIT_CONFIGURATION = EX_CONFIG };
 
 static const char usage[] =
@@ -268,6 +270,17 @@ static void forbid_core_dumps(void)
 	setrlimit(RLIMIT_CORE, &none);
 }
 
+/* An open message costs a descriptor, one that is fetched ahead as well: the usual 1,024 are too few. Not all there are: what the daemon runs inherits it. */
+static void allow_many_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= FILES_MAX)
+		return;
+	files.rlim_cur = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
 	CLEANUP(buf) struct buf why = BUF_INIT;
@@ -276,6 +289,7 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	forbid_core_dumps();
+	allow_many_files();
 	if (arguments_parse(argc, argv, &d.arguments, &why) < 0)
 		return fail(EXIT_USAGE, &why);
 	if (d.arguments.help || d.arguments.version) {

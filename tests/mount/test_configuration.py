@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Bad configuration and bad mountpoints: file, line, and what to write instead; nothing is mounted."""
+"""Bad configuration and bad mountpoints: file, line, and what to write instead; nothing is mounted. And limits that are none of the user's doing."""
 
 import os
+import resource
 
 import mailtest
 
@@ -90,6 +91,30 @@ class Configuration(mailtest.MountTestCase):
             second.path = os.path.join(first.directory, 'other')
             os.mkdir(second.path)
             self.refused(second, USAGE, first.path)
+
+
+class Limits(mailtest.MountTestCase):
+    OPEN = 1100
+
+    def limit_files(self, soft):
+        before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (before, hard))
+
+    def test_more_messages_are_open_at_once_than_a_process_may_usually_have_files(self):
+        with mailtest.Dovecot() as server:
+            server.fill(self.OPEN, small=True)
+            self.limit_files(1024)
+            with mailtest.Mount(mailtest.account(server)) as mount:
+                self.limit_files(2 * self.OPEN)
+                files = []
+                try:
+                    for path in mount.files():
+                        files.append(open(path, 'rb'))
+                    self.assertEqual(len(files), self.OPEN)
+                finally:
+                    for file in files:
+                        file.close()
 
 
 if __name__ == '__main__':
