@@ -2,7 +2,10 @@ noinst_LIBRARIES += src/libmailbox.a
 src_libmailbox_a_SOURCES = \
 	src/mailbox/answers.c src/mailbox/answers.h \
 	src/mailbox/change.h \
-	src/mailbox/fetch.c \
+	src/mailbox/fetch.c src/mailbox/fetch.h \
+	src/mailbox/fetch_arrival.c \
+	src/mailbox/fetch_range.c \
+	src/mailbox/fetch_whole.c \
 	src/mailbox/filing.c \
 	src/mailbox/folder_list.c \
 	src/mailbox/look.c \
