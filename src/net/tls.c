@@ -15,8 +15,10 @@
 #include "net/tls_certificate.h"
 #include "net/tls_socket.h"
 
-/* A record comes whole or not at all, so that a slow line looks silent: within this many times the limit it is there. */
-enum { RECORD_PATIENCE = 10 };
+enum {
+	RECORD_PATIENCE = 10, /* a record comes whole or not at all, so that a slow line looks silent: within this many times the limit it is there */
+	READ_BUFFER = 64 * 1024,
+};
 
 DEFINE_CLEANUP(tls, struct tls *, tls_free)
 
@@ -126,6 +128,9 @@ static int make_context(struct tls *t)
 	if (!t->context || SSL_CTX_set_min_proto_version(t->context, TLS1_2_VERSION) != 1)
 		return -ENOMEM;
 	SSL_CTX_set_session_cache_mode(t->context, SSL_SESS_CACHE_OFF);
+	/* Many records a system call: servers send a message's bytes in small ones. */
+	SSL_CTX_set_read_ahead(t->context, 1);
+	SSL_CTX_set_default_read_buffer_len(t->context, READ_BUFFER);
 	SSL_CTX_set_mode(t->context,
 			 SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_options(t->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
@@ -262,6 +267,22 @@ void tls_free(struct tls *t)
 	free(t);
 }
 
+/* What else has been received already. A failure is kept for the next call. */
+static size_t read_received(struct tls *t, char *data, size_t len)
+{
+	size_t done = 0, n;
+	short events;
+
+	while (done < len && SSL_has_pending(t->ssl)) {
+		if (SSL_read_ex(t->ssl, data + done, len - done, &n) != 1) {
+			failure(t, &events);
+			break;
+		}
+		done += n;
+	}
+	return done;
+}
+
 ssize_t tls_read(struct tls *t, void *data, size_t len, int timeout_s)
 {
 	struct patience p = patience(timeout_s, RECORD_PATIENCE);
@@ -274,7 +295,7 @@ ssize_t tls_read(struct tls *t, void *data, size_t len, int timeout_s)
 			return t->failed == -ESHUTDOWN ? 0 : t->failed;
 		forget_errors();
 		if (SSL_read_ex(t->ssl, data, len, &n) == 1)
-			return (ssize_t)n;
+			return (ssize_t)(n + read_received(t, (char *)data + n, len - n));
 		r = failure(t, &events);
 		if (r == -ESHUTDOWN)
 			return 0;
