@@ -15,6 +15,7 @@ enum {
 	CONNECTIONS_MAX = 64,
 	PAUSE_FIRST_MS = 500,
 	PAUSE_LAST_MS = 30 * 1000,
+	FEWER_FOR_MS = 5 * 60 * 1000,  /* a server that gave no further session is asked again after this long */
 	IDLE_CLOSE_MS = 9 * 60 * 1000, /* an unused session is closed before middleboxes forget it */
 };
 
@@ -36,7 +37,8 @@ struct workers {
 	struct job_queue queues[JOB_PRIORITIES];
 	struct worker pool[CONNECTIONS_MAX];
 	int n_threads, n_idle;
-	int limit; /* sessions; below options.connections when the server gives no more */
+	int limit; /* sessions; below options.connections, until limit_until_ms, when the server gives no more */
+	int64_t limit_until_ms;
 	int background_running;
 	bool stopping, probing;
 	enum workers_state state;
@@ -133,6 +135,13 @@ static int open_sessions(const struct workers *w)
 static bool background_allowed(const struct workers *w)
 {
 	return w->background_running < (w->limit > 1 ? w->limit - 1 : 1);
+}
+
+/* Others may have left the server room meanwhile. */
+static void lift_limit(struct workers *w)
+{
+	if (w->limit < w->options.connections && clock_monotonic_ms() >= w->limit_until_ms)
+		w->limit = w->options.connections;
 }
 
 /* A worker without a session takes nothing while the server gives no further one. */
@@ -240,6 +249,7 @@ static bool settle_for_fewer(struct workers *w, int error)
 		return false;
 	log_debug("%d connections are all that the server gives", open);
 	w->limit = open;
+	w->limit_until_ms = clock_monotonic_ms() + FEWER_FOR_MS;
 	return true;
 }
 
@@ -438,6 +448,7 @@ static void reinforce(struct workers *w)
 {
 	int waiting = 0;
 
+	lift_limit(w);
 	for (int p = 0; p < JOB_PRIORITIES; p++)
 		waiting += w->queues[p].n;
 	if (w->state == WORKERS_ONLINE && waiting > w->n_idle && w->n_threads < w->limit && start_thread(w) < 0)

@@ -813,21 +813,12 @@ static void a_reader_left_with_a_part_gets_the_rest_from_read_ahead(void **state
 
 enum { SESSIONS = 4 };
 
-/* Several sessions were open when the server went out of reach: that they were is no sign that it is back. */
-static void sessions_from_before_do_not_make_a_lost_server_look_back(void **state)
+/* The first messages, each on a session of its own if there are so many. */
+static void open_at_once(struct fixture *f, const struct listed *l)
 {
-	struct fixture *f = *state;
 	struct waiter_sync s[SESSIONS];
 	struct body *b[SESSIONS];
-	struct listed *l;
-	int r;
 
-	for (int i = 0; i < SESSIONS + 1; i++)
-		add("INBOX", "hello", "text");
-	f->configuration.read_ahead_bytes = 0;
-	assert_int_equal(start(f), 0);
-	assert_int_equal(look(f, folder_row(f, MAILBOX_ROOT, "INBOX")), 0);
-	l = list(f, folder_row(f, MAILBOX_ROOT, "INBOX"));
 	memory_faults.fetch_delay_ms = 100;
 	for (int i = 0; i < SESSIONS; i++) {
 		waiter_sync_init(&s[i]);
@@ -838,8 +829,24 @@ static void sessions_from_before_do_not_make_a_lost_server_look_back(void **stat
 		waiter_sync_release(&s[i]);
 		mailbox_close(f->mailbox, b[i]);
 	}
-	assert_int_equal(memory_counts().sessions_most, SESSIONS);
 	memory_faults.fetch_delay_ms = 0;
+}
+
+/* Several sessions were open when the server went out of reach: that they were is no sign that it is back. */
+static void sessions_from_before_do_not_make_a_lost_server_look_back(void **state)
+{
+	struct fixture *f = *state;
+	struct listed *l;
+	int r;
+
+	for (int i = 0; i < SESSIONS + 1; i++)
+		add("INBOX", "hello", "text");
+	f->configuration.read_ahead_bytes = 0;
+	assert_int_equal(start(f), 0);
+	assert_int_equal(look(f, folder_row(f, MAILBOX_ROOT, "INBOX")), 0);
+	l = list(f, folder_row(f, MAILBOX_ROOT, "INBOX"));
+	open_at_once(f, l);
+	assert_int_equal(memory_counts().sessions_most, SESSIONS);
 	memory_faults.fetch_error = memory_faults.open_error = -ETIMEDOUT;
 	assert_null(slurp(f, l->entries[SESSIONS].message.row, &r));
 	assert_int_equal(r, -ETIMEDOUT);
@@ -847,6 +854,28 @@ static void sessions_from_before_do_not_make_a_lost_server_look_back(void **stat
 		usleep(1000);
 	for (int opens = memory_counts().opens; memory_counts().opens == opens; usleep(1000))
 		assert_true(says(f, "\"state\":\"offline\""));
+	free(l);
+}
+
+static void a_server_that_had_no_room_for_more_sessions_is_asked_again(void **state)
+{
+	struct fixture *f = *state;
+	struct listed *l;
+
+	for (int i = 0; i < 2 * SESSIONS; i++)
+		add("INBOX", "hello", "text");
+	f->configuration.read_ahead_bytes = 0;
+	assert_int_equal(start(f), 0);
+	assert_int_equal(look(f, folder_row(f, MAILBOX_ROOT, "INBOX")), 0);
+	l = list(f, folder_row(f, MAILBOX_ROOT, "INBOX"));
+	memory_faults.open_error = -EAGAIN;
+	open_at_once(f, l);
+	assert_int_equal(memory_counts().sessions_most, 1);
+	memory_faults.open_error = 0;
+	clock_ahead_ms += 6 * 60 * 1000;
+	memmove(l->entries, l->entries + SESSIONS, SESSIONS * sizeof *l->entries);
+	open_at_once(f, l);
+	assert_int_equal(memory_counts().sessions_most, SESSIONS);
 	free(l);
 }
 
@@ -880,6 +909,7 @@ int main(void)
 		TEST(a_folder_begun_anew_is_not_listed_before_it_is_complete),
 		TEST(an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now),
 		TEST(a_reader_left_with_a_part_gets_the_rest_from_read_ahead),
+		TEST(a_server_that_had_no_room_for_more_sessions_is_asked_again),
 		TEST(sessions_from_before_do_not_make_a_lost_server_look_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
