@@ -79,13 +79,14 @@ static struct memory_message *message(struct memory_folder *f, uint32_t uid)
 void memory_add_folder(const char *wire, char delimiter, unsigned attributes, enum special_use use)
 {
 	pthread_mutex_lock(&lock);
-	folders[n_folders++] = (struct memory_folder){ .wire = strdup(wire),
+	folders[n_folders] = (struct memory_folder){ .wire = strdup(wire),
 						       .delimiter = delimiter,
 						       .attributes = attributes,
 						       .use = use,
 						       .uidvalidity = 1000 + (uint32_t)n_folders,
 						       .uidnext = 1,
 						       .modseq = 1 };
+	n_folders++;
 	pthread_mutex_unlock(&lock);
 }
 

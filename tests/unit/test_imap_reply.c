@@ -67,7 +67,7 @@ static void strings_come_as_atoms_quoted_or_literal(void **state)
 {
 	CLEANUP(buf) struct buf out = BUF_INIT;
 	struct imap_scan s = imap_scan_text(text_of("atom \"quo\\\"te\\\\d\" {4}\r\na\"b) NIL (a (b \"c)\") {1}\r\n() 12"));
-	uint64_t number;
+	uint64_t number = 0;
 
 	(void)state;
 	assert_true(imap_scan_string(&s, &out));

@@ -456,7 +456,7 @@ static void a_refusal_or_an_end_in_the_middle_of_the_message_counts(void **state
 
 	(void)state;
 	for (size_t i = 0; i < sizeof lines; i += 64)
-		memcpy(lines + i, "0123456789012345678901234567890123456789012345678901234567890..\r\n" + 1, 64);
+		memcpy(lines + i, "123456789012345678901234567890123456789012345678901234567890..\r\n", 64);
 	start(&e, RULES({ "EHLO", "250-test\r\n250 PIPELINING\r\n", 0 }, { "<data>", "552 5.3.4 too large\r\n", 1 }));
 	e.server.reads_slowly = true;
 	assert_int_equal(send_bytes(&e, lines, sizeof lines), 0);
@@ -487,7 +487,7 @@ static void a_large_message_arrives_over_tls_as_it_is(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof lines; i += 64)
-		memcpy(lines + i, "0123456789012345678901234567890123456789012345678901234567890..\r\n" + 1, 64);
+		memcpy(lines + i, "123456789012345678901234567890123456789012345678901234567890..\r\n", 64);
 	certificate_make(&c, &template, NULL);
 	e.server.tls = tls_server_context(&c);
 	e.server.rules = RULES({ "EHLO", "250-test\r\n250 PIPELINING\r\n", 0 });
