@@ -9,13 +9,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
 
-enum { SCHEMA_VERSION = 1, CHECK_BELOW_BYTES = 4 << 20 };
+enum { SCHEMA_VERSION = 1, CHECK_BELOW_BYTES = 4 << 20, BOOT_ID_MAX = 64, LOST_ROWS_MAX = 1 << 20 };
 
 static const char schema[] =
 	"BEGIN IMMEDIATE;"
@@ -104,6 +105,41 @@ static int check_version(struct database *d)
 	return version == 0 && tables == 0 ? -ENOENT : -ESTALE;
 }
 
+/* Which start of the machine this is; empty where the kernel does not say. */
+static void read_boot(char out[BOOT_ID_MAX])
+{
+	CLEANUP(fd) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, out, BOOT_ID_MAX - 1);
+
+	out[n > 0 ? n : 0] = '\0';
+	out[strspn(out, "0123456789abcdef-")] = '\0';
+}
+
+/*
+ * A power cut may take back the last transactions, and with them rows that bodies in the cache are kept by. So the numbers go on far behind those
+ * that could have been lost: on another start of the machine than the last, and on the disk before the first is used.
+ */
+static int skip_lost_rows(struct index *ix)
+{
+	char now[BOOT_ID_MAX], before[BOOT_ID_MAX] = "", sql[512];
+	struct query q = QUERY_INIT;
+	int r = database_ask(ix->writer, "SELECT value FROM meta WHERE key = 'boot'", &q);
+
+	if (r == 1)
+		query_copy_text(&q, 0, before, sizeof before);
+	query_release(&q);
+	if (r < 0)
+		return r;
+	read_boot(now);
+	if (*now && !strcmp(now, before))
+		return 0;
+	snprintf(sql, sizeof sql,
+		 "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; UPDATE sqlite_sequence SET seq = seq + %d;"
+		 "INSERT OR REPLACE INTO meta (key, value) VALUES ('boot', '%s'); COMMIT; PRAGMA synchronous = NORMAL",
+		 *before ? LOST_ROWS_MAX : 0, now);
+	return database_exec(ix->writer, sql);
+}
+
 static int prepare_database(struct index *ix)
 {
 	int known, r;
@@ -118,6 +154,8 @@ static int prepare_database(struct index *ix)
 		r = database_check(ix->writer);
 	if (r == 0)
 		r = read_identity(ix);
+	if (r == 0)
+		r = skip_lost_rows(ix);
 	return r < 0 ? r : database_exec(ix->writer, "DELETE FROM message WHERE folder < 0");
 }
 

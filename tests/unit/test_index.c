@@ -359,6 +359,32 @@ static void a_row_is_never_used_twice(void **state)
 	index_close(ix);
 }
 
+static void after_another_start_of_the_machine_rows_go_on_far_behind(void **state)
+{
+	struct index *ix = open_index(state);
+	int64_t before, after, folder = make_inbox(ix, 0);
+	sqlite3 *database;
+
+	assert_int_equal(index_begin(ix), 0);
+	before = insert(ix, folder, 1, "");
+	assert_int_equal(index_commit(ix), 0);
+	index_close(ix);
+	assert_int_equal(sqlite3_open(scratch_path(state, "index.db"), &database), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(database, "UPDATE meta SET value = 'another' WHERE key = 'boot'", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(database);
+	ix = open_index(state);
+	assert_int_equal(index_begin(ix), 0);
+	after = insert(ix, folder, 2, "");
+	assert_int_equal(index_commit(ix), 0);
+	assert_true(after > before + 1000000);
+	index_close(ix);
+	ix = open_index(state);
+	assert_int_equal(index_begin(ix), 0);
+	assert_int_equal(insert(ix, folder, 3, ""), after + 1);
+	assert_int_equal(index_commit(ix), 0);
+	index_close(ix);
+}
+
 static void another_uidvalidity_forgets_the_messages_and_keeps_their_rows_to_the_end(void **state)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
@@ -654,6 +680,7 @@ int main(void)
 		scratch_test(a_listing_resumes_behind_a_message_deleted_meanwhile),
 		scratch_test(a_listing_is_in_the_order_of_uids),
 		scratch_test(a_row_is_never_used_twice),
+		scratch_test(after_another_start_of_the_machine_rows_go_on_far_behind),
 		scratch_test(another_uidvalidity_forgets_the_messages_and_keeps_their_rows_to_the_end),
 		scratch_test(every_change_in_a_folder_makes_its_mtime_later),
 		scratch_test(what_nobody_could_list_yet_leaves_the_mtime_alone),
