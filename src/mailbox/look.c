@@ -62,6 +62,8 @@ static void sync_done(struct job *j, int result, const char *why)
 		look_at_folder_list(mb, true, NULL);
 	if (result < 0 && is_complete(mb, l->folder))
 		result = 0;
+	if (result == -ENXIO) /* the folder went meanwhile */
+		result = -ENOENT;
 	waiters_answer(waiters, result);
 }
 

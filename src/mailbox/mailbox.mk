@@ -8,12 +8,14 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/fetch_whole.c \
 	src/mailbox/filing.c \
 	src/mailbox/folder_list.c \
+	src/mailbox/jobs.c src/mailbox/jobs.h \
 	src/mailbox/look.c \
 	src/mailbox/mailbox.c src/mailbox/mailbox.h src/mailbox/mailbox_private.h \
 	src/mailbox/read_ahead.c \
 	src/mailbox/reading.c \
 	src/mailbox/status.c \
-	src/mailbox/sync.c \
+	src/mailbox/sync.c src/mailbox/sync.h \
+	src/mailbox/sync_write.c \
 	src/mailbox/tree.c \
 	src/mailbox/workers.c src/mailbox/workers.h
 

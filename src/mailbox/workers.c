@@ -25,16 +25,11 @@ struct worker {
 	struct backend *session; /* own; NULL: none yet. Written under the lock, so that others may abort it */
 };
 
-struct job_queue {
-	struct job *first, **last;
-	int n;
-};
-
 struct workers {
 	struct workers_options options;
 	pthread_mutex_t lock; /* protects everything below */
 	pthread_cond_t wake;
-	struct job_queue queues[JOB_PRIORITIES];
+	struct jobs jobs;
 	struct worker pool[CONNECTIONS_MAX];
 	int n_threads, n_idle;
 	int limit; /* sessions; below options.connections, until limit_until_ms, when the server gives no more */
@@ -71,58 +66,6 @@ static bool is_out_of_reach(int error)
 	return error == -ETIMEDOUT || error == -ECONNREFUSED || error == -EHOSTUNREACH || error == -ENETUNREACH || error == -ENETDOWN;
 }
 
-static void queue_push(struct job_queue *q, struct job *j)
-{
-	j->next = NULL;
-	*q->last = j;
-	q->last = &j->next;
-	q->n++;
-}
-
-static struct job *queue_pop(struct job_queue *q)
-{
-	struct job *j = q->first;
-
-	if (!j)
-		return NULL;
-	q->first = j->next;
-	if (!q->first)
-		q->last = &q->first;
-	q->n--;
-	return j;
-}
-
-static void queue_push_front(struct job_queue *q, struct job *j)
-{
-	j->next = q->first;
-	if (!q->first)
-		q->last = &j->next;
-	q->first = j;
-	q->n++;
-}
-
-/* Empties all queues into one list. */
-static struct job *take_all(struct workers *w)
-{
-	struct job_queue all = { NULL, &all.first, 0 };
-	struct job *j;
-
-	for (int p = 0; p < JOB_PRIORITIES; p++)
-		while ((j = queue_pop(&w->queues[p])))
-			queue_push(&all, j);
-	return all.first;
-}
-
-static void answer_all(struct job *j, int result, const char *why)
-{
-	while (j) {
-		struct job *next = j->next;
-
-		j->done(j, told_error(result), why);
-		j = next;
-	}
-}
-
 static int open_sessions(const struct workers *w)
 {
 	int n = 0;
@@ -153,9 +96,9 @@ static struct job *next_job(const struct worker *self)
 	if (w->state == WORKERS_OFFLINE || (!self->session && open_sessions(w) >= w->limit))
 		return NULL;
 	for (int p = 0; p < JOB_BACKGROUND && !j; p++)
-		j = queue_pop(&w->queues[p]);
+		j = jobs_pop(&w->jobs, p);
 	if (!j && background_allowed(w))
-		j = queue_pop(&w->queues[JOB_BACKGROUND]);
+		j = jobs_pop(&w->jobs, JOB_BACKGROUND);
 	return j;
 }
 
@@ -196,13 +139,13 @@ static void change_state(struct workers *w, enum workers_state state, int error,
 /* Offline: everybody who waits learns it now instead of after a timeout each. */
 static void go_offline(struct workers *w, int error, const char *why)
 {
-	struct job *waiting = take_all(w);
+	struct job *waiting = jobs_take_all(&w->jobs);
 	char text[sizeof w->why];
 
 	snprintf(text, sizeof text, "%s", why);
 	change_state(w, WORKERS_OFFLINE, error, text);
 	pthread_mutex_unlock(&w->lock);
-	answer_all(waiting, error, text);
+	jobs_answer(waiting, error, text);
 	pthread_mutex_lock(&w->lock);
 }
 
@@ -292,7 +235,7 @@ static void serve(struct worker *self, struct job *j)
 		return;
 	}
 	if (!w->stopping && settle_for_fewer(w, r)) {
-		queue_push_front(&w->queues[j->priority], j);
+		jobs_push_front(&w->jobs, j);
 		pthread_cond_broadcast(&w->wake);
 		return;
 	}
@@ -401,8 +344,7 @@ int workers_new(const struct workers_options *options, struct workers **ret)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	for (int p = 0; p < JOB_PRIORITIES; p++)
-		w->queues[p].last = &w->queues[p].first;
+	jobs_init(&w->jobs);
 	for (int i = 0; i < CONNECTIONS_MAX; i++)
 		w->pool[i].all = w;
 	pthread_mutex_lock(&w->lock);
@@ -422,13 +364,13 @@ void workers_stop(struct workers *w)
 
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
-	waiting = take_all(w);
+	waiting = jobs_take_all(&w->jobs);
 	for (int i = 0; i < w->n_threads; i++)
 		if (w->pool[i].session)
 			backend_abort(w->pool[i].session);
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
-	answer_all(waiting, -ENOTCONN, "unmounting");
+	jobs_answer(waiting, -ENOTCONN, "unmounting");
 }
 
 void workers_free(struct workers *w)
@@ -446,12 +388,8 @@ void workers_free(struct workers *w)
 /* Another worker when there are more jobs than idle ones. Not while connecting: the first one's verdict is everybody's. */
 static void reinforce(struct workers *w)
 {
-	int waiting = 0;
-
 	lift_limit(w);
-	for (int p = 0; p < JOB_PRIORITIES; p++)
-		waiting += w->queues[p].n;
-	if (w->state == WORKERS_ONLINE && waiting > w->n_idle && w->n_threads < w->limit && start_thread(w) < 0)
+	if (w->state == WORKERS_ONLINE && w->jobs.n > w->n_idle && w->n_threads < w->limit && start_thread(w) < 0)
 		log_debug("no further worker thread");
 }
 
@@ -465,7 +403,7 @@ int workers_submit(struct workers *w, struct job *j)
 	} else if (w->state == WORKERS_OFFLINE) {
 		r = told_error(w->error);
 	} else {
-		queue_push(&w->queues[j->priority], j);
+		jobs_push(&w->jobs, j);
 		reinforce(w);
 		pthread_cond_broadcast(&w->wake);
 	}

@@ -11,22 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "backend/backend.h"
+#include "mailbox/jobs.h"
 
 struct workers;
-
-/* The order in which waiting jobs are taken. Background ones never occupy the last connection. */
-enum job_priority { JOB_INTERACTIVE, JOB_SYNC, JOB_BACKGROUND, JOB_PRIORITIES };
-
-/* Embedded in the caller's struct. run() is called at most once, on a worker, with its session; done() exactly once after it, or without it when the
- * job could not be run, on any thread, no lock held. `result` is what a program may be told: -EHOSTUNREACH for a connection refused, lost or closed, -EIO for nonsense. `why` is
- * one line for people, borrowed. */
-struct job {
-	enum job_priority priority;
-	int (*run)(struct job *j, struct backend **session);
-	void (*done)(struct job *j, int result, const char *why);
-	struct job *next; /* the queue's */
-};
 
 enum workers_state { WORKERS_CONNECTING, WORKERS_ONLINE, WORKERS_OFFLINE };
 
