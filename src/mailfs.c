@@ -28,6 +28,8 @@
 
 enum { FILES_MAX = 65536 };
 
+enum { LOCK_RETRY_MS = 50, LOCK_PATIENCE_MS = 45 * 1000 };
+
 enum { EXIT_USAGE = 1, EXIT_UNREACHABLE = EX_TEMPFAIL, EXIT_REFUSED = EX_NOPERM, EXIT_CONFIGURATION = EX_CONFIG };
 
 static const char usage[] =
@@ -59,13 +61,27 @@ static int fail(int status, const struct buf *why)
 	return status;
 }
 
+/* The daemon of a mount that has been taken away may still be ending what it began with a server: it is waited for. */
+static int wait_for_lock(const char *directory, const char *mountpoint, struct lock **ret, struct buf *holder)
+{
+	int r;
+
+	for (int waited_ms = 0;; waited_ms += LOCK_RETRY_MS) {
+		buf_truncate(holder, 0);
+		r = lock_take(directory, mountpoint, ret, holder);
+		if (r != -EBUSY || waited_ms >= LOCK_PATIENCE_MS || fs_is_mountpoint(buf_str(holder)))
+			return r;
+		usleep(LOCK_RETRY_MS * 1000);
+	}
+}
+
 static int take_lock(const char *directory, const char *mountpoint, struct lock **ret, struct buf *why)
 {
 	CLEANUP(buf) struct buf holder = BUF_INIT;
 	int r = directory_make(directory);
 
 	if (r == 0)
-		r = lock_take(directory, mountpoint, ret, &holder);
+		r = wait_for_lock(directory, mountpoint, ret, &holder);
 	if (r == -EBUSY)
 		buf_printf(why, "%s is in use: this account is already mounted at %s", directory, buf_str(&holder));
 	else if (r < 0)

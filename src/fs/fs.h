@@ -33,6 +33,9 @@ struct fs_options {
 /* Whether something can be mounted here: 0, or -errno and one line (missing, not a directory, not empty, mounted already). */
 int fs_check_mountpoint(const char *mountpoint, struct buf *why);
 
+/* Whether anything is mounted exactly here. */
+bool fs_is_mountpoint(const char *path);
+
 /* Nothing is mounted yet. 0, or -errno and one line. */
 int fs_new(const struct fs_options *options, struct fs **ret, struct buf *why);
 

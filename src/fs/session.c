@@ -21,7 +21,7 @@
 #define END_LOOKS 50
 #define END_LOOK_MS 100
 
-static bool is_mountpoint(const char *mountpoint)
+bool fs_is_mountpoint(const char *mountpoint)
 {
 	struct holders_mount mount;
 	char path[PATH_MAX];
@@ -53,7 +53,7 @@ int fs_check_mountpoint(const char *mountpoint, struct buf *why)
 			   mountpoint);
 	} else if (r < 0) {
 		buf_printf(why, "mountpoint %s: %s", mountpoint, strerror(-r));
-	} else if (is_mountpoint(mountpoint)) {
+	} else if (fs_is_mountpoint(mountpoint)) {
 		buf_printf(why, "%s: something is mounted here already", mountpoint);
 		return -EBUSY;
 	} else if (r == 0) {

@@ -5,6 +5,7 @@
 Each refusal is one line and the exit status of mailfs(1): 77 for sign-in and certificate, 75 out of reach.
 """
 
+import subprocess
 import time
 
 import mailtest
@@ -127,6 +128,21 @@ class Scripted(Refusing):
 
     def test_preauth_where_tls_is_required(self):
         self.scripted([imap.send(b'* PREAUTH welcome\r\n'), imap.stall()], REFUSED, 'PREAUTH', scheme='imap')
+
+
+class Ending(mailtest.MountTestCase):
+    """A daemon whose mount is taken away while it waits for a server."""
+
+    def test_it_can_be_mounted_again_at_once(self):
+        with mailtest.ScriptedImap([imap.stall()]) as server:
+            section = mailtest.account(imap=f'imap+insecure://alice@localhost:{server.port}', password='secret', timeout=4)
+            first = mailtest.Mount(section, ['delay_connect']).start()
+            server.wait_for_connections(1)
+            subprocess.run(['fusermount3', '-u', first.path], check=True)
+            second = mailtest.Mount(section, ['delay_connect'], directory=first.directory).start(timeout=15)
+            self.assertTrue(mailtest.is_mounted(second.path))
+            second.unmount(timeout=15)
+            first.unmount()
 
 
 if __name__ == '__main__':
