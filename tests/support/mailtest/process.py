@@ -102,8 +102,23 @@ def _remove(path):
     unnote('remove', path)
 
 
+_reserved = []      # sockets whose names keep a port from being given out twice, here or to a test program beside this one
+
+
+def _reserve(port):
+    """Whether the port is this program's from now on."""
+    reservation = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        reservation.bind(f'\0mailtest-port-{port}')
+    except OSError:
+        reservation.close()
+        return False
+    _reserved.append(reservation)
+    return True
+
+
 def free_port():
-    """A TCP port of 127.0.0.1 that nobody listens on.
+    """A TCP port of 127.0.0.1 that nobody listens on, and that nobody else is given while this program runs.
 
     Below the kernel's ephemeral range: a server that is down for a while must not find its port
     taken by somebody's outgoing connection, nor a client that retries connect to itself.
@@ -118,9 +133,10 @@ def free_port():
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(('127.0.0.1', port))
-                return port
             except OSError:
                 continue
+        if _reserve(port):
+            return port
     raise RuntimeError('no free port')
 
 
