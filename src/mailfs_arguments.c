@@ -81,24 +81,27 @@ static int accept_it(struct arguments *a, const char *value)
 /* -o options that are the mount's own. */
 static const struct {
 	const char *name;
-	bool has_value;
+	const char *wants; /* the value, in words; NULL: none */
 	int (*set)(struct arguments *a, const char *value);
 } mount_options[] = {
-	{ "allow_other", false, set_allow_other },
-	{ "config", true, set_config },
-	{ "default_permissions", false, accept_it },
-	{ "delay_connect", false, set_delay_connect },
-	{ "gid", true, set_gid },
-	{ "ro", false, set_read_only },
-	{ "rw", false, accept_it },
-	{ "uid", true, set_uid },
-	{ "umask", true, set_umask },
+	{ "allow_other", NULL, set_allow_other },
+	{ "config", "the file's name", set_config },
+	{ "default_permissions", NULL, accept_it },
+	{ "delay_connect", NULL, set_delay_connect },
+	{ "gid", "a number", set_gid },
+	{ "ro", NULL, set_read_only },
+	{ "rw", NULL, accept_it },
+	{ "uid", "a number", set_uid },
+	{ "umask", "an octal number", set_umask },
 };
 
 /* What mount(8) and fstab(5) add; those for the kernel go on to it, the others are theirs alone. */
-static const char *const kernel_options[] = { "noatime", "atime",   "nodev",  "dev",  "noexec", "exec",
-					      "nosuid",	 "suid",    "sync",   "async", "dirsync" };
-static const char *const fstab_options[] = { "auto", "noauto", "user", "nouser", "users", "owner", "group", "_netdev", "nofail", "defaults" };
+static const char *const kernel_options[] = { "noatime", "atime", "nodev", "dev",   "noexec", "exec",
+					      "nosuid",	 "suid",  "sync",  "async", "dirsync" };
+static const char *const fstab_options[] = { "auto",	      "noauto",	    "user",	  "nouser",	"users",
+					     "owner",	      "group",	    "_netdev",	  "nofail",	"defaults",
+					     "relatime",      "norelatime", "diratime",	  "nodiratime", "strictatime",
+					     "nostrictatime", "lazytime",   "nolazytime", "silent",	"loud" };
 
 static bool is_one_of(const char *name, const char *const *list, size_t n)
 {
@@ -140,9 +143,11 @@ static int take_option(struct arguments *a, char *option, struct buf *why)
 	for (size_t i = 0; i < sizeof mount_options / sizeof *mount_options; i++) {
 		if (strcmp(name, mount_options[i].name))
 			continue;
-		r = mount_options[i].has_value == !!equals ? mount_options[i].set(a, equals ? equals + 1 : NULL) : -EINVAL;
-		if (r < 0)
-			buf_printf(why, "-o %s: %s", option, mount_options[i].has_value ? "write a value behind =" : "it takes no value");
+		r = !mount_options[i].wants == !equals ? mount_options[i].set(a, equals ? equals + 1 : NULL) : -EINVAL;
+		if (r < 0 && mount_options[i].wants)
+			buf_printf(why, "-o %s: write %s behind %s=", option, mount_options[i].wants, name);
+		else if (r < 0)
+			buf_printf(why, "-o %s: it takes no value", option);
 		return r;
 	}
 	if (IS_ONE_OF(option, kernel_options))

@@ -48,6 +48,21 @@ class Configuration(mailtest.MountTestCase):
         os.unlink(mount.config_file)
         self.refused(mount, CONFIGURATION, mount.config_file)
 
+    def test_files_that_keys_name_have_to_be_readable(self):
+        for key in 'tls-ca', 'tls-cert', 'tls-key', 'password-file', 'smtp-password-file':
+            with self.subTest(key):
+                other = {'tls-cert': __file__} if key == 'tls-key' else {}
+                self.refused(self.with_keys(**{**other, key: '/nonexistent/file'}), CONFIGURATION, key, '/nonexistent/file: No such file')
+
+    def test_a_password_file_that_others_can_read(self):
+        mount = self.with_keys()
+        path = os.path.join(mount.directory, 'password')
+        with open(path, 'w', encoding='ascii') as file:
+            file.write('secret')
+        os.chmod(path, 0o644)
+        mount.configure({'imap': self.GOOD['imap'], 'password-file': path})
+        self.refused(mount, CONFIGURATION, 'password-file', 'chmod 600 ' + path)
+
     def test_a_section_that_is_not_there_lists_those_that_are(self):
         self.refused(mailtest.Mount('[work]\nimap = imaps://alice@localhost\n'), CONFIGURATION, 'test', 'work')
 
@@ -56,6 +71,16 @@ class Configuration(mailtest.MountTestCase):
         got, text = mount.start_expect_failure()
         self.assertEqual(got, CONFIGURATION, text)
         self.assertNotIn('hunter2', text)
+
+    def test_an_option_without_its_value_says_what_to_write(self):
+        for option, word in ('uid=root', 'a number'), ('umask=x', 'octal'), ('uid', 'a number'), ('ro=1', 'no value'):
+            with self.subTest(option):
+                self.refused(mailtest.Mount(self.GOOD, [option]), USAGE, option, word)
+
+    def test_options_of_every_file_system_are_accepted(self):
+        options = ['noatime', 'relatime', 'nodiratime', 'strictatime', 'lazytime', 'defaults', 'user', '_netdev', 'x-systemd.automount']
+        status, text = mailtest.Mount(self.GOOD, options).start_expect_failure()
+        self.assertNotEqual(status, USAGE, text)
 
     def test_an_unknown_option_is_refused(self):
         self.refused(mailtest.Mount(self.GOOD, ['colour=blue']), USAGE, 'colour')
