@@ -33,17 +33,16 @@ enum { LOCK_RETRY_MS = 50, LOCK_PATIENCE_MS = 45 * 1000 };
 
 enum { EXIT_USAGE = 1, EXIT_UNREACHABLE = EX_TEMPFAIL, EXIT_REFUSED = EX_NOPERM, EXIT_CONFIGURATION = EX_CONFIG };
 
-static const char usage[] =
-	"usage: mailfs [-df] [--config FILE] [-o OPTION[=VALUE],...] ACCOUNT MOUNTPOINT\n"
-	"       fusermount3 -u MOUNTPOINT\n"
-	"\n"
-	"ACCOUNT is a section of mailfs.conf, or a URL such as imaps://alice@mail.example.com\n"
-	"  -f                  stay in the foreground, log to stderr\n"
-	"  -d                  log every call, to stderr\n"
-	"  -o ro               look only: nothing is changed, there is no outbox\n"
-	"  -o KEY=VALUE        any key of mailfs.conf(5) but passwords\n"
-	"  --config FILE       read FILE in place of ~/.config/mailfs/mailfs.conf\n"
-	"  -h, --help, -V, --version\n";
+static const char usage[] = "usage: mailfs [-df] [--config FILE] [-o OPTION[=VALUE],...] ACCOUNT MOUNTPOINT\n"
+			    "       fusermount3 -u MOUNTPOINT\n"
+			    "\n"
+			    "ACCOUNT is a section of mailfs.conf, or a URL such as imaps://alice@mail.example.com\n"
+			    "  -f                  stay in the foreground, log to stderr\n"
+			    "  -d                  log every call, to stderr\n"
+			    "  -o ro               look only: nothing is changed, there is no outbox\n"
+			    "  -o KEY=VALUE        any key of mailfs.conf(5) but passwords\n"
+			    "  --config FILE       read FILE in place of ~/.config/mailfs/mailfs.conf\n"
+			    "  -h, --help, -V, --version\n";
 
 /* What lives as long as the process. */
 struct daemon_parts {
@@ -134,7 +133,8 @@ static int check_file(const struct configuration *c, const char *key, const char
 	if (!path)
 		return 0;
 	if (stat(path, &st) < 0 || access(path, R_OK) < 0)
-		buf_printf(why, "%s: %s = %s: %s: name a file that can be read", c->path ? c->path : "-o", key, path, strerror(errno));
+		buf_printf(why, "%s: %s = %s: %s: name a file that can be read", c->path ? c->path : "-o", key, path,
+			   strerror(errno));
 	else if (is_private && st.st_mode & 077)
 		buf_printf(why, "%s: %s = %s: others can read it: chmod 600 %s", c->path ? c->path : "-o", key, path, path);
 	return why->len ? -EINVAL : 0;

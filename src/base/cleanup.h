@@ -14,7 +14,7 @@
 #define CLEANUP(kind) __attribute__((cleanup(kind##_cleanup)))
 
 /* `release` is a function of one argument that accepts what an untouched variable holds (NULL for pointers). */
-#define DEFINE_CLEANUP(kind, type, release)          \
+#define DEFINE_CLEANUP(kind, type, release)            \
 	static inline void kind##_cleanup(type *value) \
 	{                                              \
 		release(*value);                       \
@@ -31,12 +31,12 @@ static inline void fd_cleanup(int *fd)
 		close(*fd);
 }
 
-#define steal_pointer(pointer)                     \
-	({                                         \
+#define steal_pointer(pointer)                          \
+	({                                              \
 		__typeof__(*(pointer)) *p_ = (pointer); \
-		__typeof__(*(pointer)) v_ = *p_;   \
-		*p_ = NULL;                        \
-		v_;                                \
+		__typeof__(*(pointer)) v_ = *p_;        \
+		*p_ = NULL;                             \
+		v_;                                     \
 	})
 
 static inline int steal_fd(int *fd)

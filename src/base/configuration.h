@@ -28,8 +28,9 @@ struct secret_source {
 struct configuration {
 	char *account; /* own; the section's name or the URL */
 	char *path;    /* own; the file it came from, NULL for a bare URL without one */
-	struct url imap, smtp, pop3; /* host NULL: absent; exactly one of imap and pop3 is there. smtp's user: theirs, where it has none */
-	char *from; /* own; as written; absent: the URL's user where it is an address, else NULL */
+	struct url imap, smtp,
+		pop3; /* host NULL: absent; exactly one of imap and pop3 is there. smtp's user: theirs, where it has none */
+	char *from;   /* own; as written; absent: the URL's user where it is an address, else NULL */
 	struct secret_source secret, smtp_secret; /* smtp_secret: a copy of secret where no smtp- key is set */
 	char *auth, *smtp_auth;		/* own; "auto" or a mechanism in lower case; smtp_auth is auth where it is not set */
 	char *tls_ca, *tls_fingerprint; /* own or NULL; the fingerprint as 64 lower-case hex digits */
@@ -40,7 +41,7 @@ struct configuration {
 	bool subscribed;
 	enum delete_mode delete_mode;
 	int64_t trash_keep_s;
-	char *sent;	    /* own; "auto", "none" or a folder */
+	char *sent; /* own; "auto", "none" or a folder */
 	int64_t outbox_hold_s, outbox_wait_s;
 	char *cache_dir, *state_dir; /* own; always absolute; not created */
 	int64_t cache_size_bytes;

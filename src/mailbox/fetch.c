@@ -103,8 +103,8 @@ static void fetch_done(struct job *j, int result, const char *why)
 	struct mailbox *mb = f->mb;
 
 	if (result < 0)
-		log_warning("%s: %s: message UID %u%s not fetched: %s", mb->configuration->account, f->folder.name, f->bodies[0]->uid,
-			    f->n > 1 ? " and others" : "", why);
+		log_warning("%s: %s: message UID %u%s not fetched: %s", mb->configuration->account, f->folder.name,
+			    f->bodies[0]->uid, f->n > 1 ? " and others" : "", why);
 	for (size_t i = 0; i < f->n; i++) {
 		struct body *b = f->bodies[i];
 		struct waiter *failed;

@@ -184,8 +184,8 @@ static int put_folder(struct update *u, const struct backend_folder *f)
 	}
 	if (!folder_name_selected(u->mb->configuration->folders, buf_str(&path)))
 		return 0;
-	if (u->mb->configuration->subscribed && !(f->attributes & FOLDER_SUBSCRIBED))
-		return 0;
+	if (u->mb->configuration->subscribed && !(f->attributes & FOLDER_SUBSCRIBED) && strcasecmp(f->wire, "INBOX"))
+		return 0; /* where mail arrives is shown all the same */
 	for (name = path.data; name; name = slash ? slash + 1 : NULL, depth++) {
 		CLEANUP(free) char *wire = NULL;
 

@@ -237,7 +237,8 @@ bool look_interrupt(struct mailbox *mb, struct waiter *w)
 	return false;
 }
 
-void look_each_running(struct mailbox *mb, void (*each)(void *userdata, int64_t folder, uint32_t done, uint32_t total), void *userdata)
+void look_each_running(struct mailbox *mb, void (*each)(void *userdata, int64_t folder, uint32_t done, uint32_t total),
+		       void *userdata)
 {
 	struct look *l;
 	size_t i = 0;

@@ -44,9 +44,12 @@ static void waited_done(struct job *j, int result, const char *why)
 	w->sync.waiter.done(&w->sync.waiter, result);
 }
 
-int mailbox_run(struct mailbox *mb, enum job_priority priority, int (*run)(void *userdata, struct backend **session), void *userdata)
+int mailbox_run(struct mailbox *mb, enum job_priority priority, int (*run)(void *userdata, struct backend **session),
+		void *userdata)
 {
-	struct waited_job w = { .job = { .priority = priority, .run = run_waited, .done = waited_done }, .run = run, .userdata = userdata };
+	struct waited_job w = { .job = { .priority = priority, .run = run_waited, .done = waited_done },
+				.run = run,
+				.userdata = userdata };
 	int r;
 
 	waiter_sync_init(&w.sync);

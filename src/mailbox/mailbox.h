@@ -54,9 +54,9 @@ struct outbox *mailbox_outbox(struct mailbox *mb);
 struct mailbox_folder {
 	int64_t row, parent;
 	char name[NAME_MAX + 1];
-	bool is_selectable;	/* holds messages, not only folders */
-	bool is_writable;	/* MYRIGHTS or read-only mount */
-	uint32_t folders;	/* child folders, for nlink */
+	bool is_selectable; /* holds messages, not only folders */
+	bool is_writable;   /* MYRIGHTS or read-only mount */
+	uint32_t folders;   /* child folders, for nlink */
 	uint32_t messages, unseen, uidvalidity;
 	int64_t mtime_ns;
 };
@@ -93,7 +93,8 @@ int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct 
 
 /* Child folders, then messages, behind the cookie (0: from the start; else the one that mailbox_cookie() gives for the last entry seen). `each` returns 0 to go on, 1 to stop.
  * Borrowed during the call. -EIO when the folder was begun anew (UIDVALIDITY) or went meanwhile: what was told is not the whole. Never waits. */
-int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata);
+int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
+		 void *userdata);
 /* Nonzero, stable, below 2^62; folders and messages never share one. */
 uint64_t mailbox_cookie(const struct mailbox_entry *e);
 

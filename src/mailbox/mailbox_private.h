@@ -53,7 +53,7 @@ struct mailbox {
 	char *user;	       /* own; who signs in */
 
 	atomic_bool is_connected; /* mailbox_connect() has ended: what happens from now on is news */
-	atomic_bool sizes_lie; /* the server was caught at a wrong RFC822.SIZE */
+	atomic_bool sizes_lie;	  /* the server was caught at a wrong RFC822.SIZE */
 	atomic_llong quota_used, quota_limit;
 
 	pthread_mutex_t lock; /* protects the rest */
@@ -62,7 +62,7 @@ struct mailbox {
 	int64_t listed_ms;    /* when the folder list was last asked for; 0: never */
 	bool is_listing;
 	struct waiter *list_waiters;
-	struct reader reader; /* read_ahead.c */
+	struct reader reader;	  /* read_ahead.c */
 	char *alerts[ALERTS_MAX]; /* own; the newest last */
 };
 
@@ -87,7 +87,8 @@ bool look_interrupt(struct mailbox *mb, struct waiter *w); /* lock held */
 /* Starts a listing of the folders in the background when the last one is old. `w` may be NULL; -EINPROGRESS: it was kept. */
 int look_at_folder_list(struct mailbox *mb, bool force, struct waiter *w);
 /* Syncs started and not ended: calls each with its folder row, messages done and in all. Lock not held. */
-void look_each_running(struct mailbox *mb, void (*each)(void *userdata, int64_t folder, uint32_t done, uint32_t total), void *userdata);
+void look_each_running(struct mailbox *mb, void (*each)(void *userdata, int64_t folder, uint32_t done, uint32_t total),
+		       void *userdata);
 
 /* sync.c: brings one folder up to date, on a worker. `progress` may be NULL. */
 struct sync_progress {
@@ -109,7 +110,7 @@ struct body {
 	int64_t size;
 	bool is_proven, was_wrong, is_complete;
 	struct fetch *fetch; /* borrowed; the job at it, NULL: none */
-	int error;	 /* of the last fetch, until error_until_ms */
+	int error;	     /* of the last fetch, until error_until_ms */
 	int64_t error_until_ms;
 	int64_t from, until;   /* bytes that the fetch under way has brought */
 	unsigned char *blocks; /* own; one a BODY_BLOCK; NULL: fetched whole */
@@ -143,6 +144,7 @@ int filing_sent_contains(void *mailbox, const char *message_id);
 int filing_sent_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
 
 /* Runs `run` on a worker and waits for it; for threads that may wait (the outbox's). */
-int mailbox_run(struct mailbox *mb, enum job_priority priority, int (*run)(void *userdata, struct backend **session), void *userdata);
+int mailbox_run(struct mailbox *mb, enum job_priority priority, int (*run)(void *userdata, struct backend **session),
+		void *userdata);
 
 #endif

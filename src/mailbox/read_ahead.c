@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 enum {
-	STREAK_MIN = 2,	   /* opens in a row that make a sequential reader */
-	NEAR = 32,	   /* rows that two neighbours in listing order are apart at most */
+	STREAK_MIN = 2, /* opens in a row that make a sequential reader */
+	NEAR = 32,	/* rows that two neighbours in listing order are apart at most */
 	BATCH_MESSAGES = 256,
 	SCAN_MESSAGES = 512, /* looked at in one go when many are cached */
 	SCAN_MARGIN = 64,

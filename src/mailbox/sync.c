@@ -61,8 +61,8 @@ static int on_state(void *userdata, const struct backend_status *status)
 	if (status->uidvalidity == s->folder.uidvalidity)
 		return 0;
 	if (s->folder.uidvalidity)
-		log_warning("folder %s: UIDVALIDITY went from %u to %u: its cache is dropped", s->folder.name, s->folder.uidvalidity,
-			    status->uidvalidity);
+		log_warning("folder %s: UIDVALIDITY went from %u to %u: its cache is dropped", s->folder.name,
+			    s->folder.uidvalidity, status->uidvalidity);
 	r = index_begin(ix);
 	if (r == 0)
 		r = index_end(ix, index_folder_reset(ix, s->folder.row, status->uidvalidity));

@@ -151,7 +151,8 @@ static int list_messages(struct mailbox *mb, int64_t folder, int64_t after, stru
 	return r == 0 && now != before ? -EIO : r;
 }
 
-int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
+int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
+		 void *userdata)
 {
 	struct listing l = { .mb = mb, .each = each, .userdata = userdata };
 	int r = 0;
@@ -239,8 +240,9 @@ static const struct {
 	const char *name;
 	enum special_use use;
 } specials[] = {
-	{ "all", USE_ALL },	    { "archive", USE_ARCHIVE },	    { "drafts", USE_DRAFTS }, { "flagged", USE_FLAGGED },
-	{ "important", USE_IMPORTANT }, { "junk", USE_JUNK }, { "sent", USE_SENT },	  { "trash", USE_TRASH },
+	{ "all", USE_ALL },	    { "archive", USE_ARCHIVE },	    { "drafts", USE_DRAFTS },
+	{ "flagged", USE_FLAGGED }, { "important", USE_IMPORTANT }, { "junk", USE_JUNK },
+	{ "sent", USE_SENT },	    { "trash", USE_TRASH },
 };
 
 static int special_row(struct mailbox *mb, enum special_use use, int64_t *ret_row)

@@ -49,9 +49,9 @@ static int told_error(int error)
 	static const struct {
 		int from, to;
 	} table[] = {
-		{ -ECONNREFUSED, -EHOSTUNREACH }, { -ECONNRESET, -EHOSTUNREACH },   { -ECONNABORTED, -EHOSTUNREACH },
-		{ -ENOTCONN, -EHOSTUNREACH },	  { -EPIPE, -EHOSTUNREACH },	    { -ENETUNREACH, -EHOSTUNREACH },
-		{ -ENETDOWN, -EHOSTUNREACH },	  { -EHOSTDOWN, -EHOSTUNREACH },    { -EPROTO, -EIO },
+		{ -ECONNREFUSED, -EHOSTUNREACH }, { -ECONNRESET, -EHOSTUNREACH }, { -ECONNABORTED, -EHOSTUNREACH },
+		{ -ENOTCONN, -EHOSTUNREACH },	  { -EPIPE, -EHOSTUNREACH },	  { -ENETUNREACH, -EHOSTUNREACH },
+		{ -ENETDOWN, -EHOSTUNREACH },	  { -EHOSTDOWN, -EHOSTUNREACH },  { -EPROTO, -EIO },
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -63,7 +63,8 @@ static int told_error(int error)
 /* Not this session's affair: another one would fare the same. */
 static bool is_out_of_reach(int error)
 {
-	return error == -ETIMEDOUT || error == -ECONNREFUSED || error == -EHOSTUNREACH || error == -ENETUNREACH || error == -ENETDOWN;
+	return error == -ETIMEDOUT || error == -ECONNREFUSED || error == -EHOSTUNREACH || error == -ENETUNREACH ||
+	       error == -ENETDOWN;
 }
 
 static int open_sessions(const struct workers *w)
@@ -296,7 +297,8 @@ static void *work(void *argument)
 	pthread_mutex_lock(&w->lock);
 	while (!w->stopping) {
 		if (w->state == WORKERS_OFFLINE && self->session) {
-			close_session(self); /* most likely as dead as the one that showed it, and would cost a timeout of its own */
+			close_session(
+				self); /* most likely as dead as the one that showed it, and would cost a timeout of its own */
 			continue;
 		}
 		j = next_job(self);

@@ -17,7 +17,7 @@ struct header_field {
 	size_t name_len;
 	const char *value; /* behind the colon, folding included, without the last line end */
 	size_t value_len;
-	const char *raw;   /* the whole field with its last line end */
+	const char *raw; /* the whole field with its last line end */
 	size_t raw_len;
 };
 

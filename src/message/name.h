@@ -21,8 +21,8 @@ enum { MESSAGE_NAME_MAX = 128 };
  * empty). From's display name, else local part, at most 24 bytes; with `outgoing` (sent and drafts folders) `to-` and the first
  * recipient instead; Subject at most 72 bytes: RFC 2047 decoded to UTF-8, NFC, each run of what is neither letter, digit nor
  * combining mark one `-`, none at the ends; cut at a character. Empty: `unknown`, `no-subject`. */
-void message_name_subject(const struct date_zone *zone, int64_t internaldate_s, const char *header, size_t header_len, bool outgoing,
-			  uint32_t uid, char out[MESSAGE_NAME_MAX + 1]);
+void message_name_subject(const struct date_zone *zone, int64_t internaldate_s, const char *header, size_t header_len,
+			  bool outgoing, uint32_t uid, char out[MESSAGE_NAME_MAX + 1]);
 
 void message_name_uid(uint32_t uidvalidity, uint32_t uid, char out[MESSAGE_NAME_MAX + 1]);
 

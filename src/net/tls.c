@@ -16,7 +16,8 @@
 #include "net/tls_socket.h"
 
 enum {
-	RECORD_PATIENCE = 10, /* a record comes whole or not at all, so that a slow line looks silent: within this many times the limit it is there */
+	RECORD_PATIENCE =
+		10, /* a record comes whole or not at all, so that a slow line looks silent: within this many times the limit it is there */
 	READ_BUFFER = 64 * 1024,
 };
 

@@ -39,7 +39,7 @@ static inline void line_reader_init(struct line_reader *r, int fd, int64_t offse
 int line_reader_next(struct line_reader *r, struct line *ret);
 
 struct line_writer {
-	int fd; /* borrowed */
+	int fd;		    /* borrowed */
 	int64_t size_bytes; /* written so far, the buffer's included */
 	bool is_eightbit;   /* a byte over 127 was among them */
 	size_t used;

@@ -29,15 +29,15 @@ struct outbox;
 enum outbox_place { OUTBOX_QUEUE, OUTBOX_FAILED };
 
 enum outbox_state {
-	OUTBOX_WRITING,	  /* open for writing; nothing is judged yet */
-	OUTBOX_SCRATCH,	  /* a scratch name, an empty file or a killed writer's `.partial`: never sent */
+	OUTBOX_WRITING, /* open for writing; nothing is judged yet */
+	OUTBOX_SCRATCH, /* a scratch name, an empty file or a killed writer's `.partial`: never sent */
 	OUTBOX_HELD,
 	OUTBOX_QUEUED,
 	OUTBOX_SENDING,
 	OUTBOX_RETRY,
 	OUTBOX_FAILED_STATE,
 	OUTBOX_UNCERTAIN,
-	OUTBOX_SENT,	  /* accepted; the copy in the sent folder is not filed yet. Not listed any more */
+	OUTBOX_SENT, /* accepted; the copy in the sent folder is not filed yet. Not listed any more */
 };
 
 /* "queued" and so on, for user.mail.state. Static. */

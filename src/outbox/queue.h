@@ -40,19 +40,19 @@ struct entry {
 struct commit_job {
 	struct commit_job *next;
 	int64_t id;
-	struct waiter *waiter;	/* borrowed until it is answered */
-	int64_t deadline_ms;	/* monotonic; once committed */
+	struct waiter *waiter; /* borrowed until it is answered */
+	int64_t deadline_ms;   /* monotonic; once committed */
 };
 
 /* The sender thread's own; `session` is read by others under the lock. */
 struct sender {
 	struct smtp *session;
-	int sent;		 /* messages that this session has had a verdict on */
-	int lost;		 /* sessions in a row that were lost in the middle of a message */
-	int64_t not_before_s;	 /* the server could not be reached or did not let us in: no attempt before this */
+	int sent;	      /* messages that this session has had a verdict on */
+	int lost;	      /* sessions in a row that were lost in the middle of a message */
+	int64_t not_before_s; /* the server could not be reached or did not let us in: no attempt before this */
 	int64_t last_failure_s;
-	int failures;		 /* sessions in a row that failed; 0: the last one was good */
-	bool is_refused;	 /* sign-in or certificate: a new message does not hurry the next attempt */
+	int failures;	 /* sessions in a row that failed; 0: the last one was good */
+	bool is_refused; /* sign-in or certificate: a new message does not hurry the next attempt */
 };
 
 struct outbox {
@@ -67,16 +67,17 @@ struct outbox {
 	pthread_cond_t work;	/* for the sender */
 	struct entry *first;
 	int64_t next_id, reserved_id;
-	int64_t size_max_bytes; /* the server's SIZE as last told; 0: not told */
+	int64_t size_max_bytes;		   /* the server's SIZE as last told; 0: not told */
 	struct commit_job *jobs, *waiting; /* own; in order */
-	bool has_work; /* the sender was woken since it last looked */
+	bool has_work;			   /* the sender was woken since it last looked */
 	bool is_stopping, is_started;
 	pthread_t committer, submitter;
 	struct sender sender;
 };
 
 /* outbox_new() with another submission server. */
-int queue_open(const char *state_dir, const struct outbox_options *options, const struct submission_ops *submission, struct outbox **ret);
+int queue_open(const char *state_dir, const struct outbox_options *options, const struct submission_ops *submission,
+	       struct outbox **ret);
 void queue_free(struct outbox *o);
 /* recover.c: reads what is on disk, before any thread. */
 int queue_recover(struct outbox *o);

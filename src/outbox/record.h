@@ -28,18 +28,18 @@ struct record {
 	char *error;	/* own; the last words of the server or of the guards, NULL when there are none */
 
 	/* From the commit on. */
-	char *sender;			/* own; envelope sender, addr-spec */
-	struct string_list recipients;	/* addr-specs that still wait for the message */
-	struct string_list refused;	/* those that were refused for good while others are waiting or were accepted */
-	char *message_id;		/* own; the message's, or the one that it is given */
-	char *key;			/* own; what "sent before" is judged by */
-	int64_t date_s;			/* of the Date it is given where it has none; the days until it is given up count from here */
-	int64_t next_s;			/* not tried before this */
-	int attempts;			/* verdicts so far, never reset: numbers the dot marks */
-	int failures;			/* since the last commit: how long to wait */
+	char *sender;		       /* own; envelope sender, addr-spec */
+	struct string_list recipients; /* addr-specs that still wait for the message */
+	struct string_list refused;    /* those that were refused for good while others are waiting or were accepted */
+	char *message_id;	       /* own; the message's, or the one that it is given */
+	char *key;		       /* own; what "sent before" is judged by */
+	int64_t date_s; /* of the Date it is given where it has none; the days until it is given up count from here */
+	int64_t next_s; /* not tried before this */
+	int attempts;	/* verdicts so far, never reset: numbers the dot marks */
+	int failures;	/* since the last commit: how long to wait */
 	enum record_copy copy;
-	bool is_unchecked;		/* the sent folder could not be asked for its Message-ID yet */
-	int64_t replaces;		/* this entry's directory goes: it was renamed over. 0: none */
+	bool is_unchecked; /* the sent folder could not be asked for its Message-ID yet */
+	int64_t replaces;  /* this entry's directory goes: it was renamed over. 0: none */
 };
 
 void record_release(struct record *r);

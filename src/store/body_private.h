@@ -19,7 +19,7 @@ struct bodies {
 	int dirfd;		      /* own; on it */
 	int64_t limit_bytes, limit_age_s;
 
-	pthread_mutex_t lock; /* held while a file gets or loses its name, so that the sums below are exact */
+	pthread_mutex_t lock;		    /* held while a file gets or loses its name, so that the sums below are exact */
 	int64_t bucket_bytes[BODY_BUCKETS]; /* lock */
 	_Atomic int64_t total_bytes;	    /* their sum; written under the lock */
 

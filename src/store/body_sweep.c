@@ -18,8 +18,8 @@
 #include "base/log.h"
 
 enum {
-	COUNT_AT_ONCE_MS = 50,	/* bodies_open() counts for so long by itself */
-	SPARE_S = 10,		/* what was published or opened in this time goes last: somebody is about to read it */
+	COUNT_AT_ONCE_MS = 50, /* bodies_open() counts for so long by itself */
+	SPARE_S = 10,	       /* what was published or opened in this time goes last: somebody is about to read it */
 	AGE_CHECK_MIN_S = 60,
 	AGE_CHECK_MAX_S = 3600,
 };

@@ -14,21 +14,10 @@ static const struct {
 	int result;
 	int error;
 } error_table[] = {
-	{ SQLITE_OK, 0 },
-	{ SQLITE_BUSY, EBUSY },
-	{ SQLITE_LOCKED, EBUSY },
-	{ SQLITE_FULL, ENOSPC },
-	{ SQLITE_IOERR, EIO },
-	{ SQLITE_CORRUPT, EUCLEAN },
-	{ SQLITE_NOTADB, EUCLEAN },
-	{ SQLITE_NOMEM, ENOMEM },
-	{ SQLITE_READONLY, EROFS },
-	{ SQLITE_PERM, EACCES },
-	{ SQLITE_AUTH, EACCES },
-	{ SQLITE_CONSTRAINT, EEXIST },
-	{ SQLITE_TOOBIG, EFBIG },
-	{ SQLITE_INTERRUPT, EINTR },
-	{ SQLITE_NOLFS, EFBIG },
+	{ SQLITE_OK, 0 },	    { SQLITE_BUSY, EBUSY },	 { SQLITE_LOCKED, EBUSY },   { SQLITE_FULL, ENOSPC },
+	{ SQLITE_IOERR, EIO },	    { SQLITE_CORRUPT, EUCLEAN }, { SQLITE_NOTADB, EUCLEAN }, { SQLITE_NOMEM, ENOMEM },
+	{ SQLITE_READONLY, EROFS }, { SQLITE_PERM, EACCES },	 { SQLITE_AUTH, EACCES },    { SQLITE_CONSTRAINT, EEXIST },
+	{ SQLITE_TOOBIG, EFBIG },   { SQLITE_INTERRUPT, EINTR }, { SQLITE_NOLFS, EFBIG },
 };
 
 /* SQLite says "cannot open" for a full descriptor table and for a missing directory: the system knows which. */
@@ -182,7 +171,8 @@ int database_query(struct database *d, size_t which, struct query *q)
 		q->statement = *kept;
 		return 0;
 	}
-	r = database_errno(d, sqlite3_prepare_v3(d->handle, d->sql[which], -1, q->is_extra ? 0 : SQLITE_PREPARE_PERSISTENT, &q->statement, NULL));
+	r = database_errno(d, sqlite3_prepare_v3(d->handle, d->sql[which], -1, q->is_extra ? 0 : SQLITE_PREPARE_PERSISTENT,
+						 &q->statement, NULL));
 	if (r == 0 && !q->is_extra)
 		*kept = q->statement;
 	return r;

@@ -16,10 +16,10 @@
 #include "base/cleanup.h"
 
 struct database {
-	sqlite3 *handle;	   /* own */
-	const char *const *sql;	   /* borrowed: the text of each statement */
+	sqlite3 *handle;	/* own */
+	const char *const *sql; /* borrowed: the text of each statement */
 	size_t n_statements;
-	const char *damage_mark;   /* borrowed: a file to make when damage is met; NULL: none */
+	const char *damage_mark;    /* borrowed: a file to make when damage is met; NULL: none */
 	sqlite3_stmt *statements[]; /* own; NULL until first used */
 };
 

@@ -29,14 +29,14 @@ struct index_folder {
 	char *wire;		 /* own; NULL: it stands only in the tree, above others */
 	bool wire_is_utf8;
 	char delimiter;
-	unsigned attributes; /* enum folder_attribute */
-	int special_use;     /* enum special_use */
+	unsigned attributes;	       /* enum folder_attribute */
+	int special_use;	       /* enum special_use */
 	uint32_t uidvalidity, uidnext; /* uidvalidity 0: never synced. uidnext: everything below it is in the index */
 	uint64_t highestmodseq;
 	uint32_t messages, unseen; /* counted in the index */
-	bool complete;	     /* one sync of this UIDVALIDITY has ended: a listing can be trusted */
-	char *rights;	     /* own; MYRIGHTS letters, NULL: not told */
-	int64_t mtime_ns;    /* the last change in it */
+	bool complete;		   /* one sync of this UIDVALIDITY has ended: a listing can be trusted */
+	char *rights;		   /* own; MYRIGHTS letters, NULL: not told */
+	int64_t mtime_ns;	   /* the last change in it */
 };
 
 struct index_message {
@@ -75,7 +75,8 @@ int index_folder_child(struct index *ix, int64_t parent, const char *name, struc
 int index_folder_by_wire(struct index *ix, const char *wire, struct index_folder *ret);
 /* Folders directly below `parent` with row > after, ascending; `parent` 0: all, the root too. `each` returns 0 to go on, 1 to stop, or -errno. Borrowed
  * during the call. It may read the index, and must not change it. */
-int index_folder_each(struct index *ix, int64_t parent, int64_t after, int (*each)(void *userdata, const struct index_folder *f), void *userdata);
+int index_folder_each(struct index *ix, int64_t parent, int64_t after, int (*each)(void *userdata, const struct index_folder *f),
+		      void *userdata);
 /* W: inserts when f->row is 0 and sets f->row; else writes name, parent, wire, attributes, special_use, rights. Not the sync state. Touches the parents
  * whose children change. -EEXIST: the parent has a child of this name, or another folder has this wire name; -EINVAL: not a name; -ENOENT: no such row or parent. */
 int index_folder_put(struct index *ix, struct index_folder *f);
@@ -98,7 +99,8 @@ int index_message_by_uid(struct index *ix, int64_t folder, uint32_t uid, struct 
 int index_message_flags(struct index *ix, int64_t row, struct buf *out);
 /* Messages of a folder in listing order (ascending UID), behind the message `after` (a row of this folder, perhaps a tombstone by now; 0: from the start;
  * -ENOENT when it never was). `each` as above. */
-int index_message_each(struct index *ix, int64_t folder, int64_t after, int (*each)(void *userdata, const struct index_message *m), void *userdata);
+int index_message_each(struct index *ix, int64_t folder, int64_t after, int (*each)(void *userdata, const struct index_message *m),
+		       void *userdata);
 /* The UIDs of the folder's messages below `uidnext`, ascending; *ret_uids own (free). */
 int index_message_uids(struct index *ix, int64_t folder, uint32_t uidnext, uint32_t **ret_uids, size_t *ret_n);
 /* W: a new message; sets m->row, and m->ctime_ns when it is 0. `flags` canonical. -EEXIST: the folder has this UID; -EINVAL: not a name. A folder that

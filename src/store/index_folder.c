@@ -98,7 +98,8 @@ int index_folder_by_wire(struct index *ix, const char *wire, struct index_folder
 	return take_folder(&q, ret);
 }
 
-int index_folder_each(struct index *ix, int64_t parent, int64_t after, int (*each)(void *userdata, const struct index_folder *f), void *userdata)
+int index_folder_each(struct index *ix, int64_t parent, int64_t after, int (*each)(void *userdata, const struct index_folder *f),
+		      void *userdata)
 {
 	CLEANUP(query) struct query q = QUERY_INIT;
 	struct index_folder f;

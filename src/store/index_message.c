@@ -111,7 +111,8 @@ int index_message_flags(struct index *ix, int64_t row, struct buf *out)
 	return buf_append_str(out, query_text(&q, 0));
 }
 
-int index_message_each(struct index *ix, int64_t folder, int64_t after, int (*each)(void *userdata, const struct index_message *m), void *userdata)
+int index_message_each(struct index *ix, int64_t folder, int64_t after, int (*each)(void *userdata, const struct index_message *m),
+		       void *userdata)
 {
 	CLEANUP(query) struct query q = QUERY_INIT;
 	struct index_message m = { 0 };

@@ -49,11 +49,11 @@ struct index {
 	char *path, *damage_mark; /* own */
 	char identity[33];
 
-	pthread_mutex_t turn;	 /* held from index_begin() to commit or rollback */
-	struct database *writer; /* own; only by the thread that has the turn */
+	pthread_mutex_t turn;		      /* held from index_begin() to commit or rollback */
+	struct database *writer;	      /* own; only by the thread that has the turn */
 	_Atomic(const void *) writing_thread; /* this_thread() of who has the turn; NULL: nobody */
-	int failure;		 /* turn: the first error of a write: the transaction cannot be committed */
-	int64_t pending_folder;	 /* turn: whose counts below are not in its row yet; 0: none */
+	int failure;			      /* turn: the first error of a write: the transaction cannot be committed */
+	int64_t pending_folder;		      /* turn: whose counts below are not in its row yet; 0: none */
 	int pending_messages, pending_unseen;
 
 	pthread_mutex_t readers_lock;

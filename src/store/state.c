@@ -18,20 +18,21 @@ static const char *const state_sql[N_STATE_STATEMENTS] = {
 	[FACT_GET] = "SELECT value FROM fact WHERE key = ?1",
 	[FACT_SET] = "INSERT INTO fact (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
 	[SENT_HAS] = "SELECT 1 FROM sent WHERE digest = ?1 AND sent_s >= ?2",
-	[SENT_ADD] = "INSERT INTO sent (digest, sent_s) VALUES (?1, ?2) ON CONFLICT (digest) DO UPDATE SET sent_s = max(sent_s, excluded.sent_s)",
+	[SENT_ADD] = "INSERT INTO sent (digest, sent_s) VALUES (?1, ?2) ON CONFLICT (digest) DO UPDATE SET sent_s = max(sent_s, "
+		     "excluded.sent_s)",
 	[SENT_FORGET] = "DELETE FROM sent WHERE sent_s < ?1",
 	[SENT_REMOVE] = "DELETE FROM sent WHERE digest = ?1",
 };
 
-static const char schema[] =
-	"BEGIN IMMEDIATE;"
-	"CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-	"CREATE TABLE sent (digest TEXT PRIMARY KEY, sent_s INTEGER NOT NULL) WITHOUT ROWID;"
-	"PRAGMA user_version = 1;"
-	"COMMIT";
+static const char schema[] = "BEGIN IMMEDIATE;"
+			     "CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+			     "CREATE TABLE sent (digest TEXT PRIMARY KEY, sent_s INTEGER NOT NULL) WITHOUT ROWID;"
+			     "PRAGMA user_version = 1;"
+			     "COMMIT";
 
 /* FULL: the log of a commit is on disk when it returns. */
-static const char pragmas[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -512; PRAGMA mmap_size = 0;";
+static const char pragmas[] =
+	"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -512; PRAGMA mmap_size = 0;";
 
 struct state {
 	pthread_mutex_t lock;

@@ -80,12 +80,12 @@ void memory_add_folder(const char *wire, char delimiter, unsigned attributes, en
 {
 	pthread_mutex_lock(&lock);
 	folders[n_folders] = (struct memory_folder){ .wire = strdup(wire),
-						       .delimiter = delimiter,
-						       .attributes = attributes,
-						       .use = use,
-						       .uidvalidity = 1000 + (uint32_t)n_folders,
-						       .uidnext = 1,
-						       .modseq = 1 };
+						     .delimiter = delimiter,
+						     .attributes = attributes,
+						     .use = use,
+						     .uidvalidity = 1000 + (uint32_t)n_folders,
+						     .uidnext = 1,
+						     .modseq = 1 };
 	n_folders++;
 	pthread_mutex_unlock(&lock);
 }
@@ -272,7 +272,8 @@ static int memory_status(struct backend *b, const char *wire, struct backend_sta
 	return f ? 0 : -ENXIO;
 }
 
-static int tell_new(const struct memory_folder *f, uint32_t uidnext, const struct backend_known *known, const struct backend_sync_sink *sink)
+static int tell_new(const struct memory_folder *f, uint32_t uidnext, const struct backend_known *known,
+		    const struct backend_sync_sink *sink)
 {
 	int r = 0;
 
@@ -292,7 +293,8 @@ static int tell_new(const struct memory_folder *f, uint32_t uidnext, const struc
 	return r < 0 ? r : sink->batch(sink->userdata, f->uidnext);
 }
 
-static int tell_known(const struct memory_folder *f, uint32_t uidnext, const struct backend_known *known, const struct backend_sync_sink *sink)
+static int tell_known(const struct memory_folder *f, uint32_t uidnext, const struct backend_known *known,
+		      const struct backend_sync_sink *sink)
 {
 	bool by_modseq = known->highestmodseq && !memory_faults.has_no_condstore;
 	uint32_t still = 0;
@@ -352,7 +354,9 @@ static char *copy_bytes(const char *wire, uint32_t uid, const struct backend_fet
 	pthread_mutex_lock(&lock);
 	m = message(folder(wire), uid);
 	if (m) {
-		size_t offset = fetch->length && (size_t)fetch->offset < m->len ? (size_t)fetch->offset : fetch->length ? m->len : 0;
+		size_t offset = fetch->length && (size_t)fetch->offset < m->len ? (size_t)fetch->offset
+				: fetch->length					? m->len
+										: 0;
 
 		*ret_len = m->len - offset;
 		if (fetch->length && *ret_len > (size_t)fetch->length)
@@ -366,7 +370,8 @@ static char *copy_bytes(const char *wire, uint32_t uid, const struct backend_fet
 	return copy;
 }
 
-static int give_bytes(struct backend *b, uint32_t uid, bool is_one_of_many, const char *bytes, size_t len, const struct backend_fetch_sink *sink)
+static int give_bytes(struct backend *b, uint32_t uid, bool is_one_of_many, const char *bytes, size_t len,
+		      const struct backend_fetch_sink *sink)
 {
 	int r = sink->begin(sink->userdata, is_one_of_many && memory_faults.tells_uid_last ? 0 : uid, (int64_t)len);
 

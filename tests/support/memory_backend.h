@@ -24,15 +24,15 @@ void memory_set_flags(const char *wire, uint32_t uid, const char *flags);
 void memory_lie_about_size(const char *wire, uint32_t uid, int64_t claimed);
 
 struct memory_faults {
-	int open_error;	      /* every sign-in fails so */
-	int fetch_error;      /* every fetch fails so and breaks the session */
+	int open_error;	 /* every sign-in fails so */
+	int fetch_error; /* every fetch fails so and breaks the session */
 	int sync_error;
-	int sync_breaks;      /* after the folder's state was told, and breaks the session */
+	int sync_breaks; /* after the folder's state was told, and breaks the session */
 	bool has_no_condstore;
-	int fetch_delay_ms;   /* before each fetch answers */
-	int chunk_delay_ms;   /* between chunks of 16 KiB */
+	int fetch_delay_ms;    /* before each fetch answers */
+	int chunk_delay_ms;    /* between chunks of 16 KiB */
 	int break_after_bytes; /* of a fetch; 0: never */
-	bool tells_uid_last;  /* behind a message's bytes */
+	bool tells_uid_last;   /* behind a message's bytes */
 };
 extern struct memory_faults memory_faults;
 

@@ -14,7 +14,9 @@ static struct imap_text text_of(const char *text)
 
 static struct imap_response untagged(const char *word, const char *rest)
 {
-	return (struct imap_response){ .kind = RESPONSE_UNTAGGED, .word = text_of(word), .rest = text_of(rest), .all = text_of(rest) };
+	return (struct imap_response){
+		.kind = RESPONSE_UNTAGGED, .word = text_of(word), .rest = text_of(rest), .all = text_of(rest)
+	};
 }
 
 static struct imap_response tagged(const char *word, const char *rest)

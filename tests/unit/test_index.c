@@ -109,8 +109,12 @@ static void a_folder_comes_back_as_it_was_put(void **state)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct index *ix = open_index(state);
-	struct index_folder put = { .parent = INDEX_ROOT, .wire = (char *)"Entw&APw-rfe", .delimiter = '.', .attributes = 5,
-				    .special_use = 3, .rights = (char *)"lrswi" };
+	struct index_folder put = { .parent = INDEX_ROOT,
+				    .wire = (char *)"Entw&APw-rfe",
+				    .delimiter = '.',
+				    .attributes = 5,
+				    .special_use = 3,
+				    .rights = (char *)"lrswi" };
 	int64_t row;
 
 	strcpy(put.name, "Entwürfe");
@@ -246,8 +250,15 @@ static void a_message_is_found_by_row_uid_and_name(void **state)
 static void only_the_very_name_finds_a_message(void **state)
 {
 	static const char *const names[] = {
-		"2026-04-14_0930_Alice_Re.02.eml", "x.2.eml", "2026-04-14_0930_Alice_Re.2.em", "2.eml", ".eml", "",
-		"2026-04-14_0930_Alice_Re.4294967298.eml", "2026-04-14_0930_Alice_Re.99999999999999999999.eml", "7-2.eml",
+		"2026-04-14_0930_Alice_Re.02.eml",
+		"x.2.eml",
+		"2026-04-14_0930_Alice_Re.2.em",
+		"2.eml",
+		".eml",
+		"",
+		"2026-04-14_0930_Alice_Re.4294967298.eml",
+		"2026-04-14_0930_Alice_Re.99999999999999999999.eml",
+		"7-2.eml",
 	};
 	struct index *ix = open_index(state);
 	int64_t folder = make_inbox(ix, 3);
@@ -370,7 +381,8 @@ static void after_another_start_of_the_machine_rows_go_on_far_behind(void **stat
 	assert_int_equal(index_commit(ix), 0);
 	index_close(ix);
 	assert_int_equal(sqlite3_open(scratch_path(state, "index.db"), &database), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(database, "UPDATE meta SET value = 'another' WHERE key = 'boot'", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(database, "UPDATE meta SET value = 'another' WHERE key = 'boot'", NULL, NULL, NULL),
+			 SQLITE_OK);
 	sqlite3_close(database);
 	ix = open_index(state);
 	assert_int_equal(index_begin(ix), 0);

@@ -38,7 +38,8 @@ static void what_was_set_survives_kill_9(void **state)
 	pid_t child = fork();
 
 	if (child == 0) {
-		if (state_open(*state, &s) == 0 && state_set(s, "sent-by", "server") == 0 && state_sent_add(s, "ab12", 1000, 0) == 0)
+		if (state_open(*state, &s) == 0 && state_set(s, "sent-by", "server") == 0 &&
+		    state_sent_add(s, "ab12", 1000, 0) == 0)
 			raise(SIGKILL);
 		_exit(1);
 	}
@@ -107,12 +108,9 @@ static void it_is_readable_by_nobody_else(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(a_fact_outlives_the_process),
-		scratch_test(what_was_set_survives_kill_9),
-		scratch_test(a_digest_is_known_until_it_is_too_old),
-		scratch_test(a_digest_sent_again_counts_from_the_later_time),
-		scratch_test(a_damaged_database_is_left_as_it_is),
-		scratch_test(it_is_readable_by_nobody_else),
+		scratch_test(a_fact_outlives_the_process),	     scratch_test(what_was_set_survives_kill_9),
+		scratch_test(a_digest_is_known_until_it_is_too_old), scratch_test(a_digest_sent_again_counts_from_the_later_time),
+		scratch_test(a_damaged_database_is_left_as_it_is),   scratch_test(it_is_readable_by_nobody_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
