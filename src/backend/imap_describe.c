@@ -11,7 +11,7 @@
 #include "base/log.h"
 
 enum {
-	DESCRIBE_RANGE = 2000,	  /* messages a command */
+	DESCRIBE_RANGE = 5000,	  /* messages a command */
 	DESCRIBE_HEADER = 2048,	  /* bytes of header fields */
 	DESCRIBE_RECONNECTS = 64, /* while looking for what cannot be read */
 	DESCRIBE_STRAY = 100000,  /* answers that nobody asked for */

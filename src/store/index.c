@@ -60,7 +60,7 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 static const char reader_pragmas[] = "PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;";
 static const char writer_pragmas[] =
 	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;"
-	"PRAGMA mmap_size = 0; PRAGMA journal_size_limit = 16777216; PRAGMA secure_delete = OFF;";
+	"PRAGMA mmap_size = 0; PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 16777216; PRAGMA secure_delete = OFF;";
 
 /* An address that no two living threads share. */
 static const void *this_thread(void)
