@@ -119,18 +119,18 @@ class Sync(unittest.TestCase):
 
     def test_two_commands_are_in_flight_and_may_be_answered_mixed(self):
         first = ''.join(described(uid, uid) for uid in range(1, 1001))
-        rest = ''.join(described(uid, uid) for uid in range(1001, 2001))
-        played = play(signed_in() + examine(2001, 2002) + f'''
-            C: UID FETCH 1:2000
-            C: UID FETCH 2001:2001
+        rest = ''.join(described(uid, uid) for uid in range(1001, 5001))
+        played = play(signed_in() + examine(5001, 5002) + f'''
+            C: UID FETCH 1:5000
+            C: UID FETCH 5001:5001
             {first}
-            {described(2001, 2001)}
+            {described(5001, 5001)}
             S: 4 OK the later one is done
             {rest}
             S: 3 OK and so is the earlier one''', 'sync', 'INBOX')
         uids = [int(line.split()[1]) for line in played.lines if line.startswith('message')]
-        self.assertEqual(sorted(uids), list(range(1, 2002)))
-        self.assertEqual([line for line in played.lines if line.startswith('batch')], ['batch 2001', 'batch 2002'])
+        self.assertEqual(sorted(uids), list(range(1, 5002)))
+        self.assertEqual([line for line in played.lines if line.startswith('batch')], ['batch 5001', 'batch 5002'])
         self.assertTrue(played.lines[-1].startswith('complete'), played.lines[-1])
 
     def test_only_changes_are_asked_for_with_condstore(self):
