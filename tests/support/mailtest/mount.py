@@ -29,9 +29,10 @@ def _program(variable, name):
 
 
 def is_sanitized():
-    """Whether the daemon is built with AddressSanitizer, whose own memory drowns what the program uses."""
+    """Whether the daemon is built with a sanitizer, whose own memory drowns what the program uses."""
     with open(shutil.which(_program('MAILFS', 'mailfs')), 'rb') as file:
-        return b'__asan_init' in file.read()
+        program = file.read()
+    return b'__asan_init' in program or b'__tsan_init' in program
 
 
 def no_fuse():
