@@ -82,6 +82,15 @@ static int run(struct job *j, struct backend **session)
 	return f->bodies[0]->blocks ? fetch_ranges(f, session) : fetch_whole(f, session);
 }
 
+/* Lock held. A connection that broke under a message is made again, once; were the server out of reach, that would fail at once. */
+static bool start_again(struct fetch *f, struct body *b, int result)
+{
+	if (f->is_again || result != -EHOSTUNREACH || fetch_start(f->mb, b) < 0)
+		return false;
+	b->fetch->is_again = true;
+	return true;
+}
+
 /* Lock held. What a body without all its bytes has left to do: those who wait start anew one by one, or learn why not. */
 static struct waiter *settle(struct fetch *f, struct body *b, int result)
 {
@@ -90,21 +99,41 @@ static struct waiter *settle(struct fetch *f, struct body *b, int result)
 	b->fetch = NULL;
 	if (!b->openers && !b->readers)
 		return NULL;
-	if (f->n > 1 && fetch_start(f->mb, b) == 0)
+	if (f->n > 1 ? fetch_start(f->mb, b) == 0 : start_again(f, b, result))
 		return NULL;
 	b->error = result < 0 ? result : -ENOENT;
 	b->error_until_ms = clock_monotonic_ms() + FAIL_AGAIN_MS;
 	return body_take_all(b);
 }
 
+/* Worth a line for people where somebody waited in vain. */
+static void log_failure(const struct fetch *f, bool is_told, const char *why)
+{
+	CLEANUP(buf) struct buf line = BUF_INIT;
+
+	buf_printf(&line, "%s: %s: message UID %u%s not fetched: %s", f->mb->configuration->account, f->folder.name,
+		   f->bodies[0]->uid, f->n > 1 ? " and others" : "", why);
+	if (is_told)
+		log_warning("%s", buf_str(&line));
+	else
+		log_debug("%s", buf_str(&line));
+}
+
+/* The folder went, or another came in its place: so did the message. */
+static int error_for_readers(struct mailbox *mb, int result)
+{
+	if (result == -ENXIO)
+		look_at_folder_list(mb, true, NULL);
+	return result == -ENXIO || result == -ESTALE ? -ENOENT : result;
+}
+
 static void fetch_done(struct job *j, int result, const char *why)
 {
 	struct fetch *f = (struct fetch *)j;
 	struct mailbox *mb = f->mb;
+	bool is_told = false;
 
-	if (result < 0)
-		log_warning("%s: %s: message UID %u%s not fetched: %s", mb->configuration->account, f->folder.name,
-			    f->bodies[0]->uid, f->n > 1 ? " and others" : "", why);
+	result = error_for_readers(mb, result);
 	for (size_t i = 0; i < f->n; i++) {
 		struct body *b = f->bodies[i];
 		struct waiter *failed;
@@ -114,8 +143,11 @@ static void fetch_done(struct job *j, int result, const char *why)
 		failed = settle(f, b, result);
 		error = b->error;
 		pthread_mutex_unlock(&mb->lock);
+		is_told |= failed != NULL;
 		waiters_answer(failed, error);
 	}
+	if (result < 0)
+		log_failure(f, is_told, why);
 	pthread_mutex_lock(&mb->lock);
 	fetch_free(f);
 	pthread_mutex_unlock(&mb->lock);

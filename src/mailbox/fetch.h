@@ -15,6 +15,7 @@ struct fetch {
 	struct body *body; /* whose it is; NULL while the server has not told */
 	int fd;		   /* own while `body` is NULL, else the body's */
 	int64_t offset, announced, written;
+	bool is_again; /* the connection of an earlier one broke */
 	size_t n;
 	struct body *bodies[]; /* own references; ascending by UID */
 };
