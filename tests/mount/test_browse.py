@@ -165,6 +165,19 @@ class Attributes(mailtest.MountTestCase):
         self.assertEqual(self.attribute(self.message(2), 'from'), '爱丽丝 <alice@example.com>')
         self.assertRegex(self.attribute(self.message(2), 'to'), r'^Bob <bob@example.com>,\s+carol@example.com$')
 
+    def test_header_attributes_of_any_message_are_text(self):
+        found = 0
+        for path in self.mounted.files('Archive'):
+            for name in ('from', 'to', 'subject', 'date', 'message-id'):
+                try:
+                    value = self.attribute(path, name)
+                except OSError as missing:
+                    self.assertIn(missing.errno, (errno.ENODATA, errno.E2BIG), (path, name))
+                else:
+                    self.assertFalse(set(value) & set('\0\r\n'), (path, name))
+                    found += 1
+        self.assertGreater(found, 800)
+
     def test_attributes_that_are_not_there(self):
         for name in ('user.mail.nothing', 'user.mail.gmail-labels', 'user.other'):
             with self.assertRaises(OSError) as missing:

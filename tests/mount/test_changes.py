@@ -189,6 +189,37 @@ class Uidvalidity(mailtest.MountTestCase):
                 mailtest.wait_for(shown, CHECKED_AGAIN_S, 'the new messages', 0.2)
 
 
+class Vanished(mailtest.MountTestCase):
+    def test_message_expunged_after_it_was_listed_is_not_there(self):
+        with mailtest.Dovecot() as server:
+            letters(server, 5)
+            with mailtest.Mount(mailtest.account(server, read_ahead=0)) as mount:
+                paths = sorted(mount.files(), key=lambda path: int(path.rsplit('.', 2)[-2]))
+                self.assertEqual(mount.read(paths[0]), held(server)[1])
+                with server.imap() as client:
+                    client.select('INBOX')
+                    client.uid('STORE', '1:3', '+FLAGS', '(\\Deleted)')
+                    client.expunge()
+                for path in paths[1:3]:
+                    with self.assertRaises(FileNotFoundError):
+                        mount.read(path)
+                for uid in (4, 5):
+                    self.assertEqual(mount.read(paths[uid - 1]), held(server)[uid])
+
+    def test_folder_deleted_after_it_was_listed_is_not_there(self):
+        with mailtest.Dovecot() as server:
+            letters(server, 3, ('Lists',))
+            letters(server, 3)
+            with mailtest.Mount(mailtest.account(server, read_ahead=0)) as mount:
+                paths = mount.files('Lists')
+                with server.imap() as client:
+                    self.assertEqual(client.delete('Lists')[0], 'OK')
+                with self.assertRaises(FileNotFoundError):
+                    mount.read(paths[1])
+                self.assertEqual(mount.by_uid(), held(server))
+                mailtest.wait_for(lambda: 'Lists' not in os.listdir(mount.path), CHECKED_AGAIN_S, 'the folder to go', 0.2)
+
+
 class Renamed(mailtest.MountTestCase):
     def test_folder_renamed_by_another_client(self):
         with mailtest.Dovecot() as server:

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import subprocess
+import sys
 import time
 
 import mailtest
@@ -96,6 +97,13 @@ class LargeMessage(mailtest.MountTestCase):
                 self.assertTrue(all(pool.map(read_somewhere, range(100))))
             self.assertEqual(md5sum(self.path), self.digest)
         self.assertLess(self.settled(), 1.2 * SIZE)
+
+    def test_mapped_into_memory(self):
+        code = ('import hashlib, mmap, sys\nwith open(sys.argv[1], "rb") as file:\n mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)\n'
+                'print(hashlib.md5(mapped[30 << 20:31 << 20]).hexdigest(), hashlib.md5(mapped).hexdigest())')
+        # In a process of its own: a page fault stops the whole interpreter, and the proxy is in this one.
+        output = subprocess.run([sys.executable, '-c', code, self.path], capture_output=True, text=True, check=True, timeout=60).stdout
+        self.assertEqual(output.split(), [hashlib.md5(self.data[30 * MIB:31 * MIB]).hexdigest(), self.digest])
 
     def test_daemon_holds_no_message_in_memory(self):
         with concurrent.futures.ThreadPoolExecutor(3) as pool:

@@ -176,7 +176,7 @@ class Large(mailtest.MountTestCase):
 
     def mount(self, size, timeout):
         self.server.deliver(messages.large(size))
-        self.data = self.server.messages()[1][1]
+        self.data = max(self.server.messages().items())[1][1]
         section = mailtest.account(self.server, imap=f'imap+insecure://alice@localhost:{self.proxy.port}', timeout=timeout)
         mount = mailtest.Mount(section).start()
         self.addCleanup(mount.unmount)
@@ -220,6 +220,20 @@ class Large(mailtest.MountTestCase):
                     return mount.read(path) == self.data
             mailtest.wait_for(reads, RECOVERY_S, 'the message', 0.1)
 
+    def test_connection_lost_in_the_middle_is_made_again_unnoticed(self):
+        for size in (900000, 4 << 20):
+            with self.subTest(size):
+                mount = self.mount(size, 5)
+                self.proxy.bytes_per_second = 2 << 20
+                path = max(mount.files(), key=uid_of)
+                with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                    self.proxy.reset_counters()
+                    reader = pool.submit(mount.read, path)
+                    mailtest.wait_for(lambda: self.proxy.from_server > size // 2, 5, 'half of the message')
+                    self.proxy.drop_connections()
+                    self.assertEqual(reader.result(), self.data)
+                self.proxy.bytes_per_second = None
+
     def test_slow_is_not_silent(self):
         mount = self.mount(900000, 2)
         path, = mount.files()
@@ -262,6 +276,31 @@ class Offline(BehindAProxy):
             self.assertLess(seconds, AT_ONCE_S)
         self.proxy.up()
         self.wait_until_it_reads(self.paths[5], self.held[6])
+
+
+class FewConnections(mailtest.MountTestCase):
+    def read_all(self, server, **keys):
+        held = {folder: {uid: data for uid, (_, data) in server.messages(folder).items()} for folder in ('INBOX', 'Archive')}
+        with mailtest.Mount(mailtest.account(server, timeout=5, **keys)) as mount:
+            paths = {folder: mount.files(folder) for folder in held}
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                for folder in held:
+                    found = dict(zip(map(uid_of, paths[folder]), pool.map(mount.read, paths[folder])))
+                    self.assertEqual(found, held[folder])
+
+    def test_server_that_gives_fewer_connections_than_are_wanted(self):
+        for limit in (1, 2):
+            with mailtest.Dovecot(max_userip_connections=limit) as server:
+                server.fill(150)
+                server.fill(50, 'Archive')
+                self.read_all(server, connections=8)
+
+    def test_one_connection_is_enough(self):
+        with mailtest.Dovecot() as server:
+            server.fill(150)
+            server.fill(50, 'Archive')
+            self.read_all(server, connections=1)
+            self.read_all(server, connections=1, read_ahead=0)
 
 
 class BrokenOff(mailtest.MountTestCase):
