@@ -146,7 +146,7 @@ static void go_offline(struct workers *w, int error, const char *why)
 	snprintf(text, sizeof text, "%s", why);
 	change_state(w, WORKERS_OFFLINE, error, text);
 	pthread_mutex_unlock(&w->lock);
-	jobs_answer(waiting, error, text);
+	jobs_answer(waiting, told_error(error), text);
 	pthread_mutex_lock(&w->lock);
 }
 
@@ -372,7 +372,7 @@ void workers_stop(struct workers *w)
 			backend_abort(w->pool[i].session);
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
-	jobs_answer(waiting, -ENOTCONN, "unmounting");
+	jobs_answer(waiting, told_error(-ENOTCONN), "unmounting");
 }
 
 void workers_free(struct workers *w)
