@@ -39,8 +39,10 @@ struct opening {
 	struct notice size_notice;
 };
 
+/* Reads that wait are ended at FLUSH; with the whole body here there are none, and the kernel need not send one. */
 static void reply_opened(struct opening *opening)
 {
+	opening->fi.noflush = body_is_whole(opening->wait.fs->mailbox, opening->reader->body);
 	if (fuse_reply_open(opening->wait.req, &opening->fi) != 0)
 		handle_close(opening->wait.fs, &opening->reader->handle);
 	free(opening);
@@ -101,8 +103,6 @@ void reading_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fil
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	/* Reads that wait are ended at FLUSH; with the whole body here there are none, and the kernel need not send one. */
-	opening->fi.noflush = mailbox_is_cached(fs->mailbox, inode_row(ino));
 	wait_start(&opening->wait, fs, req, opened);
 	r = mailbox_open(fs->mailbox, inode_row(ino), &opening->wait.waiter, &opening->reader->body);
 	if (r == -EINPROGRESS)

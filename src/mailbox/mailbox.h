@@ -111,6 +111,8 @@ void mailbox_close(struct mailbox *mb, struct body *b);
 int64_t body_size(const struct body *b);
 /* Whether the size came out other than was said before, or may have: the kernel must forget the old one before OPEN is answered. */
 bool body_size_was_wrong(const struct body *b);
+/* Whether all of its bytes are there: no read will wait. */
+bool body_is_whole(struct mailbox *mb, const struct body *b);
 /* Makes [offset, offset+len) available, cut at the end. Number of bytes that can be pread() from body_fd() at `offset` now (0: at or past the end); -EINPROGRESS: `w` is
  * answered when they are there (call again) or with -errno. */
 ssize_t body_read(struct mailbox *mb, struct body *b, int64_t offset, size_t len, struct waiter *w);

@@ -201,6 +201,16 @@ bool body_size_was_wrong(const struct body *b)
 	return b->was_wrong;
 }
 
+bool body_is_whole(struct mailbox *mb, const struct body *b)
+{
+	bool is_whole;
+
+	pthread_mutex_lock(&mb->lock);
+	is_whole = b->is_complete;
+	pthread_mutex_unlock(&mb->lock);
+	return is_whole;
+}
+
 int body_fd(const struct body *b)
 {
 	return b->fd;

@@ -215,21 +215,20 @@ static int give_name(struct bodies *b, int fd, bool has_name, const char *name)
 static int publish_locked(struct bodies *b, int fd, bool has_name, int64_t row, int64_t size_bytes)
 {
 	char name[BODY_NAME_MAX];
-	int64_t replaced_bytes = 0;
-	struct stat old;
 	int r;
 
-	if (stat_body(b, row, name, &old) == 0) {
-		if (has_name)
-			replaced_bytes = old.st_size;
-		else if (old.st_size == size_bytes)
-			return 0;
-		else
-			remove_locked(b, row);
-	}
+	body_name(row, name);
+	if (has_name)
+		remove_locked(b, row);
 	r = give_name(b, fd, has_name, name);
+	if (r == -EEXIST && body_is_cached(b, row, size_bytes))
+		return 0;
+	if (r == -EEXIST) {
+		remove_locked(b, row);
+		r = give_name(b, fd, false, name);
+	}
 	if (r == 0)
-		bodies_account(b, row, size_bytes - replaced_bytes);
+		bodies_account(b, row, size_bytes);
 	return r;
 }
 

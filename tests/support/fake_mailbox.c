@@ -669,6 +669,12 @@ bool mailbox_is_cached(struct mailbox *mb, int64_t row)
 	return cached;
 }
 
+bool body_is_whole(struct mailbox *mb, const struct body *b)
+{
+	(void)b;
+	return mailbox_is_cached(mb, 0);
+}
+
 void mailbox_quota(struct mailbox *mb, int64_t *ret_used_bytes, int64_t *ret_limit_bytes)
 {
 	pthread_mutex_lock(&mb->lock);
