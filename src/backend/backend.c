@@ -2,6 +2,7 @@
 #include "backend/backend.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/imap.h"
@@ -35,6 +36,22 @@ void backend_abort(struct backend *b)
 const char *backend_why(const struct backend *b)
 {
 	return buf_str(&b->why);
+}
+
+unsigned backend_abilities(const struct backend *b)
+{
+	return b->abilities;
+}
+
+int64_t backend_append_limit(const struct backend *b)
+{
+	return b->append_limit;
+}
+
+void backend_copied_release(struct backend_copied *copied)
+{
+	free(copied->uids);
+	*copied = (struct backend_copied){ 0 };
 }
 
 /* Whether the connection was dead before the call began. */
@@ -92,14 +109,67 @@ int backend_fetch(struct backend **b, const char *folder, uint32_t uidvalidity, 
 	return CALL(*b, fetch, folder, true, (*b)->ops->fetch(*b, folder, uidvalidity, fetch, sink));
 }
 
-int backend_append(struct backend **b, const char *folder, const struct backend_append *message, uint32_t *ret_uid)
+int backend_store(struct backend **b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *add,
+		  const char *remove)
 {
-	return CALL(*b, append, folder, false, (*b)->ops->append(*b, folder, message, ret_uid));
+	return CALL(*b, store, folder, true, (*b)->ops->store(*b, folder, uidvalidity, uids, n, add, remove));
+}
+
+int backend_copy(struct backend **b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
+		 struct backend_copied *ret)
+{
+	*ret = (struct backend_copied){ 0 };
+	return CALL(*b, copy, folder, false, (*b)->ops->copy(*b, folder, uidvalidity, uids, n, to, ret));
+}
+
+int backend_move(struct backend **b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
+		 struct backend_copied *ret)
+{
+	*ret = (struct backend_copied){ 0 };
+	return CALL(*b, move, folder, false, (*b)->ops->move(*b, folder, uidvalidity, uids, n, to, ret));
+}
+
+int backend_expunge(struct backend **b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n)
+{
+	return CALL(*b, expunge, folder, true, (*b)->ops->expunge(*b, folder, uidvalidity, uids, n));
+}
+
+int backend_uids_from(struct backend **b, const char *folder, uint32_t uidvalidity, uint32_t first, uint32_t **ret_uids,
+		      size_t *ret_n)
+{
+	return CALL(*b, uids_from, folder, true, (*b)->ops->uids_from(*b, folder, uidvalidity, first, ret_uids, ret_n));
+}
+
+int backend_append(struct backend **b, const char *folder, const struct backend_append *message, uint32_t *ret_uidvalidity,
+		   uint32_t *ret_uid)
+{
+	return CALL(*b, append, folder, false, (*b)->ops->append(*b, folder, message, ret_uidvalidity, ret_uid));
+}
+
+int backend_append_many(struct backend **b, const char *folder, const struct backend_append *messages, size_t n,
+			uint32_t *ret_uidvalidity, uint32_t *ret_uids)
+{
+	return CALL(*b, append_many, folder, false, (*b)->ops->append_many(*b, folder, messages, n, ret_uidvalidity, ret_uids));
 }
 
 int backend_create(struct backend **b, const char *folder, enum special_use use)
 {
 	return CALL(*b, create, folder, false, (*b)->ops->create(*b, folder, use));
+}
+
+int backend_remove(struct backend **b, const char *folder)
+{
+	return CALL(*b, remove, folder, false, (*b)->ops->remove(*b, folder));
+}
+
+int backend_rename(struct backend **b, const char *from, const char *to)
+{
+	return CALL(*b, rename, from, false, (*b)->ops->rename(*b, from, to));
+}
+
+int backend_subscribe(struct backend **b, const char *folder, bool on)
+{
+	return CALL(*b, subscribe, folder, false, (*b)->ops->subscribe(*b, folder, on));
 }
 
 int backend_search_message_id(struct backend **b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n)

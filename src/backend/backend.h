@@ -7,9 +7,11 @@
  * Nothing here knows the kernel, the index or names in the tree: folders go by wire name, messages by UID.
  *
  * Errors tell the scope of the damage: message -ENOENT; folder -ESTALE (UIDVALIDITY is not the expected one), -ENXIO (no such
- * folder); session -ENOTCONN, -ETIMEDOUT, -EPROTO (closed, to be opened anew); sign-in -EACCES, certificate refused, or TLS
- * taken away, -EKEYREJECTED; connect -ECONNREFUSED, -EHOSTUNREACH. Response codes of RFC 5530 become -EDQUOT (OVERQUOTA),
- * -EACCES (NOPERM), -EEXIST, -ENXIO (NONEXISTENT), -EAGAIN (LIMIT, INUSE, UNAVAILABLE). backend_why() has the server's words.
+ * folder), -ENOLINK (the folder that a copy, a move or an append goes to does not exist), -EROFS (it cannot be changed);
+ * session -ENOTCONN, -ETIMEDOUT, -EPROTO (closed, to be opened anew); sign-in -EACCES, certificate refused, or TLS taken away,
+ * -EKEYREJECTED; connect -ECONNREFUSED, -EHOSTUNREACH. Response codes (RFC 5530, RFC 7889) become -EDQUOT (OVERQUOTA), -EFBIG
+ * (TOOBIG), -EACCES (NOPERM), -EPERM (CANNOT), -EEXIST, -ENOTEMPTY (HASCHILDREN), -ENXIO (NONEXISTENT), -EAGAIN (LIMIT, INUSE,
+ * UNAVAILABLE); a refusal without a reason is -EIO. backend_why() has the server's words.
  */
 #ifndef MAILFS_BACKEND_H
 #define MAILFS_BACKEND_H
@@ -135,7 +137,30 @@ struct backend_append {
 	int64_t size_bytes;
 	const char *flags; /* canonical; "" none */
 	int64_t internaldate_s;
+	bool binary; /* it holds NUL: needs BACKEND_BINARY */
 };
+
+/* What the server can do beyond the basics. */
+enum backend_ability {
+	BACKEND_MOVE = 1 << 0,	      /* backend_move(): MOVE, RFC 6851 */
+	BACKEND_EXPUNGE_UID = 1 << 1, /* backend_expunge(): UIDPLUS, RFC 4315 */
+	BACKEND_APPEND_MANY = 1 << 2, /* backend_append_many(): MULTIAPPEND, RFC 3502 */
+	BACKEND_BINARY = 1 << 3,      /* messages with NUL can be stored: BINARY, RFC 3516 */
+};
+
+/* What is known of messages that were copied or moved. */
+struct backend_copied {
+	size_t done;	      /* the server has confirmed the first so many of the UIDs asked for, as far as they existed */
+	uint32_t uidvalidity; /* of the folder they went to; 0: not told */
+	uint32_t *uids;	      /* own; for each of the UIDs asked for the new one, which proves it copied; 0: not told */
+};
+
+void backend_copied_release(struct backend_copied *copied);
+
+static inline void backend_copied_cleanup(struct backend_copied *copied)
+{
+	backend_copied_release(copied);
+}
 
 struct backend_quota {
 	int64_t used_bytes, limit_bytes; /* limit 0: none told */
@@ -156,8 +181,23 @@ struct backend_ops {
 		     const struct backend_fetch_sink *sink);
 
 	/* Optional from here on: NULL is -EOPNOTSUPP. */
-	int (*append)(struct backend *b, const char *folder, const struct backend_append *message, uint32_t *ret_uid);
+	int (*store)(struct backend *b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *add,
+		     const char *remove);
+	int (*copy)(struct backend *b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
+		    struct backend_copied *ret);
+	int (*move)(struct backend *b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
+		    struct backend_copied *ret);
+	int (*expunge)(struct backend *b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n);
+	int (*uids_from)(struct backend *b, const char *folder, uint32_t uidvalidity, uint32_t first, uint32_t **ret_uids,
+			 size_t *ret_n);
+	int (*append)(struct backend *b, const char *folder, const struct backend_append *message, uint32_t *ret_uidvalidity,
+		      uint32_t *ret_uid);
+	int (*append_many)(struct backend *b, const char *folder, const struct backend_append *messages, size_t n,
+			   uint32_t *ret_uidvalidity, uint32_t *ret_uids);
 	int (*create)(struct backend *b, const char *folder, enum special_use use);
+	int (*remove)(struct backend *b, const char *folder);
+	int (*rename)(struct backend *b, const char *from, const char *to);
+	int (*subscribe)(struct backend *b, const char *folder, bool on);
 	/* UIDs whose Message-ID header is exactly `message_id` (with its angle brackets). */
 	int (*search_message_id)(struct backend *b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n);
 	int (*quota)(struct backend *b, struct backend_quota *ret);
@@ -172,10 +212,12 @@ struct backend_ops {
 struct backend {
 	const struct backend_ops *ops;
 	const struct backend_options *options;
-	struct buf why; /* own; the last error in words, the server's where it said something */
-	bool broken;	/* the session is lost: only close is left */
-	bool answered;	/* the server said something during the call under way: it will not be repeated */
-	bool used;	/* a call succeeded on this connection */
+	struct buf why;	      /* own; the last error in words, the server's where it said something */
+	bool broken;	      /* the session is lost: only close is left */
+	bool answered;	      /* the server said something during the call under way: it will not be repeated */
+	bool used;	      /* a call succeeded on this connection */
+	unsigned abilities;   /* enum backend_ability; as of the last sign-in */
+	int64_t append_limit; /* bytes; 0: none told */
 };
 
 /* The protocol for a URL. Never NULL for imap; NULL when there is none. */
@@ -186,6 +228,11 @@ void backend_close(struct backend *b);
 /* Any thread: the call under way fails soon. */
 void backend_abort(struct backend *b);
 const char *backend_why(const struct backend *b);
+
+/* As of the last sign-in. */
+unsigned backend_abilities(const struct backend *b);
+/* Bytes that a message to be stored may have (APPENDLIMIT, RFC 7889); 0: not told. A folder may have a limit of its own. */
+int64_t backend_append_limit(const struct backend *b);
 
 /*
  * All of these open a broken session anew first, and do so once when one that had worked turns out dead before it said a word
@@ -198,9 +245,55 @@ int backend_status(struct backend **b, const char *folder, struct backend_status
 int backend_sync(struct backend **b, const char *folder, const struct backend_known *known, const struct backend_sync_sink *sink);
 int backend_fetch(struct backend **b, const char *folder, uint32_t uidvalidity, const struct backend_fetch *fetch,
 		  const struct backend_fetch_sink *sink);
-/* Never repeated by itself: -ENOTCONN or -ETIMEDOUT mean that nobody knows. *ret_uid 0 without APPENDUID. */
-int backend_append(struct backend **b, const char *folder, const struct backend_append *message, uint32_t *ret_uid);
+
+/*
+ * Changes. `uids` are ascending and may be many: they go out in several commands, so that after an error part of them may be
+ * done. UIDs that do not exist any more are no error. A folder that cannot be changed is -EROFS; -ESTALE comes before anything
+ * is sent. Those that are never repeated by themselves: -ENOTCONN or -ETIMEDOUT mean that nobody knows whether they were done.
+ *
+ * store: UID STORE of the flags to `add` and to `remove`, each canonical and "" for none. -ENOTSUP, and nothing is sent, for a
+ * flag that the folder does not permit (PERMANENTFLAGS, RFC 9051 section 7.1). Safe to repeat, and repeated.
+ */
+int backend_store(struct backend **b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *add,
+		  const char *remove);
+
+/*
+ * UID COPY and UID MOVE to the folder `to` (-ENOLINK: there is none). *ret is set whatever the outcome, to be released. A copy
+ * reads only, so a folder that cannot be changed will do. Without BACKEND_MOVE a move is -EOPNOTSUPP: it takes a copy and an
+ * expunge, with a record between them that only the caller can keep. Never repeated.
+ */
+int backend_copy(struct backend **b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
+		 struct backend_copied *ret);
+int backend_move(struct backend **b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
+		 struct backend_copied *ret);
+
+/*
+ * For good, these and no others, whatever else in the folder is marked \Deleted: -EOPNOTSUPP without BACKEND_EXPUNGE_UID, and
+ * nothing is sent. -EACCES when \Deleted may not be set there. Safe to repeat, and repeated.
+ */
+int backend_expunge(struct backend **b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n);
+
+/* UIDs from `first` on that exist now, ascending; the caller frees them. */
+int backend_uids_from(struct backend **b, const char *folder, uint32_t uidvalidity, uint32_t first, uint32_t **ret_uids,
+		      size_t *ret_n);
+
+/*
+ * -ENOLINK: no such folder; -EFBIG: over the limit; -EDQUOT; -EOPNOTSUPP: `binary`, but no BACKEND_BINARY. *ret_uid and
+ * *ret_uidvalidity 0 when the server does not tell (APPENDUID). Never repeated.
+ */
+int backend_append(struct backend **b, const char *folder, const struct backend_append *message, uint32_t *ret_uidvalidity,
+		   uint32_t *ret_uid);
+/* The same for n messages, all or none of them; ret_uids[n]. -EOPNOTSUPP without BACKEND_APPEND_MANY. Never repeated. */
+int backend_append_many(struct backend **b, const char *folder, const struct backend_append *messages, size_t n,
+			uint32_t *ret_uidvalidity, uint32_t *ret_uids);
+
+/* Folders. Never repeated; after a loss, listing them tells. A new one is subscribed to; a removed or renamed one stays so. */
 int backend_create(struct backend **b, const char *folder, enum special_use use);
+/* With all its messages; children stay, or are the reason for -ENOTEMPTY. */
+int backend_remove(struct backend **b, const char *folder);
+int backend_rename(struct backend **b, const char *from, const char *to);
+int backend_subscribe(struct backend **b, const char *folder, bool on);
+
 int backend_search_message_id(struct backend **b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n);
 int backend_quota(struct backend **b, struct backend_quota *ret);
 int backend_rights(struct backend **b, const char *folder, struct buf *ret);

@@ -4,9 +4,11 @@ src_libbackend_a_SOURCES = \
 	src/backend/imap.c src/backend/imap.h \
 	src/backend/imap_append.c src/backend/imap_append.h \
 	src/backend/imap_auth.c src/backend/imap_auth.h \
+	src/backend/imap_change.c src/backend/imap_change.h \
 	src/backend/imap_command.c src/backend/imap_command.h \
 	src/backend/imap_describe.c src/backend/imap_describe.h \
 	src/backend/imap_fetch.c src/backend/imap_fetch.h \
+	src/backend/imap_folder.c src/backend/imap_folder.h \
 	src/backend/imap_guard.c src/backend/imap_guard.h \
 	src/backend/imap_items.c src/backend/imap_items.h \
 	src/backend/imap_list.c src/backend/imap_list.h \
@@ -19,6 +21,7 @@ src_libbackend_a_SOURCES = \
 	src/backend/imap_select.c src/backend/imap_select.h \
 	src/backend/imap_session.c src/backend/imap_session.h \
 	src/backend/imap_sync.c src/backend/imap_sync.h \
+	src/backend/imap_uidplus.c src/backend/imap_uidplus.h \
 	src/backend/uid_set.c src/backend/uid_set.h
 
 check_PROGRAMS += tests/protocol/imap_client

@@ -2,7 +2,9 @@
 #include "backend/imap.h"
 
 #include "backend/imap_append.h"
+#include "backend/imap_change.h"
 #include "backend/imap_fetch.h"
+#include "backend/imap_folder.h"
 #include "backend/imap_list.h"
 #include "backend/imap_quota.h"
 #include "backend/imap_search.h"
@@ -20,8 +22,17 @@ const struct backend_ops imap_backend = {
 	.status = imap_status,
 	.sync = imap_sync,
 	.fetch = imap_fetch,
+	.store = imap_store,
+	.copy = imap_copy,
+	.move = imap_move,
+	.expunge = imap_expunge,
+	.uids_from = imap_uids_from,
 	.append = imap_append,
+	.append_many = imap_append_many,
 	.create = imap_create,
+	.remove = imap_remove,
+	.rename = imap_rename,
+	.subscribe = imap_subscribe,
 	.search_message_id = imap_search_message_id,
 	.quota = imap_quota,
 	.rights = imap_rights,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backend/imap_command.h"
+#include "backend/imap_uidplus.h"
 #include "message/date.h"
 
 enum { APPEND_BLOCK = 64 * 1024 };
@@ -36,85 +37,99 @@ static int append_body(struct imap_session *s, const struct backend_append *mess
 	return 0;
 }
 
-static void append_command(struct imap_command *c, struct imap_session *s, const char *folder, const struct backend_append *message)
+static void append_announce(struct imap_command *c, const struct backend_append *message)
 {
 	char date[DATE_INTERNAL_SIZE];
 
 	date_format_internal(message->internaldate_s, date);
-	imap_command_init(c, s, "APPEND ");
-	imap_command_string(c, folder);
 	if (*message->flags)
 		imap_command_add(c, " (%s)", message->flags);
 	imap_command_add(c, " \"%s\" ", date);
-	imap_command_literal(c, message->size_bytes);
+	imap_command_literal(c, message->size_bytes, message->binary);
 }
 
-int imap_append(struct backend *b, const char *folder, const struct backend_append *message, uint32_t *ret_uid)
+/* 1: the server waits for what comes next; 0: it has refused; the session is lost with any error but of building the command. */
+static int append_one(struct imap_command *c, const struct backend_append *message)
 {
-	struct imap_session *s = imap_session_of(b);
-	CLEANUP(imap_command) struct imap_command c = { 0 };
 	bool refused;
 	int r;
 
-	s->record.append_uid = s->record.append_uidvalidity = 0;
-	append_command(&c, s, folder, message);
-	r = imap_command_send(&c, NULL, NULL, &refused);
-	if (r < 0)
+	append_announce(c, message);
+	r = imap_command_send(c, NULL, NULL, &refused);
+	if (r < 0 || refused)
 		return r;
-	if (!refused) {
-		if (append_body(s, message) < 0)
-			return imap_session_lost(s);
-		r = imap_command_end(&c);
-		if (r == 0)
-			r = imap_command_await(s, s->tag, NULL, NULL);
-		if (r < 0)
-			return r;
+	if (append_body(c->session, message) < 0)
+		return imap_session_lost(c->session);
+	imap_command_more(c);
+	return 1;
+}
+
+static int append_send(struct imap_command *c, const struct backend_append *messages, size_t n)
+{
+	int r = 1;
+
+	for (size_t i = 0; i < n && r == 1; i++)
+		r = append_one(c, &messages[i]);
+	if (r == 1)
+		r = imap_command_end(c);
+	else if (r == 0)
+		return 0;
+	return r == 0 ? imap_command_await(c->session, c->session->tag, NULL, NULL) : r;
+}
+
+static int append_check(struct imap_session *s, const struct backend_append *messages, size_t n)
+{
+	int64_t limit = s->base.append_limit;
+
+	for (size_t i = 0; i < n; i++) {
+		if (limit && messages[i].size_bytes > limit)
+			return imap_session_fail(s, -EFBIG, "the server takes messages of at most %lld bytes", (long long)limit);
+		if (messages[i].binary && !(s->base.abilities & BACKEND_BINARY))
+			return imap_session_fail(s, -EOPNOTSUPP, "the server has no BINARY: it takes no message with NUL in it");
 	}
-	r = imap_command_result(s, "cannot store the message");
-	if (r == 0)
-		*ret_uid = s->record.append_uid;
-	return r;
+	return 0;
 }
 
-/* ------------------------------------------------------------ CREATE */
-
-/* RFC 6154 section 3. */
-static const char *create_use(enum special_use use)
-{
-	static const char *const words[] = {
-		[USE_ALL] = "\\All",   [USE_ARCHIVE] = "\\Archive", [USE_DRAFTS] = "\\Drafts", [USE_FLAGGED] = "\\Flagged",
-		[USE_JUNK] = "\\Junk", [USE_SENT] = "\\Sent",	    [USE_TRASH] = "\\Trash",
-	};
-
-	return (size_t)use < sizeof(words) / sizeof(words[0]) ? words[use] : NULL;
-}
-
-static int create_run(struct imap_session *s, const char *folder, const char *use)
+static int append_run(struct imap_session *s, const char *folder, const struct backend_append *messages, size_t n,
+		      uint32_t *ret_uidvalidity, uint32_t *ret_uids)
 {
 	CLEANUP(imap_command) struct imap_command c = { 0 };
-
-	imap_command_init(&c, s, "CREATE ");
-	imap_command_string(&c, folder);
-	if (use)
-		imap_command_add(&c, " (USE (%s))", use);
-	return imap_command_run(&c, NULL, NULL, "cannot create the folder");
-}
-
-int imap_create(struct backend *b, const char *folder, enum special_use use)
-{
-	struct imap_session *s = imap_session_of(b);
-	CLEANUP(imap_command) struct imap_command c = { 0 };
-	const char *word = s->capabilities & CAP_CREATE_SPECIAL_USE ? create_use(use) : NULL;
+	struct imap_text told;
 	int r;
 
-	r = create_run(s, folder, word);
-	/* The use is a wish; the folder is what is wanted. */
-	if (r < 0 && !s->base.broken && word && s->record.use_attr)
-		r = create_run(s, folder, NULL);
+	r = append_check(s, messages, n);
 	if (r < 0)
 		return r;
-	imap_command_init(&c, s, "SUBSCRIBE ");
+	buf_truncate(&s->record.uidplus, 0);
+	imap_command_init(&c, s, "APPEND ");
 	imap_command_string(&c, folder);
-	r = imap_command_run(&c, NULL, NULL, "cannot subscribe to the folder");
-	return s->base.broken ? r : 0;
+	r = append_send(&c, messages, n);
+	if (r == 0)
+		r = imap_command_result(s, n > 1 ? "cannot store the messages" : "cannot store the message");
+	if (r < 0) /* only one folder is spoken of */
+		return r == -ENXIO && !s->base.broken ? -ENOLINK : r;
+	told = (struct imap_text){ buf_str(&s->record.uidplus), strcspn(buf_str(&s->record.uidplus), "\n") };
+	if (!imap_uidplus_appended(told, n, ret_uidvalidity, ret_uids)) {
+		*ret_uidvalidity = 0;
+		memset(ret_uids, 0, n * sizeof(*ret_uids));
+	}
+	return 0;
+}
+
+int imap_append(struct backend *b, const char *folder, const struct backend_append *message, uint32_t *ret_uidvalidity,
+		uint32_t *ret_uid)
+{
+	return append_run(imap_session_of(b), folder, message, 1, ret_uidvalidity, ret_uid);
+}
+
+int imap_append_many(struct backend *b, const char *folder, const struct backend_append *messages, size_t n,
+		     uint32_t *ret_uidvalidity, uint32_t *ret_uids)
+{
+	struct imap_session *s = imap_session_of(b);
+
+	if (!n)
+		return imap_session_fail(s, -EINVAL, "no message");
+	if (n > 1 && !(s->base.abilities & BACKEND_APPEND_MANY))
+		return imap_session_fail(s, -EOPNOTSUPP, "the server has no MULTIAPPEND");
+	return append_run(s, folder, messages, n, ret_uidvalidity, ret_uids);
 }

@@ -58,7 +58,7 @@ void imap_command_string(struct imap_command *c, const char *text)
 	size_t len = strlen(text);
 
 	if (needs_literal(text, len)) {
-		imap_command_literal(c, (int64_t)len);
+		imap_command_literal(c, (int64_t)len, false);
 		command_keep(c, buf_append(&c->text, text, len));
 		return;
 	}
@@ -71,18 +71,24 @@ void imap_command_string(struct imap_command *c, const char *text)
 	command_keep(c, buf_append_char(&c->text, '"'));
 }
 
-void imap_command_literal(struct imap_command *c, int64_t size_bytes)
+void imap_command_literal(struct imap_command *c, int64_t size_bytes, bool binary)
 {
 	unsigned capabilities = c->session->capabilities;
 	bool plus = (capabilities & CAP_LITERAL_PLUS) || ((capabilities & CAP_LITERAL_MINUS) && size_bytes <= LITERAL_MINUS_MAX);
 
-	imap_command_add(c, "{%lld%s}\r\n", (long long)size_bytes, plus ? "+" : "");
+	imap_command_add(c, "%s{%lld%s}\r\n", binary ? "~" : "", (long long)size_bytes, plus ? "+" : "");
 	if (plus)
 		return;
 	if (c->n_waits == sizeof(c->waits) / sizeof(c->waits[0]))
 		command_keep(c, -E2BIG);
 	else
 		c->waits[c->n_waits++] = c->text.len;
+}
+
+void imap_command_more(struct imap_command *c)
+{
+	buf_truncate(&c->text, 0);
+	c->n_waits = 0;
 }
 
 static int command_note(struct imap_session *s, const struct imap_response *response, imap_untagged *untagged, void *userdata)

@@ -24,8 +24,13 @@ void imap_command_release(struct imap_command *c);
 /* Each appends; errors are kept for imap_command_send(). */
 void imap_command_add(struct imap_command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void imap_command_string(struct imap_command *c, const char *text);
-/* Announces a literal that the caller sends itself, after imap_command_send() and before imap_command_end(). */
-void imap_command_literal(struct imap_command *c, int64_t size_bytes);
+/*
+ * Announces a literal that the caller sends itself, after imap_command_send() and before imap_command_end(). `binary`: a literal8
+ * (RFC 3516), which may hold NUL.
+ */
+void imap_command_literal(struct imap_command *c, int64_t size_bytes, bool binary);
+/* After that literal: the command goes on, with text to be added and another imap_command_send(). */
+void imap_command_more(struct imap_command *c);
 
 /* Called for each untagged response while a command runs. 0, or -errno, which ends the session. */
 typedef int imap_untagged(void *userdata, const struct imap_response *response);

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* Bytes of APPENDUID and COPYUID that are kept: those of one command are far fewer. */
+enum { UIDPLUS_MAX = 256 * 1024 };
+
 void imap_record_init(struct imap_record *r, void (*alert)(void *userdata, const char *text), void *userdata)
 {
 	*r = (struct imap_record){ .status = STATUS_NONE, .alert = alert, .userdata = userdata };
@@ -11,7 +14,9 @@ void imap_record_init(struct imap_record *r, void (*alert)(void *userdata, const
 
 void imap_record_release(struct imap_record *r)
 {
+	buf_release(&r->permanent_flags);
 	buf_release(&r->text);
+	buf_release(&r->uidplus);
 	buf_release(&r->capabilities);
 	buf_release(&r->bye);
 }
@@ -20,7 +25,7 @@ void imap_record_select(struct imap_record *r)
 {
 	r->exists = r->uidvalidity = r->uidnext = r->expunged = 0;
 	r->highestmodseq = 0;
-	r->has_exists = r->read_only = false;
+	r->has_exists = r->read_only = r->has_permanent_flags = false;
 }
 
 static void record_capabilities(struct imap_record *r, struct imap_text list)
@@ -41,17 +46,21 @@ static void record_u32(struct imap_text text, uint32_t *ret)
 		*ret = (uint32_t)value;
 }
 
-/* APPENDUID uidvalidity uid (RFC 4315). */
-static void record_appenduid(struct imap_record *r, struct imap_text text)
+static void record_uidplus(struct imap_record *r, struct imap_text text)
 {
-	struct imap_scan s = imap_scan_text(text);
-	uint64_t uidvalidity, uid;
+	if (r->uidplus.len > UIDPLUS_MAX)
+		return;
+	buf_append(&r->uidplus, text.data, text.len);
+	buf_append_char(&r->uidplus, '\n');
+}
 
-	if (imap_scan_number(&s, &uidvalidity) && imap_scan_char(&s, ' ') && imap_scan_number(&s, &uid) && s.at == s.end &&
-	    uidvalidity <= UINT32_MAX && uid <= UINT32_MAX) {
-		r->append_uidvalidity = (uint32_t)uidvalidity;
-		r->append_uid = (uint32_t)uid;
-	}
+/* PERMANENTFLAGS (\Seen $x \*), RFC 9051 section 7.1. */
+static void record_permanent_flags(struct imap_record *r, struct imap_text text)
+{
+	if (text.len < 2 || text.data[0] != '(' || text.data[text.len - 1] != ')')
+		return;
+	buf_truncate(&r->permanent_flags, 0);
+	r->has_permanent_flags = buf_append(&r->permanent_flags, text.data + 1, text.len - 2) == 0;
 }
 
 static void record_alert(struct imap_record *r, struct imap_text text)
@@ -78,8 +87,12 @@ static void record_code(struct imap_record *r, const struct imap_condition *c)
 		record_u32(c->arguments, &r->uidnext);
 	else if (imap_text_is(c->code, "READ-ONLY"))
 		r->read_only = true;
-	else if (imap_text_is(c->code, "APPENDUID"))
-		record_appenduid(r, c->arguments);
+	else if (imap_text_is(c->code, "READ-WRITE"))
+		r->read_only = false;
+	else if (imap_text_is(c->code, "PERMANENTFLAGS"))
+		record_permanent_flags(r, c->arguments);
+	else if (imap_text_is(c->code, "APPENDUID") || imap_text_is(c->code, "COPYUID"))
+		record_uidplus(r, c->arguments);
 	else if (imap_text_is(c->code, "HIGHESTMODSEQ")) {
 		struct imap_scan s = imap_scan_text(c->arguments);
 

@@ -14,6 +14,8 @@ struct imap_record {
 	uint32_t expunged; /* messages reported gone since it was selected */
 	uint64_t highestmodseq;
 	bool has_exists, read_only;
+	bool has_permanent_flags;
+	struct buf permanent_flags; /* own; the words of PERMANENTFLAGS as told */
 
 	/* The last tagged response. */
 	enum imap_status status;
@@ -21,7 +23,9 @@ struct imap_record {
 	bool has_code, auth_failed; /* auth_failed: AUTHENTICATIONFAILED and its like */
 	bool use_attr;		    /* USEATTR: no such special use (RFC 6154) */
 	struct buf text;	    /* own; what the server said, for people */
-	uint32_t append_uidvalidity, append_uid;
+
+	/* Arguments of APPENDUID and COPYUID (imap_uidplus.h), a line each, since who wants them emptied it. Own. */
+	struct buf uidplus;
 
 	struct buf capabilities; /* own; " IMAP4rev1 IDLE … ", as last told */
 	unsigned told;		 /* how often they were */

@@ -49,12 +49,12 @@ int imap_code_errno(struct imap_text code)
 		{ "NOPERM", -EACCES },
 		{ "ALREADYEXISTS", -EEXIST },
 		{ "NONEXISTENT", -ENXIO },
-		{ "TRYCREATE", -ENXIO },
+		{ "TRYCREATE", -ENOLINK },
 		{ "LIMIT", -EAGAIN },
 		{ "INUSE", -EAGAIN },
 		{ "UNAVAILABLE", -EAGAIN },
 		{ "TOOBIG", -EFBIG },
-		{ "CANNOT", -EINVAL },
+		{ "CANNOT", -EPERM },
 		{ "HASCHILDREN", -ENOTEMPTY },
 		{ "AUTHENTICATIONFAILED", -EACCES },
 		{ "AUTHORIZATIONFAILED", -EACCES },
@@ -63,6 +63,7 @@ int imap_code_errno(struct imap_text code)
 		{ "CONTACTADMIN", -EACCES },
 		{ "EXPUNGEISSUED", -EAGAIN },
 		{ "UNKNOWN-CTE", -EINVAL },
+		{ "READ-ONLY", -EROFS },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

@@ -22,7 +22,7 @@ struct imap_condition {
 
 void imap_condition_read(const struct imap_response *response, struct imap_condition *ret);
 
-/* The errno of a NO with this code (empty: none): -EDQUOT, -EACCES, -EEXIST, -ENXIO, -EAGAIN…, else -EIO. */
+/* The errno of a NO with this code (empty: none): -EDQUOT, -EACCES, -EEXIST, -ENXIO, -ENOLINK, -EAGAIN…, else -EIO. */
 int imap_code_errno(struct imap_text code);
 
 /* Appends `text` fit for a line: control characters and what is not UTF-8 become `?`, at most 400 bytes. */

@@ -182,21 +182,6 @@ static int search_candidates(struct imap_session *s, const char *message_id, str
 	return 0;
 }
 
-static int hits_take(const struct hits *hits, uint32_t **ret_uids, size_t *ret_n)
-{
-	size_t count = (size_t)uid_set_count(&hits->found), n = 0;
-	uint32_t *uids = malloc((count ? count : 1) * sizeof(*uids));
-
-	if (!uids)
-		return -ENOMEM;
-	for (size_t i = 0; i < hits->found.n; i++)
-		for (uint64_t uid = hits->found.ranges[i].first; uid <= hits->found.ranges[i].last; uid++)
-			uids[n++] = (uint32_t)uid;
-	*ret_uids = uids;
-	*ret_n = n;
-	return 0;
-}
-
 int imap_search_message_id(struct backend *b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n)
 {
 	struct imap_session *s = imap_session_of(b);
@@ -213,7 +198,24 @@ int imap_search_message_id(struct backend *b, const char *folder, const char *me
 	if (r == 0 && candidates.n)
 		r = search_verify(s, &candidates, &hits);
 	if (r == 0)
-		r = hits_take(&hits, ret_uids, ret_n);
+		r = uid_set_members(&hits.found, ret_uids, ret_n);
 	uid_set_release(&hits.found);
 	return r;
+}
+
+/* ------------------------------------------------------------ what exists */
+
+int imap_uids_from(struct backend *b, const char *folder, uint32_t uidvalidity, uint32_t first, uint32_t **ret_uids, size_t *ret_n)
+{
+	struct imap_session *s = imap_session_of(b);
+	CLEANUP(uid_set) struct uid_set uids = { 0 };
+	bool fresh;
+	int r;
+
+	r = imap_select(s, folder, uidvalidity, &fresh);
+	if (r == 0 && !fresh)
+		r = imap_session_noop(b);
+	if (r == 0 && s->record.exists)
+		r = imap_search_uids(s, first ? first : 1, UINT32_MAX, &uids);
+	return r == 0 ? uid_set_members(&uids, ret_uids, ret_n) : r;
 }

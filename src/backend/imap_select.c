@@ -6,6 +6,7 @@
 
 #include "backend/imap_command.h"
 #include "backend/imap_items.h"
+#include "message/flags.h"
 
 /* A NO without a code means what it mostly means. */
 static int folder_errno(const struct imap_session *s, int r)
@@ -63,7 +64,7 @@ static int select_read_status(struct imap_session *s)
 	return 0;
 }
 
-int imap_select_examine(struct imap_session *s, const char *folder)
+static int select_open(struct imap_session *s, const char *folder, bool for_change)
 {
 	CLEANUP(imap_command) struct imap_command c = { 0 };
 	char *name;
@@ -72,9 +73,10 @@ int imap_select_examine(struct imap_session *s, const char *folder)
 	free(s->selected);
 	s->selected = NULL;
 	imap_record_select(&s->record);
-	imap_command_init(&c, s, "EXAMINE ");
+	imap_command_init(&c, s, for_change ? "SELECT " : "EXAMINE ");
 	imap_command_string(&c, folder);
-	if (s->capabilities & CAP_CONDSTORE)
+	/* A change needs no modification sequences, and with them the server would tell one for each message that it changes. */
+	if (!for_change && s->capabilities & CAP_CONDSTORE)
 		imap_command_add(&c, " (CONDSTORE)");
 	r = imap_command_run(&c, NULL, NULL, "cannot open the folder");
 	if (r == 0)
@@ -85,25 +87,89 @@ int imap_select_examine(struct imap_session *s, const char *folder)
 	if (!name)
 		return -ENOMEM;
 	s->selected = name;
+	s->selected_for_change = for_change;
 	return 0;
+}
+
+int imap_select_examine(struct imap_session *s, const char *folder)
+{
+	return select_open(s, folder, false);
+}
+
+static int select_check_uidvalidity(struct imap_session *s, uint32_t uidvalidity)
+{
+	if (!uidvalidity || s->record.uidvalidity == uidvalidity)
+		return 0;
+	return imap_session_fail(s, -ESTALE, "the folder was replaced by another one of the same name (UIDVALIDITY %u, not %u)",
+				 s->record.uidvalidity, uidvalidity);
 }
 
 int imap_select(struct imap_session *s, const char *folder, uint32_t uidvalidity, bool *ret_fresh)
 {
 	bool fresh = !s->selected || strcmp(s->selected, folder);
+	int r = fresh ? imap_select_examine(s, folder) : 0;
+
+	if (r == 0)
+		r = select_check_uidvalidity(s, uidvalidity);
+	if (r == 0)
+		*ret_fresh = fresh;
+	return r;
+}
+
+int imap_select_for_change(struct imap_session *s, const char *folder, uint32_t uidvalidity)
+{
+	/* What was read-only may have become writable since. */
+	bool open = s->selected && s->selected_for_change && !s->record.read_only && !strcmp(s->selected, folder);
+	int r = open ? 0 : select_open(s, folder, true);
+
+	if (r == 0)
+		r = select_check_uidvalidity(s, uidvalidity);
+	if (r == 0 && s->record.read_only)
+		return imap_session_fail(s, -EROFS, "the folder can only be read");
+	return r;
+}
+
+int imap_select_catch_up(struct imap_session *s, uint32_t uid)
+{
+	return uid < s->selected_status.uidnext ? 0 : imap_session_noop(&s->base);
+}
+
+int imap_select_permits(const struct imap_session *s, const char *flags)
+{
+	CLEANUP(buf) struct buf missing = BUF_INIT, others = BUF_INIT;
+	const char *permanent = buf_str(&s->record.permanent_flags);
 	int r;
 
-	if (fresh) {
-		r = imap_select_examine(s, folder);
-		if (r < 0)
-			return r;
-	}
-	if (uidvalidity && s->record.uidvalidity != uidvalidity)
-		return imap_session_fail(s, -ESTALE,
-					 "the folder was replaced by another one of the same name (UIDVALIDITY %u, not %u)",
-					 s->record.uidvalidity, uidvalidity);
-	*ret_fresh = fresh;
-	return 0;
+	if (!s->record.has_permanent_flags)
+		return 1;
+	r = flags_difference(permanent, flags, &missing, &others);
+	if (r < 0)
+		return r;
+	return !missing.len || (flags_has(permanent, "\\*") && !strchr(buf_str(&missing), '\\'));
+}
+
+static int select_leave_by_examine(struct imap_session *s)
+{
+	int r = imap_select_examine(s, "INBOX");
+
+	return s->base.broken ? r : 0;
+}
+
+int imap_select_leave(struct imap_session *s, const char *folder)
+{
+	CLEANUP(imap_command) struct imap_command c = { 0 };
+	int r;
+
+	/* What is below a folder goes or moves with it. */
+	if (!s->selected || strncmp(s->selected, folder, strlen(folder)))
+		return 0;
+	if (!(s->capabilities & CAP_UNSELECT))
+		return select_leave_by_examine(s);
+	free(s->selected);
+	s->selected = NULL;
+	imap_command_init(&c, s, "UNSELECT");
+	r = imap_command_run(&c, NULL, NULL, "UNSELECT");
+	return s->base.broken ? r : 0;
 }
 
 /* ------------------------------------------------------------ STATUS */

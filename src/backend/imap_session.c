@@ -34,7 +34,13 @@ static const struct {
 	{ "QUOTA", CAP_QUOTA },
 	{ "ACL", CAP_ACL },
 	{ "UTF8=ONLY", CAP_UTF8_ONLY },
-	{ "IMAP4rev2", CAP_SASL_IR | CAP_NAMESPACE | CAP_LIST_EXTENDED | CAP_SPECIAL_USE | CAP_ESEARCH | CAP_LITERAL_MINUS },
+	{ "UIDPLUS", CAP_UIDPLUS },
+	{ "MOVE", CAP_MOVE },
+	{ "MULTIAPPEND", CAP_MULTIAPPEND },
+	{ "BINARY", CAP_BINARY },
+	{ "UNSELECT", CAP_UNSELECT },
+	{ "IMAP4rev2", CAP_SASL_IR | CAP_NAMESPACE | CAP_LIST_EXTENDED | CAP_SPECIAL_USE | CAP_ESEARCH | CAP_LITERAL_MINUS |
+			       CAP_UIDPLUS | CAP_MOVE | CAP_UNSELECT },
 };
 
 /* ------------------------------------------------------------ errors */
@@ -88,12 +94,39 @@ bool imap_session_offers(const struct imap_session *s, const char *word)
 	return false;
 }
 
+/* APPENDLIMIT=bytes (RFC 7889). Without a number each folder has its own, which STATUS would tell. */
+static int64_t session_append_limit(const struct imap_session *s)
+{
+	const char *at = strcasestr(buf_str(&s->record.capabilities), " APPENDLIMIT=");
+
+	return at ? strtoll(at + strlen(" APPENDLIMIT="), NULL, 10) : 0;
+}
+
+static void session_tell_abilities(struct imap_session *s)
+{
+	static const struct {
+		unsigned capability, ability;
+	} table[] = {
+		{ CAP_MOVE, BACKEND_MOVE },
+		{ CAP_UIDPLUS, BACKEND_EXPUNGE_UID },
+		{ CAP_MULTIAPPEND, BACKEND_APPEND_MANY },
+		{ CAP_BINARY, BACKEND_BINARY },
+	};
+
+	s->base.abilities = 0;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (s->capabilities & table[i].capability)
+			s->base.abilities |= table[i].ability;
+	s->base.append_limit = session_append_limit(s);
+}
+
 static void session_read_capabilities(struct imap_session *s)
 {
 	s->capabilities = 0;
 	for (size_t i = 0; i < sizeof(capability_words) / sizeof(capability_words[0]); i++)
 		if (imap_session_offers(s, capability_words[i].word))
 			s->capabilities |= capability_words[i].capabilities;
+	session_tell_abilities(s);
 }
 
 /* Asks, unless they were told unasked since `told`. */

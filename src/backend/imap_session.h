@@ -34,6 +34,11 @@ enum imap_capability {
 	CAP_QUOTA = 1 << 12,
 	CAP_ACL = 1 << 13,
 	CAP_UTF8_ONLY = 1 << 14,
+	CAP_UIDPLUS = 1 << 15,
+	CAP_MOVE = 1 << 16,
+	CAP_MULTIAPPEND = 1 << 17,
+	CAP_BINARY = 1 << 18,
+	CAP_UNSELECT = 1 << 19,
 };
 
 struct imap_session {
@@ -60,7 +65,8 @@ struct imap_session {
 	const char *mechanism;		       /* static; how it signed in */
 	struct buf server_id;		       /* own; the server's answer to ID */
 	char *selected;			       /* own; NULL: none */
-	struct backend_status selected_status; /* as of EXAMINE */
+	bool selected_for_change;	       /* by SELECT, not EXAMINE */
+	struct backend_status selected_status; /* as of then */
 	bool utf8;			       /* names are UTF-8 on the wire (UTF8=ACCEPT) */
 };
 

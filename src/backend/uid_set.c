@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { UID_LIST_COUNT = 1000, UID_LIST_BYTES = 900 };
+
 void uid_set_release(struct uid_set *set)
 {
 	free(set->ranges);
@@ -209,6 +211,35 @@ uint32_t uid_set_span(const struct uid_set *set, uint32_t first, uint32_t count,
 		*ret_last = from + width;
 	}
 	return held;
+}
+
+int uid_set_members(const struct uid_set *set, uint32_t **ret, size_t *ret_n)
+{
+	size_t count = (size_t)uid_set_count(set), n = 0;
+	uint32_t *uids = reallocarray(NULL, count ? count : 1, sizeof(*uids));
+
+	if (!uids)
+		return -ENOMEM;
+	for (size_t i = 0; i < set->n; i++)
+		for (uint64_t uid = set->ranges[i].first; uid <= set->ranges[i].last; uid++)
+			uids[n++] = (uint32_t)uid;
+	*ret = uids;
+	*ret_n = n;
+	return 0;
+}
+
+int uid_list_format(const uint32_t *uids, size_t n, size_t *at, struct buf *out)
+{
+	size_t before = out->len, end = n - *at > UID_LIST_COUNT ? *at + UID_LIST_COUNT : n, last;
+	int r = 0;
+
+	while (r == 0 && *at < end && out->len - before < UID_LIST_BYTES) {
+		for (last = *at; last + 1 < end && uids[last + 1] == uids[last] + 1; last++)
+			;
+		r = buf_printf(out, last > *at ? "%s%u:%u" : "%s%u", out->len > before ? "," : "", uids[*at], uids[last]);
+		*at = last + 1;
+	}
+	return r;
 }
 
 int uid_set_format(const struct uid_set *set, struct buf *out)

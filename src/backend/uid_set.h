@@ -44,6 +44,15 @@ uint32_t uid_set_span(const struct uid_set *set, uint32_t first, uint32_t count,
 /* Appends "1,3:5". 0 or -ENOMEM. */
 int uid_set_format(const struct uid_set *set, struct buf *out);
 
+/* The members one by one, ascending; the caller frees them. 0 or -ENOMEM. */
+int uid_set_members(const struct uid_set *set, uint32_t **ret, size_t *ret_n);
+
+/*
+ * Appends "1,3:5" of as many of the ascending uids[*at, n) as one command takes: 1,000, and about 900 bytes, since some servers
+ * refuse long lines and others limit what one command may touch. *at moves behind them. 0 or -ENOMEM.
+ */
+int uid_list_format(const uint32_t *uids, size_t n, size_t *at, struct buf *out);
+
 static inline void uid_set_cleanup(struct uid_set *set)
 {
 	uid_set_release(set);

@@ -98,7 +98,7 @@ static int file_copy(void *userdata, struct backend **session)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct sent_question *q = userdata;
-	uint32_t uid;
+	uint32_t uidvalidity, uid;
 	bool may_still_come;
 	int r = sent_folder(q->mb, session, true, &f);
 
@@ -112,7 +112,7 @@ static int file_copy(void *userdata, struct backend **session)
 			 clock_realtime_s() - q->copy.internaldate_s < SERVER_MAY_FILE_S;
 	if (may_still_come)
 		return -EAGAIN;
-	r = backend_append(session, f.wire, &q->copy, &uid);
+	r = backend_append(session, f.wire, &q->copy, &uidvalidity, &uid);
 	if (r == 0)
 		learn(q->mb, "us");
 	return r;

@@ -228,7 +228,7 @@ static void do_append(struct backend **b)
 {
 	static int fd = -1;
 	const struct backend_append message = { .fd = fd, .size_bytes = 10, .flags = "\\Seen a", .internaldate_s = 1 };
-	uint32_t uid = 0;
+	uint32_t uidvalidity, uid;
 
 	if (fd < 0) {
 		FILE *file = tmpfile();
@@ -239,7 +239,7 @@ static void do_append(struct backend **b)
 		do_append(b);
 		return;
 	}
-	backend_append(b, "Caf\xc3\xa9", &message, &uid);
+	backend_append(b, "Caf\xc3\xa9", &message, &uidvalidity, &uid);
 }
 
 static void do_others(struct backend **b)

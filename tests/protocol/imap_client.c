@@ -231,15 +231,15 @@ static int do_append(struct backend **b, char **argv)
 	CLEANUP(fd) int fd = open(argv[2], O_RDONLY | O_CLOEXEC);
 	struct backend_append message = { .fd = fd, .flags = argv[3], .internaldate_s = 1000000000 };
 	struct stat st;
-	uint32_t uid = 0;
+	uint32_t uidvalidity, uid;
 	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	message.size_bytes = st.st_size;
-	r = backend_append(b, argv[1], &message, &uid);
+	r = backend_append(b, argv[1], &message, &uidvalidity, &uid);
 	if (r == 0)
-		printf("appended %u\n", uid);
+		printf("appended %u uidvalidity=%u\n", uid, uidvalidity);
 	return r;
 }
 

@@ -380,13 +380,13 @@ class Others(unittest.TestCase):
         played = self.append('IMAP4rev1 LITERAL+ UIDPLUS', r'''
             C: APPEND "INBOX" \(\\Seen \$x\) "09-Sep-2001 01:46:40 \+0000" \{20\+\}..Subject: x....body..$
             S: {tag} OK [APPENDUID 7 12] done''')
-        self.assertEqual(played.lines, ['appended 12'])
+        self.assertEqual(played.lines, ['appended 12 uidvalidity=7'])
 
     def test_append_waits_where_it_has_to(self):
         played = self.append('IMAP4rev1', r'''
             C: APPEND "INBOX" .* \{20\}..Subject
             S: {tag} OK done''')
-        self.assertEqual(played.lines, ['appended 0'])
+        self.assertEqual(played.lines, ['appended 0 uidvalidity=0'])
 
     def test_append_over_quota_is_refused_before_or_after_the_bytes(self):
         refused = steps(signed_in()) + [scripted_imap.expect_line(rb'\d+ APPEND'), scripted_imap.send(b'2 NO [OVERQUOTA] full\r\n')]

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "message/flags.h"
+
 enum { FOLDERS_MAX = 64, CHUNK = 16 * 1024 };
 
 struct memory_message {
@@ -33,11 +35,13 @@ struct memory_folder {
 struct memory_session {
 	struct backend base;
 	atomic_bool is_aborted;
+	bool is_faulty; /* the change under way */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct memory_folder folders[FOLDERS_MAX];
 static size_t n_folders;
+static uint32_t last_uidvalidity;
 static struct memory_counts counts;
 struct memory_faults memory_faults;
 
@@ -56,6 +60,7 @@ void memory_reset(void)
 	for (size_t i = 0; i < n_folders; i++)
 		folder_release(&folders[i]);
 	n_folders = 0;
+	last_uidvalidity = 999;
 	counts = (struct memory_counts){ 0 };
 	memory_faults = (struct memory_faults){ 0 };
 }
@@ -76,28 +81,34 @@ static struct memory_message *message(struct memory_folder *f, uint32_t uid)
 	return NULL;
 }
 
+static void put_folder(const char *wire, char delimiter, unsigned attributes, enum special_use use)
+{
+	folders[n_folders++] = (struct memory_folder){ .wire = strdup(wire),
+						       .delimiter = delimiter,
+						       .attributes = attributes,
+						       .use = use,
+						       .uidvalidity = ++last_uidvalidity,
+						       .uidnext = 1,
+						       .modseq = 1 };
+}
+
+static void drop_folder(struct memory_folder *f)
+{
+	folder_release(f);
+	*f = folders[--n_folders];
+}
+
 void memory_add_folder(const char *wire, char delimiter, unsigned attributes, enum special_use use)
 {
 	pthread_mutex_lock(&lock);
-	folders[n_folders] = (struct memory_folder){ .wire = strdup(wire),
-						     .delimiter = delimiter,
-						     .attributes = attributes,
-						     .use = use,
-						     .uidvalidity = 1000 + (uint32_t)n_folders,
-						     .uidnext = 1,
-						     .modseq = 1 };
-	n_folders++;
+	put_folder(wire, delimiter, attributes, use);
 	pthread_mutex_unlock(&lock);
 }
 
 void memory_remove_folder(const char *wire)
 {
-	struct memory_folder *f;
-
 	pthread_mutex_lock(&lock);
-	f = folder(wire);
-	folder_release(f);
-	*f = folders[--n_folders];
+	drop_folder(folder(wire));
 	pthread_mutex_unlock(&lock);
 }
 
@@ -108,37 +119,103 @@ void memory_set_uidvalidity(const char *wire, uint32_t uidvalidity)
 	pthread_mutex_unlock(&lock);
 }
 
-uint32_t memory_add_message(const char *wire, const void *body, size_t len, const char *flags, int64_t internaldate_s)
+/* Takes body and flags over. */
+static uint32_t put_message(struct memory_folder *f, char *body, size_t len, char *flags, int64_t internaldate_s)
 {
-	struct memory_folder *f;
-	struct memory_message m = { .body = malloc(len + 1), .flags = strdup(flags), .len = len, .claimed = (int64_t)len };
-
-	memcpy(m.body, body, len);
-	m.internaldate_s = internaldate_s;
-	pthread_mutex_lock(&lock);
-	f = folder(wire);
-	m.uid = f->uidnext++;
-	m.modseq = ++f->modseq;
-	f->messages = realloc(f->messages, (f->n + 1) * sizeof m);
-	f->messages[f->n++] = m;
-	pthread_mutex_unlock(&lock);
-	return m.uid;
+	f->messages = realloc(f->messages, (f->n + 1) * sizeof *f->messages);
+	f->messages[f->n++] = (struct memory_message){ .uid = f->uidnext,
+						       .body = body,
+						       .flags = flags,
+						       .len = len,
+						       .claimed = (int64_t)len,
+						       .internaldate_s = internaldate_s,
+						       .modseq = ++f->modseq };
+	return f->uidnext++;
 }
 
-void memory_remove_message(const char *wire, uint32_t uid)
+static void drop_message(struct memory_folder *f, struct memory_message *m)
 {
-	struct memory_folder *f;
-	struct memory_message *m;
-
-	pthread_mutex_lock(&lock);
-	f = folder(wire);
-	m = message(f, uid);
 	free(m->body);
 	free(m->flags);
 	memmove(m, m + 1, (size_t)(f->messages + f->n - (m + 1)) * sizeof *m);
 	f->n--;
 	f->modseq++;
+}
+
+static char *copy_of(const void *body, size_t len)
+{
+	char *copy = malloc(len + 1);
+
+	memcpy(copy, body, len);
+	return copy;
+}
+
+uint32_t memory_add_message(const char *wire, const void *body, size_t len, const char *flags, int64_t internaldate_s)
+{
+	uint32_t uid;
+
+	pthread_mutex_lock(&lock);
+	uid = put_message(folder(wire), copy_of(body, len), len, strdup(flags), internaldate_s);
 	pthread_mutex_unlock(&lock);
+	return uid;
+}
+
+void memory_remove_message(const char *wire, uint32_t uid)
+{
+	struct memory_folder *f;
+
+	pthread_mutex_lock(&lock);
+	f = folder(wire);
+	drop_message(f, message(f, uid));
+	pthread_mutex_unlock(&lock);
+}
+
+bool memory_get_message(const char *wire, uint32_t uid, struct buf *body, struct buf *flags)
+{
+	struct memory_message *m;
+
+	pthread_mutex_lock(&lock);
+	m = message(folder(wire), uid);
+	if (m && body)
+		buf_append(body, m->body, m->len);
+	if (m && flags)
+		buf_append_str(flags, m->flags);
+	pthread_mutex_unlock(&lock);
+	return m;
+}
+
+size_t memory_count_messages(const char *wire)
+{
+	struct memory_folder *f;
+	size_t n;
+
+	pthread_mutex_lock(&lock);
+	f = folder(wire);
+	n = f ? f->n : 0;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+bool memory_has_folder(const char *wire)
+{
+	bool has;
+
+	pthread_mutex_lock(&lock);
+	has = folder(wire);
+	pthread_mutex_unlock(&lock);
+	return has;
+}
+
+bool memory_is_subscribed(const char *wire)
+{
+	struct memory_folder *f;
+	bool is;
+
+	pthread_mutex_lock(&lock);
+	f = folder(wire);
+	is = f && f->attributes & FOLDER_SUBSCRIBED;
+	pthread_mutex_unlock(&lock);
+	return is;
 }
 
 void memory_set_flags(const char *wire, uint32_t uid, const char *flags)
@@ -188,6 +265,12 @@ static void pause_ms(int ms)
 		nanosleep(&t, NULL);
 }
 
+static void tell_abilities(struct backend *b)
+{
+	b->abilities = (BACKEND_MOVE | BACKEND_EXPUNGE_UID | BACKEND_APPEND_MANY | BACKEND_BINARY) & ~memory_faults.lacks;
+	b->append_limit = memory_faults.append_limit;
+}
+
 static int memory_open(const struct backend_options *options, struct backend **ret, struct buf *why)
 {
 	struct memory_session *s;
@@ -202,6 +285,7 @@ static int memory_open(const struct backend_options *options, struct backend **r
 	s = calloc(1, sizeof *s);
 	s->base.ops = &memory_backend;
 	s->base.options = options;
+	tell_abilities(&s->base);
 	*ret = &s->base;
 	pthread_mutex_lock(&lock);
 	if (++counts.sessions > counts.sessions_most)
@@ -215,6 +299,7 @@ static int memory_reopen(struct backend *b)
 	if (memory_faults.open_error)
 		return fail(b, memory_faults.open_error);
 	b->broken = false;
+	tell_abilities(b);
 	return 0;
 }
 
@@ -414,6 +499,368 @@ static int memory_fetch(struct backend *b, const char *wire, uint32_t uidvalidit
 	return r;
 }
 
+/* ------------------------------------------------------------ changes */
+
+static int refuse(struct backend *b, int error)
+{
+	buf_truncate(&b->why, 0);
+	buf_printf(&b->why, "memory: %s", strerror(-error));
+	return error;
+}
+
+/* Whether the change may be done. Called under the lock, as all below. */
+static int change_begin(struct backend *b, int *count)
+{
+	struct memory_session *s = (struct memory_session *)b;
+
+	(*count)++;
+	s->is_faulty = !memory_faults.changes_before;
+	if (!s->is_faulty)
+		memory_faults.changes_before--;
+	if (s->is_faulty && memory_faults.change_error)
+		return refuse(b, memory_faults.change_error);
+	if (s->is_faulty && memory_faults.change_breaks && !memory_faults.change_was_done)
+		return fail(b, memory_faults.change_breaks);
+	return 0;
+}
+
+static int change_end(struct backend *b)
+{
+	return ((struct memory_session *)b)->is_faulty && memory_faults.change_breaks ? fail(b, memory_faults.change_breaks) : 0;
+}
+
+static int open_folder(struct backend *b, const char *wire, uint32_t uidvalidity, bool for_change, struct memory_folder **ret)
+{
+	*ret = folder(wire);
+	if (!*ret)
+		return refuse(b, -ENXIO);
+	if (uidvalidity && (*ret)->uidvalidity != uidvalidity)
+		return refuse(b, -ESTALE);
+	return for_change && memory_faults.is_read_only ? refuse(b, -EROFS) : 0;
+}
+
+static bool permits(const char *flags)
+{
+	CLEANUP(buf) struct buf missing = BUF_INIT, others = BUF_INIT;
+	const char *permitted = memory_faults.permits;
+
+	if (!permitted)
+		return true;
+	flags_difference(permitted, flags, &missing, &others);
+	return !missing.len || (flags_has(permitted, "\\*") && !strchr(buf_str(&missing), '\\'));
+}
+
+static void change_flags(struct memory_folder *f, struct memory_message *m, const char *add, const char *remove)
+{
+	CLEANUP(buf) struct buf words = BUF_INIT, kept = BUF_INIT, unused = BUF_INIT, flags = BUF_INIT;
+
+	flags_difference(remove, m->flags, &kept, &unused);
+	buf_printf(&words, "%s %s", buf_str(&kept), add);
+	flags_canonical(buf_str(&words), &flags);
+	free(m->flags);
+	m->flags = strdup(buf_str(&flags));
+	m->modseq = ++f->modseq;
+}
+
+static int memory_store(struct backend *b, const char *wire, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *add,
+			const char *remove)
+{
+	struct memory_folder *f;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = open_folder(b, wire, uidvalidity, true, &f);
+	if (r == 0 && !(permits(add) && permits(remove)))
+		r = refuse(b, -ENOTSUP);
+	if (r == 0)
+		r = change_begin(b, &counts.stores);
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (message(f, uids[i]))
+			change_flags(f, message(f, uids[i]), add, remove);
+	if (r == 0)
+		r = change_end(b);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+static void copy_messages(struct memory_folder *from, const uint32_t *uids, size_t n, const char *to, bool move,
+			  struct backend_copied *ret)
+{
+	struct memory_folder *t = folder(to);
+
+	ret->uids = calloc(n ? n : 1, sizeof *ret->uids);
+	for (size_t i = 0; i < n; i++) {
+		struct memory_message *m = message(from, uids[i]);
+
+		if (!m)
+			continue;
+		ret->uids[i] = put_message(t, copy_of(m->body, m->len), m->len, strdup(m->flags), m->internaldate_s);
+		if (move)
+			drop_message(from, message(from, uids[i]));
+	}
+	ret->uidvalidity = t->uidvalidity;
+	ret->done = n;
+	if (!memory_faults.tells_no_uids)
+		return;
+	ret->uidvalidity = 0;
+	memset(ret->uids, 0, n * sizeof *ret->uids);
+}
+
+static int copy_or_move(struct backend *b, const char *wire, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
+			bool move, struct backend_copied *ret)
+{
+	struct backend_copied copied = { 0 };
+	struct memory_folder *f;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = open_folder(b, wire, uidvalidity, move, &f);
+	if (r == 0)
+		r = change_begin(b, move ? &counts.moves : &counts.copies);
+	if (r == 0 && !folder(to))
+		r = refuse(b, -ENOLINK);
+	if (r == 0) {
+		copy_messages(f, uids, n, to, move, &copied);
+		r = change_end(b);
+	}
+	pthread_mutex_unlock(&lock);
+	if (r == 0)
+		*ret = copied;
+	else
+		backend_copied_release(&copied);
+	return r;
+}
+
+static int memory_copy(struct backend *b, const char *wire, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
+		       struct backend_copied *ret)
+{
+	return copy_or_move(b, wire, uidvalidity, uids, n, to, false, ret);
+}
+
+static int memory_move(struct backend *b, const char *wire, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
+		       struct backend_copied *ret)
+{
+	if (!(b->abilities & BACKEND_MOVE))
+		return refuse(b, -EOPNOTSUPP);
+	return copy_or_move(b, wire, uidvalidity, uids, n, to, true, ret);
+}
+
+static int memory_expunge(struct backend *b, const char *wire, uint32_t uidvalidity, const uint32_t *uids, size_t n)
+{
+	struct memory_folder *f;
+	int r;
+
+	if (!(b->abilities & BACKEND_EXPUNGE_UID))
+		return refuse(b, -EOPNOTSUPP);
+	pthread_mutex_lock(&lock);
+	r = open_folder(b, wire, uidvalidity, true, &f);
+	if (r == 0 && !permits("\\Deleted"))
+		r = refuse(b, -EACCES);
+	if (r == 0)
+		r = change_begin(b, &counts.expunges);
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (message(f, uids[i]))
+			drop_message(f, message(f, uids[i]));
+	if (r == 0)
+		r = change_end(b);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+static int memory_uids_from(struct backend *b, const char *wire, uint32_t uidvalidity, uint32_t first, uint32_t **ret_uids,
+			    size_t *ret_n)
+{
+	struct memory_folder *f;
+	size_t n = 0;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = open_folder(b, wire, uidvalidity, false, &f);
+	if (r == 0) {
+		*ret_uids = calloc(f->n + 1, sizeof **ret_uids);
+		for (size_t i = 0; i < f->n; i++)
+			if (f->messages[i].uid >= first)
+				(*ret_uids)[n++] = f->messages[i].uid;
+		*ret_n = n;
+	}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+static int check_append(struct backend *b, const struct backend_append *messages, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (b->append_limit && messages[i].size_bytes > b->append_limit)
+			return refuse(b, -EFBIG);
+		if (messages[i].binary && !(b->abilities & BACKEND_BINARY))
+			return refuse(b, -EOPNOTSUPP);
+	}
+	return 0;
+}
+
+/* The bytes of each, NULL behind the last. */
+static int read_messages(struct backend *b, const struct backend_append *messages, size_t n, char **bodies)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t len = (size_t)messages[i].size_bytes;
+
+		bodies[i] = malloc(len + 1);
+		if (pread(messages[i].fd, bodies[i], len, 0) != (ssize_t)len)
+			return fail(b, -EIO);
+	}
+	return 0;
+}
+
+static int store_messages(struct backend *b, const char *wire, const struct backend_append *messages, size_t n, char **bodies,
+			  uint32_t *ret_uidvalidity, uint32_t *ret_uids)
+{
+	uint32_t uids[n];
+	struct memory_folder *f;
+	int r = change_begin(b, &counts.appends);
+
+	f = folder(wire);
+	if (r == 0 && !f)
+		r = refuse(b, -ENOLINK);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		uids[i] = put_message(f, steal_pointer(&bodies[i]), (size_t)messages[i].size_bytes, strdup(messages[i].flags),
+				      messages[i].internaldate_s);
+	r = change_end(b);
+	if (r < 0)
+		return r;
+	*ret_uidvalidity = memory_faults.tells_no_uids ? 0 : f->uidvalidity;
+	for (size_t i = 0; i < n; i++)
+		ret_uids[i] = memory_faults.tells_no_uids ? 0 : uids[i];
+	return 0;
+}
+
+static int append_all(struct backend *b, const char *wire, const struct backend_append *messages, size_t n,
+		      uint32_t *ret_uidvalidity, uint32_t *ret_uids)
+{
+	char **bodies;
+	int r = check_append(b, messages, n);
+
+	if (r < 0)
+		return r;
+	bodies = calloc(n, sizeof *bodies);
+	r = read_messages(b, messages, n, bodies);
+	if (r == 0) {
+		pthread_mutex_lock(&lock);
+		r = store_messages(b, wire, messages, n, bodies, ret_uidvalidity, ret_uids);
+		pthread_mutex_unlock(&lock);
+	}
+	for (size_t i = 0; i < n; i++)
+		free(bodies[i]);
+	free(bodies);
+	return r;
+}
+
+static int memory_append(struct backend *b, const char *wire, const struct backend_append *m, uint32_t *ret_uidvalidity,
+			 uint32_t *ret_uid)
+{
+	return append_all(b, wire, m, 1, ret_uidvalidity, ret_uid);
+}
+
+static int memory_append_many(struct backend *b, const char *wire, const struct backend_append *messages, size_t n,
+			      uint32_t *ret_uidvalidity, uint32_t *ret_uids)
+{
+	if (!n)
+		return refuse(b, -EINVAL);
+	if (n > 1 && !(b->abilities & BACKEND_APPEND_MANY))
+		return refuse(b, -EOPNOTSUPP);
+	return append_all(b, wire, messages, n, ret_uidvalidity, ret_uids);
+}
+
+static int memory_create(struct backend *b, const char *wire, enum special_use use)
+{
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = change_begin(b, &counts.folder_changes);
+	if (r == 0 && folder(wire))
+		r = refuse(b, -EEXIST);
+	if (r == 0 && n_folders == FOLDERS_MAX)
+		r = refuse(b, -EAGAIN);
+	if (r == 0) {
+		put_folder(wire, '/', FOLDER_SUBSCRIBED, use);
+		r = change_end(b);
+	}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+/* Whether `other` is below `wire`. */
+static bool is_below(const char *wire, const struct memory_folder *other)
+{
+	size_t len = strlen(wire);
+
+	return !strncmp(other->wire, wire, len) && other->delimiter && other->wire[len] == other->delimiter;
+}
+
+static int memory_remove(struct backend *b, const char *wire)
+{
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = change_begin(b, &counts.folder_changes);
+	if (r == 0 && !folder(wire))
+		r = refuse(b, -ENXIO);
+	for (size_t i = 0; i < n_folders && r == 0; i++)
+		if (is_below(wire, &folders[i]))
+			r = refuse(b, -ENOTEMPTY);
+	if (r == 0) {
+		drop_folder(folder(wire));
+		r = change_end(b);
+	}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+static void rename_folder(struct memory_folder *f, size_t from_len, const char *to)
+{
+	struct buf wire = BUF_INIT;
+
+	buf_printf(&wire, "%s%s", to, f->wire + from_len);
+	free(f->wire);
+	f->wire = buf_steal(&wire);
+}
+
+static int memory_rename(struct backend *b, const char *from, const char *to)
+{
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = change_begin(b, &counts.folder_changes);
+	if (r == 0 && !folder(from))
+		r = refuse(b, -ENXIO);
+	if (r == 0 && folder(to))
+		r = refuse(b, -EEXIST);
+	for (size_t i = 0; i < n_folders && r == 0; i++)
+		if (!strcmp(folders[i].wire, from) || is_below(from, &folders[i]))
+			rename_folder(&folders[i], strlen(from), to);
+	if (r == 0)
+		r = change_end(b);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+static int memory_subscribe(struct backend *b, const char *wire, bool on)
+{
+	struct memory_folder *f;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = change_begin(b, &counts.folder_changes);
+	f = folder(wire);
+	if (r == 0 && f)
+		f->attributes = on ? f->attributes | FOLDER_SUBSCRIBED : f->attributes & ~(unsigned)FOLDER_SUBSCRIBED;
+	if (r == 0)
+		r = change_end(b);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
 const struct backend_ops memory_backend = {
 	.name = "memory",
 	.open = memory_open,
@@ -424,4 +871,15 @@ const struct backend_ops memory_backend = {
 	.status = memory_status,
 	.sync = memory_sync,
 	.fetch = memory_fetch,
+	.store = memory_store,
+	.copy = memory_copy,
+	.move = memory_move,
+	.expunge = memory_expunge,
+	.uids_from = memory_uids_from,
+	.append = memory_append,
+	.append_many = memory_append_many,
+	.create = memory_create,
+	.remove = memory_remove,
+	.rename = memory_rename,
+	.subscribe = memory_subscribe,
 };

@@ -19,6 +19,11 @@ void memory_set_uidvalidity(const char *wire, uint32_t uidvalidity);
 /* Returns the UID. `body` is copied. */
 uint32_t memory_add_message(const char *wire, const void *body, size_t len, const char *flags, int64_t internaldate_s);
 void memory_remove_message(const char *wire, uint32_t uid);
+/* Copies of the message's bytes and flags to the end of both, either of which may be NULL. False when there is none. */
+bool memory_get_message(const char *wire, uint32_t uid, struct buf *body, struct buf *flags);
+size_t memory_count_messages(const char *wire);
+bool memory_has_folder(const char *wire);
+bool memory_is_subscribed(const char *wire);
 void memory_set_flags(const char *wire, uint32_t uid, const char *flags);
 /* The listing says `claimed` for the message's size; fetching it gives the truth. */
 void memory_lie_about_size(const char *wire, uint32_t uid, int64_t claimed);
@@ -33,6 +38,17 @@ struct memory_faults {
 	int chunk_delay_ms;    /* between chunks of 16 KiB */
 	int break_after_bytes; /* of a fetch; 0: never */
 	bool tells_uid_last;   /* behind a message's bytes */
+
+	/* Changes: store, copy, move, expunge, append and what is done to folders. */
+	unsigned lacks;	      /* enum backend_ability that the server has not */
+	int64_t append_limit; /* bytes; 0: none */
+	bool tells_no_uids;   /* of what it stored or copied */
+	bool is_read_only;
+	const char *permits;  /* flags that can be changed, words, `\*` for new ones; NULL: all */
+	int change_error;     /* each is refused so, undone */
+	int change_breaks;    /* each breaks the session so, undone … */
+	bool change_was_done; /* … or done: only the answer is lost */
+	int changes_before;   /* so many pass before the three above begin; counts down */
 };
 extern struct memory_faults memory_faults;
 
@@ -41,6 +57,7 @@ struct memory_counts {
 	int messages_fetched;
 	int64_t bytes_fetched;
 	int sessions, sessions_most;
+	int stores, copies, moves, expunges, appends, folder_changes; /* calls */
 };
 struct memory_counts memory_counts(void);
 

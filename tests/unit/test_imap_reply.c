@@ -156,7 +156,8 @@ static void alerts_byes_and_capabilities_are_recorded(void **state)
 	assert_string_equal(buf_str(&r.capabilities), " IMAP4rev1 IDLE ");
 	assert_int_equal(r.told, 1);
 	note(&r, tagged("OK", "[APPENDUID 7 12] stored"));
-	assert_int_equal(r.append_uid, 12);
+	note(&r, untagged("OK", "[COPYUID 7 1:2 3:4] moved"));
+	assert_string_equal(buf_str(&r.uidplus), "7 12\n7 1:2 3:4\n");
 	note(&r, tagged("NO", "[AUTHENTICATIONFAILED] wrong"));
 	assert_true(r.auth_failed && r.error == -EACCES && r.status == STATUS_NO);
 	imap_record_release(&r);
