@@ -17,22 +17,36 @@
 /* How far back an equal notice is looked for: bursts repeat the folder's own attributes. */
 #define REPEAT_DEPTH 4
 
-static int tell_attributes(struct fuse_session *session, const struct notice *notice)
+static int tell_attributes(const struct notifier *n, const struct notice *notice)
 {
-	return fuse_lowlevel_notify_inval_inode(session, notice->ino, -1, 0);
+	return fuse_lowlevel_notify_inval_inode(n->session, notice->ino, -1, 0);
 }
 
-static int tell_entry(struct fuse_session *session, const struct notice *notice)
+static int tell_entry(const struct notifier *n, const struct notice *notice)
 {
-	return fuse_lowlevel_notify_inval_entry(session, notice->parent, notice->name, strlen(notice->name));
+	return fuse_lowlevel_notify_inval_entry(n->session, notice->parent, notice->name, strlen(notice->name));
+}
+
+/* It moved, or a change that the server refused was taken back. */
+static bool lives_on(struct mailbox *mailbox, uint64_t ino)
+{
+	struct mailbox_message message;
+	struct mailbox_folder folder;
+
+	if (inode_kind(ino) == INODE_FOLDER)
+		return mailbox_folder(mailbox, inode_row(ino), &folder) == 0;
+	return mailbox_message(mailbox, inode_row(ino), &message) == 0 && message.folder != 0;
 }
 
 /* Gone for good: those who have it open see a link count of 0. A folder that somebody stands in is only forgotten. */
-static int tell_delete(struct fuse_session *session, const struct notice *notice)
+static int tell_delete(const struct notifier *n, const struct notice *notice)
 {
-	int r = fuse_lowlevel_notify_delete(session, notice->parent, notice->ino, notice->name, strlen(notice->name));
+	int r;
 
-	return r == -ENOTEMPTY || r == -EBUSY ? tell_entry(session, notice) : r;
+	if (lives_on(n->mailbox, notice->ino))
+		return tell_entry(n, notice);
+	r = fuse_lowlevel_notify_delete(n->session, notice->parent, notice->ino, notice->name, strlen(notice->name));
+	return r == -ENOTEMPTY || r == -EBUSY ? tell_entry(n, notice) : r;
 }
 
 static void free_notice(struct notice *notice)
@@ -127,7 +141,7 @@ static void *run(void *userdata)
 
 	while ((notice = take(n))) {
 		if (!is_stopping(n))
-			notice->tell(n->session, notice); /* what the kernel does not know it need not forget */
+			notice->tell(n, notice); /* what the kernel does not know it need not forget */
 		notice->told(notice);
 	}
 	return NULL;
@@ -214,6 +228,12 @@ static void gone(struct notifier *n, uint64_t parent, uint64_t ino, const char *
 	attributes(n, parent);
 }
 
+static void renamed(struct notifier *n, uint64_t parent, const char *name)
+{
+	tell(n, &(struct notice){ .tell = tell_entry, .parent = parent, .name = (char *)name });
+	attributes(n, parent);
+}
+
 /*
  * Every name in the folder is to be asked again. There is no notice for that, but forgetting the folder's own name drops what the
  * kernel knows below it; who stands in it or has files of it open keeps them.
@@ -243,6 +263,11 @@ static enum room room(struct notifier *n)
 	return room;
 }
 
+static bool concerns_one_name(enum change_kind kind)
+{
+	return kind == CHANGE_MESSAGE_GONE || kind == CHANGE_MESSAGE_RENAMED || kind == CHANGE_MESSAGE_ADDED;
+}
+
 void notify_change(struct notifier *n, const struct change *change)
 {
 	enum change_kind kind = change->kind;
@@ -250,11 +275,14 @@ void notify_change(struct notifier *n, const struct change *change)
 
 	if (left == ROOM_NONE)
 		return;
-	if ((kind == CHANGE_MESSAGE_GONE || kind == CHANGE_MESSAGE_ADDED) && left == ROOM_SCARCE)
+	if (left == ROOM_SCARCE && concerns_one_name(kind))
 		kind = CHANGE_LISTING;
 	switch (kind) {
 	case CHANGE_MESSAGE_GONE:
 		gone(n, inode_make(INODE_FOLDER, 0, change->folder), inode_make(INODE_MESSAGE, 0, change->row), change->name);
+		break;
+	case CHANGE_MESSAGE_RENAMED:
+		renamed(n, inode_make(INODE_FOLDER, 0, change->folder), change->name);
 		break;
 	case CHANGE_FOLDER_GONE:
 		gone(n, inode_make(INODE_FOLDER, 0, change->folder), inode_make(INODE_FOLDER, 0, change->row), change->name);
@@ -275,7 +303,7 @@ void notify_change(struct notifier *n, const struct change *change)
 	}
 }
 
-void notify_entry_gone(struct notifier *n, uint64_t parent, const char *name)
+void notify_name_gone(struct notifier *n, uint64_t parent, const char *name)
 {
 	tell(n, &(struct notice){ .tell = tell_entry, .parent = parent, .name = (char *)name });
 }

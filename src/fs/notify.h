@@ -2,8 +2,10 @@
 /*
  * Tells the kernel what it must forget: one thread, in the order it was told. Any thread may tell; nobody waits.
  *
- * The kernel may make the notifier wait for a directory's lock, so nothing that holds one waits for the notifier. Names and attributes only: an
- * offset of 0 or more would wait for pages under read. A folder in which more changes than the queue holds is forgotten as a whole.
+ * News of what the kernel itself asked for may come as well: a name that it knows anew is forgotten, which costs a lookup, and nothing that lives
+ * on is told to be gone for good. The kernel may make the notifier wait for a directory's lock, so nothing that holds one waits for the
+ * notifier. Names and attributes only: an offset of 0 or more would wait for pages under read. A folder in which more changes than the queue
+ * holds is forgotten as a whole.
  */
 #ifndef MAILFS_NOTIFY_H
 #define MAILFS_NOTIFY_H
@@ -16,12 +18,13 @@
 
 struct fuse_session;
 struct mailbox;
+struct notifier;
 
 /* Something to tell; allocated by the notifier, or embedded where somebody is to be told when the kernel was. */
 struct notice {
 	struct notice *next;
 	void (*told)(struct notice *notice); /* frees it, or its owner */
-	int (*tell)(struct fuse_session *session, const struct notice *notice);
+	int (*tell)(const struct notifier *n, const struct notice *notice);
 	uint64_t parent, ino;
 	char *name; /* own */
 };
@@ -33,7 +36,7 @@ struct notice_queue {
 
 struct notifier {
 	struct fuse_session *session; /* borrowed */
-	struct mailbox *mailbox;      /* borrowed: a folder's own name */
+	struct mailbox *mailbox;      /* borrowed: a folder's own name, what lives on */
 	pthread_t thread;
 	bool was_started;
 	pthread_mutex_t lock; /* protects the rest */
@@ -50,8 +53,8 @@ int notifier_start(struct notifier *n, struct fuse_session *session, struct mail
 bool notifier_stop(struct notifier *n, int timeout_ms);
 
 void notify_change(struct notifier *n, const struct change *change);
-/* A queue entry's name is gone. */
-void notify_entry_gone(struct notifier *n, uint64_t parent, const char *name);
+/* A name is to be asked again. */
+void notify_name_gone(struct notifier *n, uint64_t parent, const char *name);
 /* The kernel forgets an inode's attributes; then told() is called, by the notifier's thread (at once when it does not run). `notice` is the caller's memory. */
 void notify_attributes_then(struct notifier *n, uint64_t ino, struct notice *notice, void (*told)(struct notice *notice));
 

@@ -298,7 +298,7 @@ void fs_outbox_changed(struct fs *fs, int64_t id, bool is_failed_place, const ch
 {
 	(void)id;
 	if (is_gone)
-		notify_entry_gone(&fs->notifier, place_ino(is_failed_place ? OUTBOX_FAILED : OUTBOX_QUEUE), name);
+		notify_name_gone(&fs->notifier, place_ino(is_failed_place ? OUTBOX_FAILED : OUTBOX_QUEUE), name);
 }
 
 void fs_free(struct fs *fs)

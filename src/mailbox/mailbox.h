@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/configuration.h"
@@ -59,6 +60,7 @@ struct mailbox_folder {
 	uint32_t folders;   /* child folders, for nlink */
 	uint32_t messages, unseen, uidvalidity;
 	int64_t mtime_ns;
+	bool is_local; /* on no server: a scratch directory */
 };
 
 struct mailbox_message {
@@ -68,6 +70,9 @@ struct mailbox_message {
 	int64_t size_bytes;
 	bool size_trusted; /* proven, or the server is not known to lie: the kernel may cache it */
 	int64_t internaldate_s, ctime_ns;
+	bool is_local;	  /* its bytes are on this machine only: written, or scratch */
+	int64_t mtime_ns; /* what stat(2) shows */
+	mode_t mode;	  /* permissions as chmod left them; 0: the usual ones */
 };
 
 struct mailbox_entry {

@@ -39,6 +39,7 @@ static void to_message(const struct mailbox *mb, const struct index_message *m, 
 		.size_trusted = m->size_proven || !atomic_load(&mb->sizes_lie),
 		.internaldate_s = m->internaldate_s,
 		.ctime_ns = m->ctime_ns,
+		.mtime_ns = m->internaldate_s * 1000000000,
 	};
 	memcpy(ret->name, m->name, sizeof ret->name);
 }

@@ -15,11 +15,12 @@ src_libmessage_a_SOURCES = \
 	src/message/mime.c src/message/mime.h \
 	src/message/modified_utf7.c src/message/modified_utf7.h \
 	src/message/name.c src/message/name.h \
-	src/message/posix_zone.c src/message/posix_zone.h
+	src/message/posix_zone.c src/message/posix_zone.h \
+	src/message/scratch_name.c src/message/scratch_name.h
 
 if HAVE_CMOCKA
 MESSAGE_TESTS = tests/unit/test_address tests/unit/test_date tests/unit/test_encoded_word tests/unit/test_flags tests/unit/test_folder_name tests/unit/test_header \
-	tests/unit/test_mime tests/unit/test_name
+	tests/unit/test_mime tests/unit/test_name tests/unit/test_scratch_name
 check_PROGRAMS += $(MESSAGE_TESTS)
 TESTS += $(MESSAGE_TESTS)
 tests_unit_test_address_LDADD = $(LINK_message) $(CMOCKA_LIBS)
@@ -30,4 +31,5 @@ tests_unit_test_folder_name_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_header_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_mime_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_name_LDADD = $(LINK_message) $(CMOCKA_LIBS)
+tests_unit_test_scratch_name_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 endif

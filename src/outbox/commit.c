@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "message/scratch_name.h"
 #include "outbox/commit.h"
 #include "outbox/entry.h"
 #include "outbox/fault.h"
@@ -22,7 +23,7 @@ int commit_abandon(struct outbox *o, struct entry *e)
 	char name[NAME_MAX + 1];
 	int r;
 
-	if (outbox_name_is_scratch(e->record.name))
+	if (scratch_name(e->record.name))
 		memcpy(name, e->record.name, sizeof name);
 	else
 		name_partial(e->record.name, name);
@@ -207,7 +208,7 @@ int outbox_commit(struct outbox *o, int64_t id, struct waiter *w)
 	if (!e)
 		return 0;
 	r = entry_stat_message(o->dirfd, id, &st);
-	is_scratch = r < 0 || st.st_size == 0 || outbox_name_is_scratch(e->record.name);
+	is_scratch = r < 0 || st.st_size == 0 || scratch_name(e->record.name);
 	if (is_scratch || e->record.place == OUTBOX_FAILED)
 		return keep_unsent(o, e, is_scratch);
 	job = calloc(1, sizeof *job);

@@ -4,31 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "outbox/outbox.h"
-
-static bool ends_with(const char *name, size_t len, const char *suffix)
-{
-	size_t suffix_len = strlen(suffix);
-
-	return len >= suffix_len && !memcmp(name + len - suffix_len, suffix, suffix_len);
-}
-
-bool outbox_name_is_scratch(const char *name)
-{
-	static const char *const suffixes[] = { "~", ".swp", ".part", ".partial", ".tmp", ".lock" };
-	static const char sed[] = "sed??????";
-	size_t len = strlen(name);
-
-	if (name[0] == '.')
-		return true;
-	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
-		if (ends_with(name, len, suffixes[i]))
-			return true;
-	if (len >= 2 && name[0] == '#' && name[len - 1] == '#')
-		return true;
-	return len == strlen(sed) && !strncmp(name, "sed", 3) && !strchr(name, '.');
-}
-
 /* How much of `name` stays when `more` bytes go behind it: whole UTF-8 characters. */
 static size_t fitting_length(const char *name, size_t len, size_t more)
 {

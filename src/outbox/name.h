@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names of files in the outbox: which are scratch (outbox_name_is_scratch in outbox.h), and others made from them. Pure.
+ * Names of files in the outbox, made from others. Pure.
  */
 #ifndef MAILFS_OUTBOX_NAME_H
 #define MAILFS_OUTBOX_NAME_H

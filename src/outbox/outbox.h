@@ -30,7 +30,7 @@ enum outbox_place { OUTBOX_QUEUE, OUTBOX_FAILED };
 
 enum outbox_state {
 	OUTBOX_WRITING, /* open for writing; nothing is judged yet */
-	OUTBOX_SCRATCH, /* a scratch name, an empty file or a killed writer's `.partial`: never sent */
+	OUTBOX_SCRATCH, /* a scratch name (message/scratch_name.h), an empty file or a killed writer's `.partial`: never sent */
 	OUTBOX_HELD,
 	OUTBOX_QUEUED,
 	OUTBOX_SENDING,
@@ -77,9 +77,6 @@ int outbox_start(struct outbox *o);
 void outbox_wake(struct outbox *o);
 /* Stops the sender (a message being sent gets its verdict or becomes `retry` or `uncertain` as on a lost connection), then frees. */
 void outbox_free(struct outbox *o);
-
-/* Whether a name is scratch (SPEC section 4): leading dot, `~ .swp .part .partial .tmp .lock` at the end, `#…#`, `sed??????`. Pure. */
-bool outbox_name_is_scratch(const char *name);
 
 /* -ENOENT. */
 int outbox_get(struct outbox *o, int64_t id, struct outbox_entry *ret);

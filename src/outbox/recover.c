@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "message/scratch_name.h"
 #include "outbox/entry.h"
 #include "outbox/name.h"
 #include "outbox/queue.h"
@@ -37,7 +38,7 @@ static void recover_unfinished(struct outbox *o, struct entry *e, int64_t size_b
 	char name[NAME_MAX + 1];
 
 	e->record.state = OUTBOX_SCRATCH;
-	if (size_bytes == 0 || outbox_name_is_scratch(e->record.name))
+	if (size_bytes == 0 || scratch_name(e->record.name))
 		return;
 	name_partial(e->record.name, name);
 	queue_move(o, e, e->record.place, name);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "message/scratch_name.h"
 #include "outbox/commit.h"
 #include "outbox/entry.h"
 #include "outbox/sender.h"
@@ -28,7 +29,7 @@ static bool is_commit(struct outbox *o, const struct entry *e, enum outbox_place
 {
 	struct stat st;
 
-	if (place != OUTBOX_QUEUE || outbox_name_is_scratch(name))
+	if (place != OUTBOX_QUEUE || scratch_name(name))
 		return false;
 	if (is_tried_again(e))
 		return e->record.place == OUTBOX_FAILED;
@@ -40,7 +41,7 @@ static enum outbox_state state_after(const struct entry *e, enum outbox_place pl
 {
 	if (e->record.state == OUTBOX_WRITING)
 		return OUTBOX_WRITING;
-	if (outbox_name_is_scratch(name))
+	if (scratch_name(name))
 		return OUTBOX_SCRATCH;
 	if (place == OUTBOX_FAILED && e->record.state != OUTBOX_UNCERTAIN)
 		return OUTBOX_FAILED_STATE;
@@ -71,7 +72,7 @@ static int begin(struct outbox *o, int64_t id, bool replace, struct move *m)
 		r = -EBUSY;
 	/* Some have it already: what is left cannot be taken back into a file. */
 	if (!r && e->record.copy != RECORD_COPY_NONE && sender_waits(e) &&
-	    (m->place == OUTBOX_FAILED || outbox_name_is_scratch(m->name)))
+	    (m->place == OUTBOX_FAILED || scratch_name(m->name)))
 		r = -EBUSY;
 	if (!r && over && over->record.copy != RECORD_COPY_NONE && sender_waits(over))
 		r = -EBUSY;

@@ -11,11 +11,9 @@ import threading
 import time
 
 import mailtest
-from fakefs import ROOT, FakeTestCase
+from fakefs import CHANGE_FOLDER_GONE, CHANGE_LISTING, CHANGE_MESSAGE_ADDED, CHANGE_MESSAGE_ATTRIBUTES, CHANGE_MESSAGE_GONE, ROOT, FakeTestCase
 from mailtest import wait_for
 
-CHANGE_MESSAGE_ADDED, CHANGE_MESSAGE_GONE, CHANGE_MESSAGE_ATTRIBUTES, CHANGE_FOLDER_ADDED, CHANGE_FOLDER_GONE, CHANGE_FOLDER_ATTRIBUTES, \
-    CHANGE_LISTING = range(7)
 
 
 class Attributes(FakeTestCase):

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "message/scratch_name.h"
+
 enum { ENTRIES = 4096 };
 
 struct fake_entry {
@@ -114,14 +116,6 @@ int fake_outbox_describe(struct outbox *o, struct buf *out)
 	}
 	pthread_mutex_unlock(&o->lock);
 	return 0;
-}
-
-bool outbox_name_is_scratch(const char *name)
-{
-	size_t len = strlen(name);
-
-	return name[0] == '.' || (len > 8 && strcmp(name + len - 8, ".partial") == 0) ||
-	       (len > 4 && strcmp(name + len - 4, ".tmp") == 0);
 }
 
 int outbox_get(struct outbox *o, int64_t id, struct outbox_entry *ret)
@@ -229,7 +223,7 @@ static int judge(struct outbox *o, struct fake_entry *entry)
 		close(fd);
 	}
 	bytes[n > 0 ? n : 0] = '\0';
-	if (n <= 0 || outbox_name_is_scratch(entry->shown.name)) {
+	if (n <= 0 || scratch_name(entry->shown.name)) {
 		entry->shown.state = OUTBOX_SCRATCH;
 		return 0;
 	}
@@ -324,7 +318,7 @@ int outbox_rename(struct outbox *o, int64_t id, enum outbox_place place, const c
 			there->is_gone = true;
 		entry->shown.place = place;
 		snprintf(entry->shown.name, sizeof(entry->shown.name), "%s", name);
-		if (entry->shown.state == OUTBOX_SCRATCH && !outbox_name_is_scratch(name)) {
+		if (entry->shown.state == OUTBOX_SCRATCH && !scratch_name(name)) {
 			entry->shown.state = OUTBOX_WRITING;
 			r = judge(o, entry);
 		}

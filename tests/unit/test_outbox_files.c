@@ -25,20 +25,6 @@ static int create(enum outbox_place place, const char *name, const char *text, i
 	return 0;
 }
 
-static void scratch_names_are_told(void **state)
-{
-	static const char *const scratch[] = { ".x",  ".letter.eml.AbCdEf", "x~", "x.swp", "x.part", "x.partial", "x.tmp", "x.lock",
-					       "#x#", "sedAbC123" };
-	static const char *const ordinary[] = { "x",	 "x.eml",      "tmp",	    "a#",	 "#",
-						"sedan", "sed1234567", "sed.12345", "x.tmp.eml", "4913" };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
-		assert_true(outbox_name_is_scratch(scratch[i]));
-	for (size_t i = 0; i < sizeof ordinary / sizeof *ordinary; i++)
-		assert_false(outbox_name_is_scratch(ordinary[i]));
-}
-
 static void made_names_fit(void **state)
 {
 	char name[NAME_MAX + 1], out[NAME_MAX + 1];
@@ -296,7 +282,6 @@ static void a_full_disk_at_close_queues_nothing_and_keeps_the_bytes(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		outbox_test(scratch_names_are_told),
 		outbox_test(made_names_fit),
 		outbox_test(scratch_is_kept_and_never_sent),
 		outbox_test(a_rename_from_scratch_to_an_ordinary_name_commits),
