@@ -99,6 +99,23 @@ void entry_of_control(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t 
 	attributes_of_control(fs, ino, mode, nlink, &ret->attr);
 }
 
+int attributes_check_owner(const struct fs *fs, const struct stat *to, int valid)
+{
+	bool is_same =
+		(!(valid & FUSE_SET_ATTR_UID) || to->st_uid == fs->uid) && (!(valid & FUSE_SET_ATTR_GID) || to->st_gid == fs->gid);
+
+	return is_same ? 0 : -EPERM;
+}
+
+struct timespec attributes_new_mtime(const struct stat *to, int valid)
+{
+	struct timespec mtime = to->st_mtim;
+
+	if (valid & FUSE_SET_ATTR_MTIME_NOW)
+		clock_gettime(CLOCK_REALTIME, &mtime);
+	return mtime;
+}
+
 void attributes_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct statvfs st = {

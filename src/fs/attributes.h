@@ -21,6 +21,10 @@ void entry_of_child(const struct fs *fs, const struct mailbox_entry *child, stru
 void entry_of_queued(const struct fs *fs, const struct outbox_entry *entry, struct fuse_entry_param *ret);
 void entry_of_control(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t nlink, struct fuse_entry_param *ret);
 
+/* Of SETATTR: 0 where the owner stays what it is, -EPERM; and the mtime that is to be. */
+int attributes_check_owner(const struct fs *fs, const struct stat *to, int valid);
+struct timespec attributes_new_mtime(const struct stat *to, int valid);
+
 void attributes_statfs(fuse_req_t req, fuse_ino_t ino);
 
 #endif

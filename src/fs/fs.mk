@@ -14,6 +14,7 @@ src_libfs_a_SOURCES = \
 	src/fs/inode.h \
 	src/fs/kinds.h \
 	src/fs/listing.c src/fs/listing.h \
+	src/fs/local.c \
 	src/fs/loop.c src/fs/loop.h \
 	src/fs/message.c \
 	src/fs/notify.c src/fs/notify.h \
@@ -23,7 +24,9 @@ src_libfs_a_SOURCES = \
 	src/fs/session.c src/fs/session.h \
 	src/fs/submission.c src/fs/submission.h \
 	src/fs/wait.c src/fs/wait.h \
-	src/fs/writing.c src/fs/writing.h \
+	src/fs/writing.c src/fs/writing.h src/fs/writing_private.h \
+	src/fs/writing_open.c \
+	src/fs/written.h \
 	src/fs/xattr.c src/fs/xattr.h
 
 if HAVE_CMOCKA
@@ -35,7 +38,8 @@ endif
 # Mounts it on a made-up mailbox, without any network.
 check_PROGRAMS += tests/mount/fs_on_fake
 tests_mount_fs_on_fake_SOURCES = tests/mount/fs_on_fake.c \
-	tests/support/fake_mailbox.c tests/support/fake_mailbox.h tests/support/fake_outbox.c
+	tests/support/fake_changing.c tests/support/fake_mailbox.c tests/support/fake_mailbox.h \
+	tests/support/fake_mailbox_private.h tests/support/fake_outbox.c
 tests_mount_fs_on_fake_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_mount_fs_on_fake_LDADD = src/libfs.a $(LINK_message) $(FUSE_LIBS)
 

@@ -15,7 +15,7 @@ fuse_ino_t place_ino(enum outbox_place place)
 	return inode_make(INODE_PLACE, 0, (int64_t)place + 1);
 }
 
-static enum outbox_place place_of(fuse_ino_t ino)
+enum outbox_place place_of(fuse_ino_t ino)
 {
 	return (enum outbox_place)(inode_row(ino) - 1);
 }
@@ -109,7 +109,7 @@ static void place_create(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const
 	if (is_failed_name(parent, name))
 		fuse_reply_err(req, EEXIST);
 	else
-		writing_create(fs, req, place_of(parent), name, mode, fi);
+		writing_create(fs, req, parent, name, mode, fi);
 }
 
 static void place_unlink(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)

@@ -11,6 +11,7 @@
 #define PLACE_FAILED_NAME "failed"
 
 fuse_ino_t place_ino(enum outbox_place place);
+enum outbox_place place_of(fuse_ino_t ino);
 void place_entry(const struct fs *fs, enum outbox_place place, struct fuse_entry_param *ret);
 
 #endif

@@ -8,11 +8,11 @@
 
 struct submission {
 	struct submission *next;
-	int64_t id;
-	struct writer *writers; /* and readers */
+	uint64_t ino;
+	struct writer *writers; /* and readers; the newest first */
 	int failure;		/* -errno of a write that was refused */
 	bool closer_failing;
-	bool is_ended;
+	bool is_put_off; /* its end, until those who open it have it open */
 };
 
 void submissions_init(struct submissions *submissions)
@@ -21,41 +21,62 @@ void submissions_init(struct submissions *submissions)
 	submissions->first = NULL;
 }
 
-static struct submission *find(struct submissions *submissions, int64_t id)
+static struct submission *find(struct submissions *submissions, uint64_t ino)
 {
 	struct submission *s;
 
-	for (s = submissions->first; s && s->id != id; s = s->next)
+	for (s = submissions->first; s && s->ino != ino; s = s->next)
 		;
 	return s;
 }
 
-static struct submission *find_or_add(struct submissions *submissions, int64_t id)
+static struct submission *find_or_add(struct submissions *submissions, uint64_t ino)
 {
-	struct submission *s = find(submissions, id);
+	struct submission *s = find(submissions, ino);
 
 	if (s)
 		return s;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
-	s->id = id;
+	s->ino = ino;
 	s->next = submissions->first;
 	submissions->first = s;
 	return s;
 }
 
-int submission_attach(struct submissions *submissions, struct writer *writer, int64_t id)
+static bool is_writing(const struct writer *writer)
+{
+	return writer->can_write && !writer->is_opening && !writer->is_over;
+}
+
+static struct writer *first_who_writes(const struct submission *s)
+{
+	struct writer *at;
+
+	for (at = s->writers; at && !is_writing(at); at = at->next)
+		;
+	return at;
+}
+
+static bool somebody_opens(const struct submission *s)
+{
+	const struct writer *at;
+
+	for (at = s->writers; at && !(at->can_write && at->is_opening); at = at->next)
+		;
+	return at;
+}
+
+int submission_begin(struct submissions *submissions, struct writer *writer, uint64_t ino)
 {
 	struct submission *s;
 
+	writer->fd = -1;
+	writer->is_opening = true;
 	pthread_mutex_lock(&submissions->lock);
-	s = find_or_add(submissions, id);
+	s = find_or_add(submissions, ino);
 	if (s) {
-		if (writer->can_write) {
-			s->is_ended = s->closer_failing = false;
-			s->failure = 0;
-		}
 		writer->submission = s;
 		writer->next = s->writers;
 		s->writers = writer;
@@ -64,20 +85,28 @@ int submission_attach(struct submissions *submissions, struct writer *writer, in
 	return s ? 0 : -ENOMEM;
 }
 
-static struct writer *first_who_writes(const struct submission *s)
+void submission_attach(struct submissions *submissions, struct writer *writer, int fd)
 {
-	struct writer *at;
+	struct submission *s = writer->submission;
 
-	for (at = s->writers; at && !at->can_write; at = at->next)
-		;
-	return at;
+	pthread_mutex_lock(&submissions->lock);
+	if (writer->can_write && !first_who_writes(s) && !s->is_put_off) {
+		s->closer_failing = false;
+		s->failure = 0;
+	}
+	s->is_put_off &= !writer->can_write;
+	writer->is_opening = false;
+	writer->fd = fd;
+	pthread_mutex_unlock(&submissions->lock);
 }
 
-static enum submission_ending end_once(struct submission *s)
+static enum submission_ending end(struct submission *s)
 {
-	if (s->is_ended)
+	s->is_put_off = somebody_opens(s);
+	if (s->is_put_off)
 		return SUBMISSION_GOES_ON;
-	s->is_ended = true;
+	for (struct writer *at = s->writers; at; at = at->next)
+		at->is_over = true;
 	return s->failure || s->closer_failing ? SUBMISSION_ABANDON : SUBMISSION_COMMIT;
 }
 
@@ -102,8 +131,8 @@ enum submission_ending submission_detach(struct submissions *submissions, struct
 		;
 	*at = writer->next;
 	writer->submission = NULL;
-	if (writer->can_write && !first_who_writes(s))
-		ending = end_once(s);
+	if ((is_writing(writer) || s->is_put_off) && !first_who_writes(s))
+		ending = end(s);
 	if (!s->writers)
 		free_submission(submissions, s);
 	pthread_mutex_unlock(&submissions->lock);
@@ -112,11 +141,12 @@ enum submission_ending submission_detach(struct submissions *submissions, struct
 
 enum submission_ending submission_end(struct submissions *submissions, struct writer *writer, int *ret_failure)
 {
-	enum submission_ending ending;
+	enum submission_ending ending = SUBMISSION_GOES_ON;
 
 	pthread_mutex_lock(&submissions->lock);
 	*ret_failure = writer->submission->failure;
-	ending = end_once(writer->submission);
+	if (is_writing(writer))
+		ending = end(writer->submission);
 	pthread_mutex_unlock(&submissions->lock);
 	return ending;
 }
@@ -126,7 +156,7 @@ bool submission_takes_bytes(struct submissions *submissions, const struct writer
 	bool takes;
 
 	pthread_mutex_lock(&submissions->lock);
-	takes = writer->can_write && !writer->submission->is_ended;
+	takes = is_writing(writer);
 	pthread_mutex_unlock(&submissions->lock);
 	return takes;
 }
@@ -141,7 +171,8 @@ void submission_note_refused_write(struct submissions *submissions, struct write
 void submission_note_closer(struct submissions *submissions, struct writer *writer, bool is_failing)
 {
 	pthread_mutex_lock(&submissions->lock);
-	writer->submission->closer_failing = is_failing;
+	if (is_writing(writer))
+		writer->submission->closer_failing = is_failing;
 	pthread_mutex_unlock(&submissions->lock);
 }
 
@@ -155,27 +186,41 @@ bool submission_is_alone(struct submissions *submissions, const struct writer *w
 	return alone;
 }
 
-bool submission_stat(struct submissions *submissions, int64_t id, struct stat *ret)
+static const struct writer *first_open(const struct submission *s)
 {
+	const struct writer *at;
+
+	for (at = s->writers; at && at->is_opening; at = at->next)
+		;
+	return at;
+}
+
+bool submission_stat(struct submissions *submissions, uint64_t ino, struct stat *ret, bool *ret_is_written)
+{
+	const struct writer *writer;
 	struct submission *s;
 	bool found;
 
 	pthread_mutex_lock(&submissions->lock);
-	s = find(submissions, id);
-	found = s && fstat(s->writers->fd, ret) == 0;
+	s = find(submissions, ino);
+	writer = s ? first_who_writes(s) : NULL;
+	*ret_is_written = writer != NULL;
+	if (s && !writer)
+		writer = first_open(s);
+	found = writer && fstat(writer->fd, ret) == 0;
 	pthread_mutex_unlock(&submissions->lock);
 	return found;
 }
 
-int submission_truncate(struct submissions *submissions, int64_t id, int64_t size_bytes)
+int submission_truncate(struct submissions *submissions, uint64_t ino, int64_t size_bytes)
 {
 	const struct writer *writer;
 	struct submission *s;
 	int r = -EACCES;
 
 	pthread_mutex_lock(&submissions->lock);
-	s = find(submissions, id);
-	writer = s && !s->is_ended ? first_who_writes(s) : NULL;
+	s = find(submissions, ino);
+	writer = s ? first_who_writes(s) : NULL;
 	if (writer)
 		r = ftruncate(writer->fd, size_bytes) < 0 ? -errno : 0;
 	pthread_mutex_unlock(&submissions->lock);

@@ -3,135 +3,78 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
-#include "fs/attributes.h"
 #include "fs/inode.h"
 #include "fs/loop.h"
 #include "fs/requester.h"
+#include "fs/writing_private.h"
 
-static struct writer *writer_of(const struct fuse_file_info *fi)
+const struct written_operations *written_operations(fuse_ino_t ino)
 {
-	return (struct writer *)(uintptr_t)fi->fh;
+	enum inode_kind kind = inode_kind(ino);
+
+	return kind == INODE_ENTRY || kind == INODE_PLACE ? &entry_written : &local_written;
 }
 
-/* A commit that nobody waits for. */
+struct unseen {
+	struct waiter waiter; /* first */
+	const char *what;
+};
+
 static void unseen_commit_done(struct waiter *w, int result)
 {
-	if (result < 0)
-		log_warning("outbox: a file that was closed unseen was refused: %s", strerror(-result));
+	if (result < 0 && result != -ENOENT)
+		log_warning("%s: a file that was closed unseen was refused: %s", ((struct unseen *)w)->what, strerror(-result));
 	free(w);
 }
 
-static void commit_unseen(struct fs *fs, int64_t id)
+void writing_commit_unseen(struct fs *fs, fuse_ino_t ino)
 {
-	struct waiter *w = calloc(1, sizeof(*w));
+	struct unseen *unseen = calloc(1, sizeof(*unseen));
 	int r;
 
-	if (!w)
+	if (!unseen)
 		return; /* the next mount takes it for the leftover of a crash */
-	w->done = unseen_commit_done;
-	r = outbox_commit(fs->outbox, id, w);
+	unseen->waiter.done = unseen_commit_done;
+	unseen->what = written_operations(ino)->what;
+	r = written_operations(ino)->commit(fs, ino, &unseen->waiter);
 	if (r != -EINPROGRESS)
-		unseen_commit_done(w, r);
+		unseen_commit_done(&unseen->waiter, r);
 }
 
-/* At an unmount that left it open: neither committed nor abandoned, as after a crash. */
-static void close_writer(struct fs *fs, struct handle *handle)
+void writing_close(struct fs *fs, struct handle *handle)
 {
 	struct writer *writer = (struct writer *)handle;
 
 	if (writer->submission)
 		submission_detach(&fs->submissions, writer);
-	close(writer->fd);
+	if (writer->fd >= 0)
+		close(writer->fd);
 	free(writer);
 }
 
-static void drop_writer(struct fs *fs, struct writer *writer, int64_t id)
+bool writing_has(const struct fuse_file_info *fi)
+{
+	return ((struct handle *)(uintptr_t)fi->fh)->close == writing_close;
+}
+
+void writing_drop(struct fs *fs, struct writer *writer, fuse_ino_t ino)
 {
 	enum submission_ending ending = submission_detach(&fs->submissions, writer);
 
 	handle_close(fs, &writer->handle);
 	if (ending == SUBMISSION_ABANDON)
-		outbox_abandon(fs->outbox, id);
+		written_operations(ino)->abandon(fs, ino);
 	else if (ending == SUBMISSION_COMMIT)
-		commit_unseen(fs, id);
-}
-
-/* Takes the descriptor. 0 or -ENOMEM. */
-static int open_writer(struct fs *fs, fuse_req_t req, int64_t id, int fd, struct fuse_file_info *fi)
-{
-	struct writer *writer = calloc(1, sizeof(*writer));
-	int r = -ENOMEM;
-
-	if (writer) {
-		writer->fd = fd;
-		writer->can_write = (fi->flags & O_ACCMODE) != O_RDONLY;
-		if (writer->can_write)
-			requester_identify(fuse_req_ctx(req)->pid, &writer->opener);
-		r = submission_attach(&fs->submissions, writer, id);
-	}
-	if (r < 0) {
-		close(fd);
-		free(writer);
-		return r;
-	}
-	handle_open(&fs->handles, &writer->handle, close_writer);
-	fi->fh = (uintptr_t)writer;
-	return 0;
-}
-
-void writing_create(struct fs *fs, fuse_req_t req, enum outbox_place place, const char *name, mode_t mode,
-		    struct fuse_file_info *fi)
-{
-	struct fuse_entry_param entry;
-	struct outbox_entry queued;
-	int64_t id;
-	int fd, r;
-
-	r = outbox_create(fs->outbox, place, name, mode & 0777, &id, &fd);
-	if (r == 0)
-		r = open_writer(fs, req, id, fd, fi);
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
-	}
-	r = outbox_get(fs->outbox, id, &queued);
-	if (r < 0) {
-		drop_writer(fs, writer_of(fi), id);
-		fuse_reply_err(req, -r);
-		return;
-	}
-	entry_of_queued(fs, &queued, &entry);
-	if (fuse_reply_create(req, &entry, fi) != 0)
-		drop_writer(fs, writer_of(fi), id);
-}
-
-void writing_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	bool write = (fi->flags & O_ACCMODE) != O_RDONLY;
-	int fd = -1, r;
-
-	r = outbox_open(fs->outbox, inode_row(ino), write, &fd);
-	if (r == 0)
-		r = open_writer(fs, req, inode_row(ino), fd, fi);
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
-	}
-	if (write && (fi->flags & O_TRUNC) && ftruncate(fd, 0) < 0) {
-		r = errno;
-		drop_writer(fs, writer_of(fi), inode_row(ino));
-		fuse_reply_err(req, r);
-	} else if (fuse_reply_open(req, fi) != 0) {
-		drop_writer(fs, writer_of(fi), inode_row(ino));
-	}
+		writing_commit_unseen(fs, ino);
 }
 
 void writing_read(struct fs *fs, fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	CLEANUP(free) char *data = malloc(size ? size : 1);
-	ssize_t n = data ? pread(writer_of(fi)->fd, data, size, offset) : -1;
+	ssize_t n = data ? pread(writing_of(fi)->fd, data, size, offset) : -1;
 
 	(void)fs, (void)ino;
 	if (n < 0)
@@ -140,20 +83,28 @@ void writing_read(struct fs *fs, fuse_req_t req, fuse_ino_t ino, size_t size, of
 		fuse_reply_buf(req, data, (size_t)n);
 }
 
+/* Behind the last byte, whatever the kernel thinks the size is. */
+static off_t end_of(int fd, off_t otherwise)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? st.st_size : otherwise;
+}
+
 void writing_write(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
 		   struct fuse_file_info *fi)
 {
-	struct writer *writer = writer_of(fi);
+	struct writer *writer = writing_of(fi);
 	ssize_t n;
 	int r;
 
-	(void)ino;
 	if (!submission_takes_bytes(&fs->submissions, writer)) {
-		log_warning("outbox: a process wrote into a file that was closed, and queued, before");
+		log_warning("%s: a process wrote into a file that was closed, and committed, before",
+			    written_operations(ino)->what);
 		fuse_reply_err(req, EACCES);
 		return;
 	}
-	n = pwrite(writer->fd, data, size, offset);
+	n = pwrite(writer->fd, data, size, fi->flags & O_APPEND ? end_of(writer->fd, offset) : offset);
 	if (n < 0) {
 		r = errno;
 		submission_note_refused_write(&fs->submissions, writer, -r);
@@ -163,23 +114,46 @@ void writing_write(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *da
 	fuse_reply_write(req, (size_t)n);
 }
 
+static void settled(struct wait *w, int result)
+{
+	fuse_reply_err(w->req, -result);
+	free(w);
+}
+
 void writing_fsync(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	(void)fs, (void)ino;
-	fuse_reply_err(req, fsync(writer_of(fi)->fd) < 0 ? errno : 0);
+	const struct written_operations *operations = written_operations(ino);
+	struct wait *settling;
+	int r = fsync(writing_of(fi)->fd) < 0 ? -errno : 0;
+
+	if (r < 0 || !operations->settle) {
+		fuse_reply_err(req, -r);
+		return;
+	}
+	settling = calloc(1, sizeof(*settling));
+	if (!settling) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	wait_start(settling, fs, req, settled);
+	r = operations->settle(fs, ino, &settling->waiter);
+	if (r == -EINPROGRESS)
+		return;
+	wait_end(settling);
+	settled(settling, r);
 }
 
 struct committing {
 	struct wait wait; /* first */
-	int64_t id;
+	fuse_ino_t ino;
 };
 
-/* What is queued is safe: whoever does not want to wait for the server any longer need not. */
-static bool is_safely_queued(struct wait *w, int *ret_result)
+/* What is safe is safe: whoever does not want to wait for the server any longer need not. */
+static bool is_safe(struct wait *w, int *ret_result)
 {
-	struct outbox_entry entry;
+	fuse_ino_t ino = ((struct committing *)w)->ino;
 
-	if (outbox_get(w->fs->outbox, ((struct committing *)w)->id, &entry) < 0 || entry.state == OUTBOX_WRITING)
+	if (!written_operations(ino)->may_leave(w->fs, ino))
 		return false;
 	*ret_result = 0;
 	return true;
@@ -194,7 +168,7 @@ static void committed(struct wait *w, int result)
 	free(w);
 }
 
-static void commit(struct fs *fs, fuse_req_t req, int64_t id)
+static void commit(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 {
 	struct committing *committing = calloc(1, sizeof(*committing));
 	int r;
@@ -203,10 +177,10 @@ static void commit(struct fs *fs, fuse_req_t req, int64_t id)
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	committing->id = id;
-	committing->wait.may_leave = is_safely_queued;
+	committing->ino = ino;
+	committing->wait.may_leave = is_safe;
 	wait_start(&committing->wait, fs, req, committed);
-	r = outbox_commit(fs->outbox, id, &committing->wait.waiter);
+	r = written_operations(ino)->commit(fs, ino, &committing->wait.waiter);
 	if (r == -EINPROGRESS)
 		return;
 	wait_end(&committing->wait);
@@ -223,7 +197,7 @@ static bool others_write(struct fs *fs, const struct writer *writer, fuse_ino_t 
 
 void writing_flush(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct writer *writer = writer_of(fi);
+	struct writer *writer = writing_of(fi);
 	pid_t closer = fuse_req_ctx(req)->pid;
 	int failure = 0;
 
@@ -239,10 +213,10 @@ void writing_flush(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fi
 	}
 	switch (submission_end(&fs->submissions, writer, &failure)) {
 	case SUBMISSION_COMMIT:
-		commit(fs, req, inode_row(ino));
+		commit(fs, req, ino);
 		break;
 	case SUBMISSION_ABANDON:
-		outbox_abandon(fs->outbox, inode_row(ino));
+		written_operations(ino)->abandon(fs, ino);
 		fuse_reply_err(req, -failure);
 		break;
 	case SUBMISSION_GOES_ON:
@@ -254,6 +228,6 @@ void writing_flush(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fi
 void writing_release(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	loop_step_aside();
-	drop_writer(fs, writer_of(fi), inode_row(ino));
+	writing_drop(fs, writing_of(fi), ino);
 	fuse_reply_err(req, 0);
 }

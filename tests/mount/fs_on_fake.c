@@ -99,7 +99,7 @@ static void on_quota(char **words, struct buf *out)
 
 static void on_behave(char **words, struct buf *out)
 {
-	static const char *const names[] = { "look", "open", "read" };
+	static const char *const names[] = { "look", "open", "read", "commit", "edit", "compare", "copy", "settle" };
 
 	(void)out;
 	for (int i = 0; i < FAKE_OPERATIONS; i++)
@@ -119,8 +119,8 @@ static void on_counts(char **words, struct buf *out)
 	struct fake_counts counts = fake_counts(mailbox);
 
 	(void)words;
-	buf_printf(out, "%d %d %d %d %d %d", counts.looks, counts.opens, counts.closes, counts.reads, counts.interrupts,
-		   counts.waiting);
+	buf_printf(out, "%d %d %d %d %d %d %d %d %d", counts.looks, counts.opens, counts.closes, counts.reads, counts.interrupts,
+		   counts.waiting, counts.uploads, counts.copies, counts.settles);
 }
 
 static void on_changed(char **words, struct buf *out)
@@ -151,6 +151,12 @@ static void on_vanish(char **words, struct buf *out)
 		fake_remove(mailbox, message.row);
 		fs_changed(fs, &(struct change){ CHANGE_MESSAGE_GONE, number(words, 1), message.row, message.name });
 	}
+}
+
+static void on_safe(char **words, struct buf *out)
+{
+	(void)out;
+	fake_set_safe(mailbox, number(words, 1) != 0);
 }
 
 static void on_outbox(char **words, struct buf *out)
@@ -193,6 +199,7 @@ static const struct {
 	{ "counts", 1, on_counts },
 	{ "changed", 4, on_changed },
 	{ "vanish", 2, on_vanish },
+	{ "safe", 2, on_safe },
 	{ "outbox", 1, on_outbox },
 	{ "outbox-delay", 2, on_outbox_delay },
 	{ "file-limit", 2, on_file_limit },
@@ -238,6 +245,11 @@ static void *listen_for_commands(void *userdata)
 	return NULL;
 }
 
+static void on_news(const struct change *change)
+{
+	fs_changed(fs, change);
+}
+
 static int open_control(const char *directory)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -279,6 +291,8 @@ int main(int argc, char **argv)
 	fake_outbox = with_outbox ? fake_outbox_new(argv[1]) : NULL;
 	control = open_control(argv[1]);
 	r = fs_new(&options, &fs, &why);
+	if (r == 0)
+		fake_changed = on_news;
 	if (r == 0)
 		r = fs_mount(fs, mailbox, &why);
 	if (r < 0) {

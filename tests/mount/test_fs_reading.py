@@ -12,7 +12,7 @@ import threading
 import time
 
 import mailtest
-from fakefs import FakeTestCase
+from fakefs import CHANGE_MESSAGE_ATTRIBUTES, FakeTestCase
 from mailtest import wait_for
 
 
@@ -115,7 +115,7 @@ class Sizes(ReadingTestCase):
     def lie(self, size, trusted):
         os.listdir(self.mount / 'INBOX')
         self.mount.tell('lie', self.row, size, int(trusted))
-        self.mount.tell('changed', 2, 0, self.row)
+        self.mount.tell('changed', CHANGE_MESSAGE_ATTRIBUTES, 0, self.row)
         wait_for(lambda: os.stat(self.path).st_size == size, 5, 'the wrong size')
 
     def test_a_size_too_small_is_right_once_open(self):

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "fake_mailbox.h"
+#include "fake_mailbox_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,53 +11,8 @@
 
 #include "base/clock.h"
 
-struct node {
-	int64_t row, parent;
-	bool is_folder, is_gone, is_hidden, is_trusted;
-	char *name, *flags;
-	int64_t said_size, size; /* said_size -1: the truth */
-	int64_t mtime_ns;
-	int64_t *children; /* rows, ascending; folders and messages */
-	size_t n_children, capacity;
-	uint32_t folders, messages;
-	int64_t next_in_bucket;
-};
-
-struct body {
-	struct node *node;
-	int fd;
-	bool was_wrong, is_there;
-};
-
-/* A kept waiter. */
-struct kept {
-	struct kept *next;
-	struct waiter *waiter;
-	int64_t due_ms; /* INT64_MAX: never */
-	int result;
-	struct body *body;
-	struct node *node;
-	enum fake_operation operation;
-};
-
-enum { BUCKETS = 1 << 17 };
-
-struct mailbox {
-	pthread_mutex_t lock; /* protects all */
-	pthread_cond_t news;
-	pthread_t answerer;
-	bool is_ending;
-	char *directory;
-	struct node **nodes; /* by row - 1 */
-	int64_t n, capacity;
-	int64_t buckets[BUCKETS];
-	struct kept *kept;
-	struct fake_behaviour behaviours[FAKE_OPERATIONS];
-	struct fake_counts counts;
-	int64_t used, limit;
-};
-
 struct outbox *fake_outbox;
+void (*fake_changed)(const struct change *change);
 
 static size_t bucket_of(int64_t parent, const char *name)
 {
@@ -69,12 +23,12 @@ static size_t bucket_of(int64_t parent, const char *name)
 	return hash % BUCKETS;
 }
 
-static struct node *node_of(struct mailbox *mb, int64_t row)
+struct node *fake_node(struct mailbox *mb, int64_t row)
 {
 	return row >= 1 && row <= mb->n ? mb->nodes[row - 1] : NULL;
 }
 
-static int64_t now_ns(void)
+int64_t fake_now_ns(void)
 {
 	struct timespec now;
 
@@ -82,21 +36,55 @@ static int64_t now_ns(void)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+/* The first child behind `after`. */
+static size_t child_behind(const struct node *folder, int64_t after)
+{
+	size_t low = 0, high = folder->n_children;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (folder->children[middle] <= after)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void count(struct node *parent, const struct node *child, int number)
+{
+	if (child->is_folder)
+		parent->folders += number;
+	else
+		parent->messages += number;
+	parent->mtime_ns = fake_now_ns();
+}
+
 static void add_child(struct node *parent, struct node *child)
 {
+	size_t at = child_behind(parent, child->row);
+
 	if (parent->n_children == parent->capacity) {
 		parent->capacity = parent->capacity ? 2 * parent->capacity : 16;
 		parent->children = realloc(parent->children, parent->capacity * sizeof(int64_t));
 	}
-	parent->children[parent->n_children++] = child->row;
-	if (child->is_folder)
-		parent->folders++;
-	else
-		parent->messages++;
-	parent->mtime_ns = now_ns();
+	memmove(parent->children + at + 1, parent->children + at, (parent->n_children - at) * sizeof(int64_t));
+	parent->children[at] = child->row;
+	parent->n_children++;
+	count(parent, child, 1);
 }
 
-static struct node *add_node(struct mailbox *mb, int64_t parent, const char *name, bool is_folder)
+static void remove_child(struct node *parent, struct node *child)
+{
+	size_t at = child_behind(parent, child->row - 1);
+
+	memmove(parent->children + at, parent->children + at + 1, (parent->n_children - at - 1) * sizeof(int64_t));
+	parent->n_children--;
+	count(parent, child, -1);
+}
+
+struct node *fake_add_node(struct mailbox *mb, int64_t parent, const char *name, bool is_folder)
 {
 	struct node *node = calloc(1, sizeof(*node));
 	size_t bucket = bucket_of(parent, name);
@@ -112,23 +100,76 @@ static struct node *add_node(struct mailbox *mb, int64_t parent, const char *nam
 			       .name = strdup(name),
 			       .flags = strdup("\\Seen"),
 			       .said_size = -1,
-			       .mtime_ns = now_ns(),
+			       .internaldate_s = 1776151800 + mb->n + 1,
+			       .mtime_ns = fake_now_ns(),
 			       .next_in_bucket = mb->buckets[bucket] };
 	mb->nodes[mb->n++] = node;
 	mb->buckets[bucket] = node->row;
 	if (parent)
-		add_child(node_of(mb, parent), node);
+		add_child(fake_node(mb, parent), node);
 	return node;
 }
 
-static struct node *find(struct mailbox *mb, int64_t parent, const char *name)
+struct node *fake_find(struct mailbox *mb, int64_t parent, const char *name)
 {
 	struct node *node;
 
-	for (node = node_of(mb, mb->buckets[bucket_of(parent, name)]); node; node = node_of(mb, node->next_in_bucket))
+	for (node = fake_node(mb, mb->buckets[bucket_of(parent, name)]); node; node = fake_node(mb, node->next_in_bucket))
 		if (node->parent == parent && !node->is_gone && strcmp(node->name, name) == 0)
 			return node;
 	return NULL;
+}
+
+void fake_move_node(struct mailbox *mb, struct node *node, int64_t parent, const char *name)
+{
+	size_t bucket = bucket_of(parent, name);
+	int64_t *at;
+
+	for (at = &mb->buckets[bucket_of(node->parent, node->name)]; *at != node->row; at = &fake_node(mb, *at)->next_in_bucket)
+		;
+	*at = node->next_in_bucket;
+	remove_child(fake_node(mb, node->parent), node);
+	free(node->name);
+	node->name = strdup(name);
+	node->parent = parent;
+	node->next_in_bucket = mb->buckets[bucket];
+	mb->buckets[bucket] = node->row;
+	add_child(fake_node(mb, parent), node);
+}
+
+/* It stays among its folder's children, so that a listing goes on at its place. */
+void fake_remove_node(struct mailbox *mb, struct node *node)
+{
+	node->is_gone = true;
+	count(fake_node(mb, node->parent), node, -1);
+}
+
+void fake_note(struct mailbox *mb, enum change_kind kind, int64_t folder, int64_t row, const char *name)
+{
+	struct news *news = calloc(1, sizeof(*news));
+
+	news->name = name ? strdup(name) : NULL;
+	news->change = (struct change){ kind, folder, row, news->name };
+	*mb->news_last = news;
+	mb->news_last = &news->next;
+}
+
+void fake_tell(struct mailbox *mb)
+{
+	struct news *news, *next;
+
+	pthread_mutex_lock(&mb->lock);
+	news = mb->news_first;
+	mb->news_first = NULL;
+	mb->news_last = &mb->news_first;
+	pthread_mutex_unlock(&mb->lock);
+	for (; news; news = next) {
+		next = news->next;
+		if (fake_changed)
+			fake_changed(&news->change);
+		free(news->name);
+		free(news);
+	}
 }
 
 static struct kept *take_due(struct mailbox *mb)
@@ -163,14 +204,18 @@ static void wait_a_little(struct mailbox *mb)
 }
 
 /* What an answer without error makes true. */
-static void fulfil(struct kept *kept)
+static void fulfil(struct mailbox *mb, struct kept *kept)
 {
+	if (kept->operation == FAKE_COMMIT)
+		kept->result = fake_judged(mb, kept->node, kept->result);
 	if (kept->result < 0)
 		return;
 	if (kept->operation == FAKE_READ)
 		kept->body->is_there = true;
 	else if (kept->operation == FAKE_LOOK)
 		kept->node->is_hidden = false;
+	else if (kept->operation == FAKE_EDIT || kept->operation == FAKE_COMPARE)
+		kept->node->is_fetched = true;
 }
 
 static void *answer(void *userdata)
@@ -187,9 +232,10 @@ static void *answer(void *userdata)
 			wait_a_little(mb);
 			continue;
 		}
-		fulfil(kept);
+		fulfil(mb, kept);
 		mb->counts.waiting--;
 		pthread_mutex_unlock(&mb->lock);
+		fake_tell(mb);
 		kept->waiter->done(kept->waiter, kept->result);
 		free(kept);
 		pthread_mutex_lock(&mb->lock);
@@ -198,8 +244,7 @@ static void *answer(void *userdata)
 	return NULL;
 }
 
-/* Called with the lock held. -EINPROGRESS, or the answer there is now. */
-static int keep(struct mailbox *mb, enum fake_operation operation, struct waiter *w, struct body *body, struct node *node)
+int fake_keep(struct mailbox *mb, enum fake_operation operation, struct waiter *w, struct body *body, struct node *node)
 {
 	struct fake_behaviour behaviour = mb->behaviours[operation];
 	struct kept *kept;
@@ -227,7 +272,8 @@ struct mailbox *fake_new(const char *directory)
 	pthread_mutex_init(&mb->lock, NULL);
 	pthread_cond_init(&mb->news, NULL);
 	mb->directory = strdup(directory);
-	add_node(mb, 0, "", true);
+	mb->news_last = &mb->news_first;
+	fake_add_node(mb, 0, "", true);
 	pthread_create(&mb->answerer, NULL, answer, mb);
 	return mb;
 }
@@ -267,16 +313,16 @@ int64_t fake_add_folder(struct mailbox *mb, int64_t parent, const char *name)
 	int64_t row;
 
 	pthread_mutex_lock(&mb->lock);
-	row = add_node(mb, parent, name, true)->row;
+	row = fake_add_node(mb, parent, name, true)->row;
 	pthread_mutex_unlock(&mb->lock);
 	return row;
 }
 
-static int open_bytes(struct mailbox *mb, int64_t row, int flags)
+int fake_open_bytes(struct mailbox *mb, const char *kind, int64_t row, int flags)
 {
 	char path[4096];
 
-	snprintf(path, sizeof(path), "%s/body-%lld", mb->directory, (long long)row);
+	snprintf(path, sizeof(path), "%s/%s-%lld", mb->directory, kind, (long long)row);
 	return open(path, flags | O_CLOEXEC, 0600);
 }
 
@@ -300,11 +346,11 @@ int64_t fake_add_message(struct mailbox *mb, int64_t folder, const char *name, c
 	int fd;
 
 	pthread_mutex_lock(&mb->lock);
-	node = add_node(mb, folder, name, false);
+	node = fake_add_node(mb, folder, name, false);
 	node->size = (int64_t)size_bytes;
 	if (!bytes && size_bytes)
 		bytes = made = make_up(node->row, size_bytes);
-	fd = size_bytes ? open_bytes(mb, node->row, O_WRONLY | O_CREAT) : -1;
+	fd = size_bytes ? fake_open_bytes(mb, "body", node->row, O_WRONLY | O_CREAT) : -1;
 	if (fd >= 0 && write(fd, bytes, size_bytes) < 0)
 		perror("fake");
 	if (fd >= 0)
@@ -317,40 +363,31 @@ int64_t fake_add_message(struct mailbox *mb, int64_t folder, const char *name, c
 void fake_lie(struct mailbox *mb, int64_t row, int64_t size_bytes, bool is_trusted)
 {
 	pthread_mutex_lock(&mb->lock);
-	node_of(mb, row)->said_size = size_bytes;
-	node_of(mb, row)->is_trusted = is_trusted;
+	fake_node(mb, row)->said_size = size_bytes;
+	fake_node(mb, row)->is_trusted = is_trusted;
 	pthread_mutex_unlock(&mb->lock);
 }
 
 void fake_remove(struct mailbox *mb, int64_t row)
 {
-	struct node *node, *parent;
-
 	pthread_mutex_lock(&mb->lock);
-	node = node_of(mb, row);
-	parent = node_of(mb, node->parent);
-	node->is_gone = true;
-	if (node->is_folder)
-		parent->folders--;
-	else
-		parent->messages--;
-	parent->mtime_ns = now_ns();
+	fake_remove_node(mb, fake_node(mb, row));
 	pthread_mutex_unlock(&mb->lock);
 }
 
 void fake_set_flags(struct mailbox *mb, int64_t row, const char *flags)
 {
 	pthread_mutex_lock(&mb->lock);
-	free(node_of(mb, row)->flags);
-	node_of(mb, row)->flags = strdup(flags);
-	node_of(mb, row)->mtime_ns = now_ns();
+	free(fake_node(mb, row)->flags);
+	fake_node(mb, row)->flags = strdup(flags);
+	fake_node(mb, row)->mtime_ns = fake_now_ns();
 	pthread_mutex_unlock(&mb->lock);
 }
 
 void fake_hide(struct mailbox *mb, int64_t folder)
 {
 	pthread_mutex_lock(&mb->lock);
-	node_of(mb, folder)->is_hidden = true;
+	fake_node(mb, folder)->is_hidden = true;
 	pthread_mutex_unlock(&mb->lock);
 }
 
@@ -404,29 +441,50 @@ static void show_folder(const struct node *node, struct mailbox_folder *ret)
 					.messages = node->messages,
 					.unseen = 1,
 					.uidvalidity = 7,
-					.mtime_ns = node->mtime_ns };
+					.mtime_ns = node->mtime_ns,
+					.is_local = node->is_local };
 	snprintf(ret->name, sizeof(ret->name), "%s", node->name);
 }
 
-static void show_message(const struct node *node, struct mailbox_message *ret)
+static void show_bytes(struct mailbox *mb, int64_t row, struct mailbox_message *ret)
+{
+	struct stat st = { 0 };
+	int fd = fake_open_bytes(mb, "body", row, O_RDONLY);
+
+	if (fd < 0)
+		return;
+	fstat(fd, &st);
+	close(fd);
+	ret->size_bytes = st.st_size;
+	ret->mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+}
+
+static void show_message(struct mailbox *mb, const struct node *node, struct mailbox_message *ret)
 {
 	*ret = (struct mailbox_message){ .row = node->row,
 					 .folder = node->is_gone ? 0 : node->parent,
 					 .uid = (uint32_t)node->row,
 					 .size_bytes = node->said_size >= 0 ? node->said_size : node->size,
 					 .size_trusted = node->is_trusted,
-					 .internaldate_s = 1776151800 + node->row,
-					 .ctime_ns = node->mtime_ns };
+					 .internaldate_s = node->internaldate_s,
+					 .ctime_ns = node->mtime_ns,
+					 .is_local = node->is_local,
+					 .mode = node->mode };
+	ret->mtime_ns = ret->internaldate_s * 1000000000;
+	if (node->is_local)
+		show_bytes(mb, node->row, ret);
+	if (node->set_mtime_ns)
+		ret->mtime_ns = node->set_mtime_ns;
 	memcpy(ret->name, node->name, strlen(node->name) + 1);
 }
 
-static void show(const struct node *node, struct mailbox_entry *ret)
+static void show(struct mailbox *mb, const struct node *node, struct mailbox_entry *ret)
 {
 	ret->is_folder = node->is_folder;
 	if (node->is_folder)
 		show_folder(node, &ret->folder);
 	else
-		show_message(node, &ret->message);
+		show_message(mb, node, &ret->message);
 }
 
 int mailbox_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
@@ -435,7 +493,7 @@ int mailbox_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&mb->lock);
-	node = node_of(mb, row);
+	node = fake_node(mb, row);
 	if (node && node->is_folder && !node->is_gone) {
 		show_folder(node, ret);
 		r = 0;
@@ -450,9 +508,9 @@ int mailbox_message(struct mailbox *mb, int64_t row, struct mailbox_message *ret
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&mb->lock);
-	node = node_of(mb, row);
+	node = fake_node(mb, row);
 	if (node && !node->is_folder) {
-		show_message(node, ret);
+		show_message(mb, node, ret);
 		r = 0;
 	}
 	pthread_mutex_unlock(&mb->lock);
@@ -466,9 +524,9 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w)
 
 	pthread_mutex_lock(&mb->lock);
 	mb->counts.looks++;
-	node = node_of(mb, folder);
+	node = fake_node(mb, folder);
 	if (node && !node->is_gone)
-		r = node->is_hidden ? keep(mb, FAKE_LOOK, w, NULL, node) : 0;
+		r = node->is_hidden ? fake_keep(mb, FAKE_LOOK, w, NULL, node) : 0;
 	if (r == 0)
 		node->is_hidden = false;
 	pthread_mutex_unlock(&mb->lock);
@@ -481,29 +539,13 @@ int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct 
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&mb->lock);
-	node = find(mb, folder, name);
-	if (node && (node->is_folder || !node_of(mb, folder)->is_hidden)) {
-		show(node, ret);
+	node = fake_find(mb, folder, name);
+	if (node && (node->is_folder || !fake_node(mb, folder)->is_hidden)) {
+		show(mb, node, ret);
 		r = 0;
 	}
 	pthread_mutex_unlock(&mb->lock);
 	return r;
-}
-
-/* The first child behind `after`. */
-static size_t child_behind(const struct node *folder, int64_t after)
-{
-	size_t low = 0, high = folder->n_children;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (folder->children[middle] <= after)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
 }
 
 static int list_kind(struct mailbox *mb, const struct node *folder, int64_t after, bool folders,
@@ -513,10 +555,10 @@ static int list_kind(struct mailbox *mb, const struct node *folder, int64_t afte
 	const struct node *child;
 
 	for (size_t i = child_behind(folder, after); i < folder->n_children; i++) {
-		child = node_of(mb, folder->children[i]);
+		child = fake_node(mb, folder->children[i]);
 		if (child->is_gone || child->is_folder != folders || (!folders && folder->is_hidden))
 			continue;
-		show(child, &entry);
+		show(mb, child, &entry);
 		if (each(userdata, &entry))
 			return 1;
 	}
@@ -530,8 +572,8 @@ int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&mb->lock);
-	node = node_of(mb, folder);
-	last = node_of(mb, (int64_t)after);
+	node = fake_node(mb, folder);
+	last = fake_node(mb, (int64_t)after);
 	if (node && !node->is_gone) {
 		r = 0;
 		if (!last || last->is_folder)
@@ -556,11 +598,13 @@ int mailbox_open(struct mailbox *mb, int64_t row, struct waiter *w, struct body 
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&mb->lock);
-	node = node_of(mb, row);
-	if (node && !node->is_folder && !node->is_gone) {
+	node = fake_node(mb, row);
+	if (node && node->is_local)
+		r = -EACCES;
+	else if (node && !node->is_folder && !node->is_gone) {
 		body = calloc(1, sizeof(*body));
 		*body = (struct body){ .node = node,
-				       .fd = open_bytes(mb, row, O_RDONLY),
+				       .fd = fake_open_bytes(mb, "body", row, O_RDONLY),
 				       .was_wrong = node->said_size >= 0,
 				       .is_there =
 					       mb->behaviours[FAKE_READ].delay_ms == 0 && mb->behaviours[FAKE_READ].error == 0 };
@@ -568,7 +612,7 @@ int mailbox_open(struct mailbox *mb, int64_t row, struct waiter *w, struct body 
 		node->is_trusted = true;
 		*ret = body;
 		mb->counts.opens++;
-		r = keep(mb, FAKE_OPEN, w, body, node);
+		r = fake_keep(mb, FAKE_OPEN, w, body, node);
 	}
 	pthread_mutex_unlock(&mb->lock);
 	return r;
@@ -602,7 +646,7 @@ ssize_t body_read(struct mailbox *mb, struct body *b, int64_t offset, size_t len
 	pthread_mutex_lock(&mb->lock);
 	mb->counts.reads++;
 	if (!b->is_there)
-		r = keep(mb, FAKE_READ, w, b, b->node);
+		r = fake_keep(mb, FAKE_READ, w, b, b->node);
 	pthread_mutex_unlock(&mb->lock);
 	if (r < 0)
 		return r;
@@ -636,7 +680,7 @@ int mailbox_message_attribute(struct mailbox *mb, int64_t row, const char *name,
 
 	pthread_mutex_lock(&mb->lock);
 	if (strcmp(name, "flags") == 0)
-		r = buf_append_str(out, node_of(mb, row)->flags);
+		r = buf_append_str(out, fake_node(mb, row)->flags);
 	else if (strcmp(name, "uid") == 0)
 		r = buf_printf(out, "%lld", (long long)row);
 	else if (strcmp(name, "uidvalidity") == 0)
@@ -651,9 +695,9 @@ int mailbox_folder_attribute(struct mailbox *mb, int64_t row, const char *name, 
 
 	pthread_mutex_lock(&mb->lock);
 	if (strcmp(name, "messages") == 0)
-		r = buf_printf(out, "%u", node_of(mb, row)->messages);
+		r = buf_printf(out, "%u", fake_node(mb, row)->messages);
 	else if (strcmp(name, "name") == 0)
-		r = buf_append_str(out, node_of(mb, row)->name);
+		r = buf_append_str(out, fake_node(mb, row)->name);
 	pthread_mutex_unlock(&mb->lock);
 	return r;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A mailbox and an outbox that a test makes up: the facades that fs/ calls, in memory, with answers that come late, never, or as errors. Linked
- * instead of the real ones. The bytes of messages and entries are files below a directory of the test's.
+ * instead of the real ones. The bytes of messages and entries are files below a directory of the test's. Drafts is the drafts folder. A file that is committed
+ * is uploaded: its bare LF become CRLF, as a server would have it.
  */
 #ifndef MAILFS_TESTS_FAKE_MAILBOX_H
 #define MAILFS_TESTS_FAKE_MAILBOX_H
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mailbox/changing.h"
 #include "mailbox/mailbox.h"
 #include "outbox/outbox.h"
 
@@ -19,10 +21,21 @@ struct fake_behaviour {
 	int error;    /* -errno, or 0 */
 };
 
-enum fake_operation { FAKE_LOOK, FAKE_OPEN, FAKE_READ, FAKE_OPERATIONS };
+enum fake_operation {
+	FAKE_LOOK,
+	FAKE_OPEN,
+	FAKE_READ,
+	FAKE_COMMIT,
+	FAKE_EDIT,
+	FAKE_COMPARE,
+	FAKE_COPY,
+	FAKE_SETTLE,
+	FAKE_OPERATIONS
+};
 
 struct fake_counts {
 	int looks, opens, closes, reads, interrupts, waiting;
+	int uploads, copies, settles;
 };
 
 struct mailbox *fake_new(const char *directory);
@@ -43,6 +56,9 @@ void fake_behave(struct mailbox *mb, enum fake_operation operation, struct fake_
 void fake_release(struct mailbox *mb);
 struct fake_counts fake_counts(struct mailbox *mb);
 
+/* Whether what is being committed is in the journal. */
+void fake_set_safe(struct mailbox *mb, bool is_safe);
+
 struct outbox *fake_outbox_new(const char *directory);
 void fake_outbox_free(struct outbox *o);
 /* Commits take so long. */
@@ -52,5 +68,7 @@ int fake_outbox_describe(struct outbox *o, struct buf *out);
 
 /* Defined by whoever owns the fake mailbox: its outbox, or NULL. */
 extern struct outbox *fake_outbox;
+/* Told what the fake mailbox did; no lock held. */
+extern void (*fake_changed)(const struct change *change);
 
 #endif

@@ -12,6 +12,10 @@ from mailtest import process
 
 ROOT = 1
 
+# As in mailbox/change.h.
+CHANGE_MESSAGE_ADDED, CHANGE_MESSAGE_GONE, CHANGE_MESSAGE_RENAMED, CHANGE_MESSAGE_ATTRIBUTES, CHANGE_FOLDER_ADDED, CHANGE_FOLDER_GONE, \
+    CHANGE_FOLDER_ATTRIBUTES, CHANGE_LISTING = range(8)
+
 
 class FakeMount(mailtest.Mount):
     """`tell('folder', ROOT, 'INBOX')` talks to the mailbox behind the mount."""
@@ -42,14 +46,14 @@ class FakeMount(mailtest.Mount):
         return int(self.tell('message', folder, name, size)[0])
 
     def behave(self, operation, delay_ms=0, error=0):
-        """operation: look, open or read; delay_ms -1: never, until release()."""
+        """operation: look, open, read, commit, edit, compare, copy or settle; delay_ms -1: never, until release()."""
         self.tell('behave', operation, delay_ms, error)
 
     def release(self):
         self.tell('release')
 
     def counts(self):
-        names = ('looks', 'opens', 'closes', 'reads', 'interrupts', 'waiting')
+        names = ('looks', 'opens', 'closes', 'reads', 'interrupts', 'waiting', 'uploads', 'copies', 'settles')
         return dict(zip(names, map(int, self.tell('counts'))))
 
     def wait_for_waiting(self, number):

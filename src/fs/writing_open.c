@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How a written file is opened: created, or opened again.
+ */
+#include <stdlib.h>
+
+#include "fs/requester.h"
+#include "fs/writing_private.h"
+
+static struct writer *new_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct writer *writer = calloc(1, sizeof(*writer));
+
+	if (!writer)
+		return NULL;
+	writer->can_write = (fi->flags & O_ACCMODE) != O_RDONLY;
+	if (writer->can_write)
+		requester_identify(fuse_req_ctx(req)->pid, &writer->opener);
+	if (submission_begin(&fs->submissions, writer, ino) < 0) {
+		free(writer);
+		return NULL;
+	}
+	handle_open(&fs->handles, &writer->handle, writing_close);
+	fi->fh = (uintptr_t)writer;
+	fi->direct_io = written_operations(ino)->bytes_may_change;
+	return writer;
+}
+
+/* A file that was just created, into `fi`; takes the descriptor. */
+static int open_created(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int fd, struct fuse_file_info *fi)
+{
+	struct writer *writer = new_writer(fs, req, ino, fi);
+
+	if (!writer) {
+		close(fd);
+		return -ENOMEM;
+	}
+	submission_attach(&fs->submissions, writer, fd);
+	return 0;
+}
+
+void writing_create(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+	const struct written_operations *operations = written_operations(parent);
+	struct fuse_entry_param entry;
+	fuse_ino_t ino;
+	int fd, r;
+
+	r = operations->create(fs, parent, name, mode & 0777, &ino, &fd);
+	if (r == 0)
+		r = open_created(fs, req, ino, fd, fi);
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+		return;
+	}
+	r = operations->entry(fs, ino, &entry);
+	if (r < 0) {
+		writing_drop(fs, writing_of(fi), ino);
+		fuse_reply_err(req, -r);
+		return;
+	}
+	if (fuse_reply_create(req, &entry, fi) != 0)
+		writing_drop(fs, writing_of(fi), ino);
+}
+
+void writing_make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	const struct written_operations *operations = written_operations(parent);
+	struct fuse_entry_param entry;
+	fuse_ino_t ino;
+	int fd, r;
+
+	r = operations->create(fs, parent, name, mode & 0777, &ino, &fd);
+	if (r == 0) {
+		close(fd);
+		writing_commit_unseen(fs, ino);
+		r = operations->entry(fs, ino, &entry);
+	}
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		fuse_reply_entry(req, &entry);
+}
+
+struct opening {
+	struct wait wait; /* first */
+	struct fuse_file_info fi;
+	fuse_ino_t ino;
+};
+
+/* Takes the descriptor, or `r` is -errno. */
+static void opened(struct opening *opening, int r, int fd)
+{
+	const struct written_operations *operations = written_operations(opening->ino);
+	struct writer *writer = writing_of(&opening->fi);
+	struct fs *fs = opening->wait.fs;
+	bool write = writer->can_write;
+
+	if (r == 0) {
+		submission_attach(&fs->submissions, writer, fd);
+		if (write && (opening->fi.flags & O_TRUNC) && ftruncate(fd, 0) < 0)
+			r = -errno;
+	}
+	if (r < 0)
+		writing_drop(fs, writer, opening->ino);
+	opening->fi.direct_io &= r == 0;
+	if (r < 0 && !write && operations->open_otherwise)
+		operations->open_otherwise(fs, opening->wait.req, opening->ino, &opening->fi);
+	else if (r < 0)
+		fuse_reply_err(opening->wait.req, -r);
+	else if (fuse_reply_open(opening->wait.req, &opening->fi) != 0)
+		writing_drop(fs, writer, opening->ino);
+	free(opening);
+}
+
+static void try_open(struct opening *opening);
+
+static void try_again(struct wait *w, int result)
+{
+	struct opening *opening = (struct opening *)w;
+
+	if (result < 0)
+		opened(opening, result, -1);
+	else
+		try_open(opening);
+}
+
+static void try_open(struct opening *opening)
+{
+	bool write = (opening->fi.flags & O_ACCMODE) != O_RDONLY;
+	int fd = -1, r;
+
+	wait_start(&opening->wait, opening->wait.fs, opening->wait.req, try_again);
+	r = written_operations(opening->ino)
+		    ->open(opening->wait.fs, opening->ino, write, write && (opening->fi.flags & O_TRUNC), &opening->wait.waiter,
+			   &fd);
+	if (r == -EINPROGRESS)
+		return;
+	wait_end(&opening->wait);
+	opened(opening, r, fd);
+}
+
+void writing_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct opening *opening = calloc(1, sizeof(*opening));
+
+	if (!opening || !new_writer(fs, req, ino, fi)) {
+		free(opening);
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	*opening = (struct opening){ .wait = { .fs = fs, .req = req }, .fi = *fi, .ino = ino };
+	try_open(opening);
+}
