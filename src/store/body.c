@@ -232,6 +232,34 @@ static int publish_locked(struct bodies *b, int fd, bool has_name, int64_t row, 
 	return r;
 }
 
+static int copy_whole(int from, int to, int64_t size_bytes)
+{
+	off_t offset = 0;
+
+	while (offset < size_bytes) {
+		ssize_t n = copy_file_range(from, &offset, to, NULL, (size_t)(size_bytes - offset), 0);
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+	}
+	return 0;
+}
+
+int body_adopt(struct bodies *b, int fd, int64_t row, int64_t size_bytes)
+{
+	CLEANUP(fd) int copy = -1;
+	int r;
+
+	pthread_mutex_lock(&b->lock);
+	r = publish_locked(b, fd, false, row, size_bytes);
+	pthread_mutex_unlock(&b->lock);
+	if (r != -EXDEV)
+		return r;
+	copy = body_begin(b);
+	r = copy < 0 ? copy : copy_whole(fd, copy, size_bytes);
+	return r < 0 ? r : body_publish(b, copy, row, size_bytes);
+}
+
 int body_publish(struct bodies *b, int fd, int64_t row, int64_t size_bytes)
 {
 	struct stat st;

@@ -28,6 +28,8 @@ int body_begin(struct bodies *b);
  * below it (never this one; those opened or published in the last seconds last). The descriptor stays the caller's. -EINVAL: the file is not of this size.
  * Microseconds, but for 1 MiB and more, which are on the disk first. */
 int body_publish(struct bodies *b, int fd, int64_t row, int64_t size_bytes);
+/* The bytes of another file become the whole body of `row`: the same file where both are on one file system, else a copy. */
+int body_adopt(struct bodies *b, int fd, int64_t row, int64_t size_bytes);
 void body_remove(struct bodies *b, int64_t row);
 
 /* Bytes cached now. */

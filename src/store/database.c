@@ -115,6 +115,19 @@ void database_close(struct database *d)
 	free(d);
 }
 
+int database_attach(struct database *d, const char *path, const char *name)
+{
+	char *sql;
+	int r = make_private_file(path);
+
+	if (r < 0)
+		return r;
+	sql = sqlite3_mprintf("ATTACH %Q AS %Q", path, name);
+	r = sql ? database_exec(d, sql) : -ENOMEM;
+	sqlite3_free(sql);
+	return r;
+}
+
 int database_exec(struct database *d, const char *sql)
 {
 	return database_errno(d, sqlite3_exec(d->handle, sql, NULL, NULL, NULL));
@@ -197,6 +210,24 @@ void query_bind_int(struct query *q, int parameter, int64_t value)
 void query_bind_text(struct query *q, int parameter, const char *text)
 {
 	sqlite3_bind_text(q->statement, parameter, text, -1, SQLITE_STATIC);
+}
+
+void query_bind_list(struct query *q, const char *format, va_list parameters)
+{
+	for (int i = 1; *format; format++, i++)
+		if (*format == 'i')
+			query_bind_int(q, i, va_arg(parameters, int64_t));
+		else
+			query_bind_text(q, i, va_arg(parameters, const char *));
+}
+
+void query_bind(struct query *q, const char *format, ...)
+{
+	va_list parameters;
+
+	va_start(parameters, format);
+	query_bind_list(q, format, parameters);
+	va_end(parameters);
 }
 
 int query_step(struct query *q)

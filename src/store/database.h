@@ -7,6 +7,7 @@
 #ifndef MAILFS_DATABASE_H
 #define MAILFS_DATABASE_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,8 @@ enum database_mode { DATABASE_READ, DATABASE_WRITE };
 /* DATABASE_WRITE makes the file (0600) when it is missing. -EUCLEAN: it is no database, or a damaged one. */
 int database_open(const char *path, enum database_mode mode, const char *const *sql, size_t n_statements, struct database **ret);
 void database_close(struct database *d);
+/* Makes the file when it is missing; its tables are then `name`.TABLE. */
+int database_attach(struct database *d, const char *path, const char *name);
 
 /* Statements without parameters and results, separated by semicolons. */
 int database_exec(struct database *d, const char *sql);
@@ -59,6 +62,9 @@ void query_release(struct query *q);
 /* Parameters count from 1. Texts are borrowed until it is released; NULL binds NULL. */
 void query_bind_int(struct query *q, int parameter, int64_t value);
 void query_bind_text(struct query *q, int parameter, const char *text);
+/* All of them in order: 'i' an int64_t, 't' a text. */
+void query_bind(struct query *q, const char *format, ...);
+void query_bind_list(struct query *q, const char *format, va_list parameters);
 /* 1: a row; 0: no more; -errno. */
 int query_step(struct query *q);
 /* Runs it to its end and makes it ready for other parameters. 0 or -errno. */

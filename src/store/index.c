@@ -3,7 +3,8 @@
  * The index's database: making it, opening it, whose turn it is to write, and connections for readers.
  *
  * Message rows are written in the order of their UIDs, so one index on (folder, uid) serves listing, lookup (a name ends in its UID) and
- * sync. A tombstone's folder is minus its own row: it is in no folder, collides with nothing, and is found without a scan.
+ * sync; names that a user gave have an index of their own, small as long as few did. A message that is shown nowhere has minus its own row for a folder: it is
+ * in no folder, collides with nothing, and is found without a scan.
  */
 #include "store/index_private.h"
 
@@ -16,45 +17,60 @@
 
 #include "base/log.h"
 
-enum { SCHEMA_VERSION = 1, CHECK_BELOW_BYTES = 4 << 20, BOOT_ID_MAX = 64, LOST_ROWS_MAX = 1 << 20 };
+enum { SCHEMA_VERSION = 2, CHECK_BELOW_BYTES = 4 << 20, BOOT_ID_MAX = 64, LOST_ROWS_MAX = 1 << 20 };
 
-static const char schema[] = "BEGIN IMMEDIATE;"
-			     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-			     "CREATE TABLE folder ("
-			     " row INTEGER PRIMARY KEY AUTOINCREMENT,"
-			     " parent INTEGER NOT NULL,"
-			     " name TEXT NOT NULL,"
-			     " wire TEXT,"
-			     " wire_is_utf8 INTEGER NOT NULL,"
-			     " delimiter INTEGER NOT NULL,"
-			     " attributes INTEGER NOT NULL,"
-			     " special_use INTEGER NOT NULL,"
-			     " rights TEXT,"
-			     " uidvalidity INTEGER NOT NULL DEFAULT 0,"
-			     " uidnext INTEGER NOT NULL DEFAULT 1,"
-			     " highestmodseq INTEGER NOT NULL DEFAULT 0,"
-			     " messages INTEGER NOT NULL DEFAULT 0,"
-			     " unseen INTEGER NOT NULL DEFAULT 0,"
-			     " complete INTEGER NOT NULL DEFAULT 0,"
-			     " mtime_ns INTEGER NOT NULL);"
-			     "CREATE UNIQUE INDEX folder_name ON folder (parent, name);"
-			     "CREATE UNIQUE INDEX folder_wire ON folder (wire);"
-			     "CREATE TABLE message ("
-			     " row INTEGER PRIMARY KEY AUTOINCREMENT,"
-			     " folder INTEGER NOT NULL,"
-			     " uid INTEGER NOT NULL,"
-			     " size INTEGER NOT NULL,"
-			     " size_proven INTEGER NOT NULL,"
-			     " internaldate_s INTEGER NOT NULL,"
-			     " ctime_ns INTEGER NOT NULL,"
-			     " flags TEXT NOT NULL,"
-			     " name TEXT NOT NULL);"
-			     "CREATE UNIQUE INDEX message_uid ON message (folder, uid);"
-			     "INSERT INTO folder (row, parent, name, wire_is_utf8, delimiter, attributes, special_use, mtime_ns)"
-			     " VALUES (1, 0, '', 0, 0, 0, 0, CAST(strftime('%s', 'now') AS INTEGER) * 1000000000);"
-			     "INSERT INTO meta VALUES ('identity', lower(hex(randomblob(16))));"
-			     "PRAGMA user_version = 1;"
-			     "COMMIT";
+static const char schema[] =
+	"BEGIN IMMEDIATE;"
+	"CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE folder ("
+	" row INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" parent INTEGER NOT NULL,"
+	" name TEXT NOT NULL,"
+	" wire TEXT,"
+	" wire_is_utf8 INTEGER NOT NULL,"
+	" delimiter INTEGER NOT NULL,"
+	" attributes INTEGER NOT NULL,"
+	" special_use INTEGER NOT NULL,"
+	" rights TEXT,"
+	" uidvalidity INTEGER NOT NULL DEFAULT 0,"
+	" uidnext INTEGER NOT NULL DEFAULT 1,"
+	" highestmodseq INTEGER NOT NULL DEFAULT 0,"
+	" messages INTEGER NOT NULL DEFAULT 0,"
+	" unseen INTEGER NOT NULL DEFAULT 0,"
+	" complete INTEGER NOT NULL DEFAULT 0,"
+	" mtime_ns INTEGER NOT NULL);"
+	"CREATE UNIQUE INDEX folder_name ON folder (parent, name);"
+	"CREATE UNIQUE INDEX folder_wire ON folder (wire);"
+	"CREATE TABLE message ("
+	" row INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" folder INTEGER NOT NULL,"
+	" uid INTEGER,"
+	" size INTEGER NOT NULL,"
+	" size_proven INTEGER NOT NULL,"
+	" internaldate_s INTEGER NOT NULL,"
+	" ctime_ns INTEGER NOT NULL,"
+	" flags TEXT NOT NULL,"
+	" name TEXT NOT NULL,"
+	" given INTEGER NOT NULL,"
+	" local INTEGER NOT NULL,"
+	" marked INTEGER NOT NULL,"
+	" server_folder INTEGER,"
+	" server_uid INTEGER,"
+	" server_flags TEXT,"
+	" mtime_ns INTEGER,"
+	" mode INTEGER,"
+	" arrived_s INTEGER NOT NULL);"
+	"CREATE UNIQUE INDEX message_uid ON message (folder, uid);"
+	"CREATE UNIQUE INDEX message_given ON message (folder, name) WHERE given = 1;"
+	"CREATE UNIQUE INDEX message_away ON message (server_folder, server_uid) WHERE server_folder IS NOT NULL;"
+	"CREATE INDEX message_flagged ON message (server_flags) WHERE server_flags IS NOT NULL;"
+	"CREATE INDEX message_without_uid ON message (local) WHERE uid IS NULL;"
+	"INSERT INTO folder (row, parent, name, wire_is_utf8, delimiter, attributes, special_use, mtime_ns)"
+	" VALUES (1, 0, '', 0, 0, 0, 0, CAST(strftime('%s', 'now') AS INTEGER) * 1000000000);"
+	"INSERT INTO sqlite_sequence (name, seq) VALUES ('message', 0);"
+	"INSERT INTO meta VALUES ('identity', lower(hex(randomblob(16))));"
+	"PRAGMA user_version = 2;"
+	"COMMIT";
 
 /* Only the readers' page caches are resident, no map of the file: 2 MiB each. */
 static const char reader_pragmas[] = "PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;";
@@ -156,7 +172,8 @@ static int prepare_database(struct index *ix)
 		r = read_identity(ix);
 	if (r == 0)
 		r = skip_lost_rows(ix);
-	return r < 0 ? r : database_exec(ix->writer, "DELETE FROM message WHERE folder < 0");
+	return r < 0 ? r
+		     : database_exec(ix->writer, "DELETE FROM message WHERE folder < 0 AND server_folder IS NULL AND local = 0");
 }
 
 static int open_writer(struct index *ix)
@@ -199,6 +216,7 @@ int index_open(const char *cache_dir, struct index **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&ix->turn, NULL);
 	pthread_mutex_init(&ix->readers_lock, NULL);
+	ix->journal_wal_fd = -1;
 	r = -ENOMEM;
 	if (asprintf(&ix->path, "%s/index.db", cache_dir) < 0)
 		ix->path = NULL;
@@ -223,6 +241,7 @@ void index_close(struct index *ix)
 	while (ix->n_readers > 0)
 		database_close(ix->readers[--ix->n_readers]);
 	database_close(ix->writer);
+	fd_cleanup(&ix->journal_wal_fd);
 	pthread_mutex_destroy(&ix->turn);
 	pthread_mutex_destroy(&ix->readers_lock);
 	free(ix->path);
@@ -281,10 +300,14 @@ int index_commit(struct index *ix)
 
 void index_rollback(struct index *ix)
 {
+	int64_t changes;
+
 	assert(has_turn(ix));
 	/* Out of space, SQLite has rolled back by itself. */
 	if (!sqlite3_get_autocommit(ix->writer->handle))
 		database_exec(ix->writer, "ROLLBACK");
+	if (ix->journal_wal_fd >= 0 && database_ask_int(ix->writer, "SELECT count(*) FROM journal.change", &changes) == 0)
+		atomic_store(&ix->changes, (int)changes);
 	end_turn(ix);
 }
 
@@ -363,6 +386,20 @@ int index_written(struct index *ix, int r)
 	if (r < 0 && r != -ENOENT && r != -EEXIST)
 		ix->failure = r;
 	return r;
+}
+
+int index_run(struct index *ix, enum index_statement which, const char *format, ...)
+{
+	CLEANUP(query) struct query q = QUERY_INIT;
+	va_list parameters;
+	int r = index_write(ix, which, &q);
+
+	if (r < 0)
+		return r;
+	va_start(parameters, format);
+	query_bind_list(&q, format, parameters);
+	va_end(parameters);
+	return index_written(ix, query_run(&q));
 }
 
 int index_count(struct index *ix, int64_t folder, int messages, int unseen)

@@ -22,6 +22,12 @@ struct index;
 
 enum { INDEX_ROOT = 1 }; /* the row of the mount's root folder: always there, on no server */
 
+/* Attributes that no server tells. */
+enum {
+	INDEX_FOLDER_LOCAL = 1 << 16,  /* a scratch directory */
+	INDEX_FOLDER_HIDDEN = 1 << 17, /* being deleted; not shown */
+};
+
 struct index_folder {
 	int64_t row;
 	int64_t parent;		 /* 0: the root itself */
@@ -29,7 +35,7 @@ struct index_folder {
 	char *wire;		 /* own; NULL: it stands only in the tree, above others */
 	bool wire_is_utf8;
 	char delimiter;
-	unsigned attributes;	       /* enum folder_attribute */
+	unsigned attributes;	       /* the server's, and those below */
 	int special_use;	       /* enum special_use */
 	uint32_t uidvalidity, uidnext; /* uidvalidity 0: never synced. uidnext: everything below it is in the index */
 	uint64_t highestmodseq;
@@ -39,15 +45,27 @@ struct index_folder {
 	int64_t mtime_ns;	   /* the last change in it */
 };
 
+/*
+ * A message as it is shown. While a change of it is on its way, the server has it elsewhere or with other flags: that is kept beside, so that a sync
+ * finds it and a refusal can take the change back.
+ */
 struct index_message {
 	int64_t row;
-	int64_t folder; /* 0: a tombstone */
-	uint32_t uid;
+	int64_t folder; /* where it is shown; 0: nowhere: gone (a tombstone), or being removed */
+	uint32_t uid;	/* in that folder; 0: the server has given none yet */
 	char name[NAME_MAX + 1];
+	bool is_given; /* the name came from a user: it does not end in the UID */
 	int64_t size_bytes;
 	bool size_proven;
 	int64_t internaldate_s;
-	int64_t ctime_ns; /* the last change of flags seen */
+	int64_t ctime_ns;      /* the last change of flags seen */
+	int64_t server_folder; /* where the server has it meanwhile; 0: where it is shown */
+	uint32_t server_uid;   /* with server_folder */
+	bool is_local;	       /* its bytes are on this machine only; not counted as a message */
+	bool is_marked;	       /* \Deleted on the server by this mount, and shown nowhere for that */
+	int64_t mtime_ns;      /* 0: its INTERNALDATE */
+	uint32_t mode;	       /* 0: the usual one */
+	int64_t arrived_s;     /* when it was first seen in its folder */
 };
 
 /* Opens or makes the database below `cache_dir` (which exists). A damaged or older one is deleted and made anew (logged). Sweeps tombstones. */
@@ -80,6 +98,10 @@ int index_folder_each(struct index *ix, int64_t parent, int64_t after, int (*eac
 /* W: inserts when f->row is 0 and sets f->row; else writes name, parent, wire, attributes, special_use, rights. Not the sync state. Touches the parents
  * whose children change. -EEXIST: the parent has a child of this name, or another folder has this wire name; -EINVAL: not a name; -ENOENT: no such row or parent. */
 int index_folder_put(struct index *ix, struct index_folder *f);
+/* W: inserts one with the row that it has: a directory that this machine alone knows, in an index made anew. */
+int index_folder_insert_as(struct index *ix, const struct index_folder *f);
+/* W: no row up to this one is given to anything new, folder or message. */
+int index_reserve_rows(struct index *ix, int64_t row);
 /* W: the folder, its messages and everything below it. The root: -EBUSY. */
 int index_folder_delete(struct index *ix, int64_t row);
 /* W: forgets the folder's messages (tombstones) and sets its UIDVALIDITY, uidnext 1, HIGHESTMODSEQ 0, not complete. */
@@ -97,17 +119,33 @@ int index_message_by_name(struct index *ix, int64_t folder, const char *name, st
 int index_message_by_uid(struct index *ix, int64_t folder, uint32_t uid, struct index_message *ret);
 /* Appends the canonical flags. */
 int index_message_flags(struct index *ix, int64_t row, struct buf *out);
-/* Messages of a folder in listing order (ascending UID), behind the message `after` (a row of this folder, perhaps a tombstone by now; 0: from the start;
- * -ENOENT when it never was). `each` as above. */
+/* The one that the server has as `uid` in `folder` while it is shown elsewhere or nowhere. -ENOENT. */
+int index_message_away(struct index *ix, int64_t folder, uint32_t uid, struct index_message *ret);
+/* Messages of a folder in listing order (ascending UID, then those that have none yet), behind the message `after` (a row of this folder, perhaps a tombstone by now; 0: from
+ * the start; -ENOENT when it never was). `each` as above. */
 int index_message_each(struct index *ix, int64_t folder, int64_t after, int (*each)(void *userdata, const struct index_message *m),
 		       void *userdata);
-/* The UIDs of the folder's messages below `uidnext`, ascending; *ret_uids own (free). */
+/* The UIDs below `uidnext` that the server has in this folder as far as is known, shown here or not, ascending; *ret_uids own (free). */
 int index_message_uids(struct index *ix, int64_t folder, uint32_t uidnext, uint32_t **ret_uids, size_t *ret_n);
-/* W: a new message; sets m->row, and m->ctime_ns when it is 0. `flags` canonical. -EEXIST: the folder has this UID; -EINVAL: not a name. A folder that
+/* How many these are. */
+int index_message_count(struct index *ix, int64_t folder, uint32_t uidnext, uint32_t *ret);
+/* 1 when a message in the folder has a name that a user gave, else 0. */
+int index_has_given_names(struct index *ix, int64_t folder);
+/* W: a new message; sets m->row unless that is given, and m->ctime_ns when it is 0. `flags` canonical. -EEXIST: the folder has this UID or name; -EINVAL: not a name. A folder that
  * is not there shows at commit, -ESTALE. */
 int index_message_insert(struct index *ix, struct index_message *m, const char *flags);
+/* W: the same for one that the server has and that is shown nowhere: m->folder is 0. */
+int index_message_insert_hidden(struct index *ix, struct index_message *m);
+/* W: writes all of it but the flags. -ENOENT; -EEXIST: the folder has this UID or name. */
+int index_message_put(struct index *ix, const struct index_message *m);
 /* W: 1 when they changed (ctime set), 0 when not. `flags` canonical. */
 int index_message_set_flags(struct index *ix, int64_t row, const char *flags);
+/* What the server has instead of the flags shown; appends nothing when that is the same. W: NULL: the same. */
+int index_message_server_flags(struct index *ix, int64_t row, struct buf *out);
+int index_message_set_server_flags(struct index *ix, int64_t row, const char *flags);
+/* Every message of which the server has something else than is shown, or nothing at all; not those that are marked. `each` as above, rows ascending behind `after`. */
+int index_message_each_changed(struct index *ix, int64_t after, int (*each)(void *userdata, const struct index_message *m),
+			       void *userdata);
 /* W: what the server's literal said. */
 int index_message_prove_size(struct index *ix, int64_t row, int64_t size_bytes);
 /* W: it is gone: a tombstone until the next index_open(). -ENOENT when it was gone already. */

@@ -188,6 +188,22 @@ static int update_folder(struct index *ix, const struct index_folder *f)
 	return index_written(ix, query_run_on_one(&q));
 }
 
+int index_folder_insert_as(struct index *ix, const struct index_folder *f)
+{
+	int r = place_is_valid(f) ? index_folder_touch(ix, f->parent) : -EINVAL;
+
+	return r < 0 ? r
+		     : index_run(ix, FOLDER_INSERT_AS, "iitiii", f->row, f->parent, f->name, (int64_t)f->attributes, (int64_t)1,
+				 index_now_ns());
+}
+
+int index_reserve_rows(struct index *ix, int64_t row)
+{
+	int r = index_run(ix, ROWS_RESERVE, "ti", "message", row);
+
+	return r < 0 ? r : index_run(ix, ROWS_RESERVE, "ti", "folder", row);
+}
+
 int index_folder_put(struct index *ix, struct index_folder *f)
 {
 	CLEANUP(index_folder) struct index_folder before = { 0 };
@@ -254,6 +270,18 @@ int index_folder_delete(struct index *ix, int64_t row)
 	return r < 0 ? r : index_folder_touch(ix, f.parent);
 }
 
+/* What is left in a folder that was emptied but for what is on its way to it. */
+static int count_anew(struct index *ix, int64_t row)
+{
+	CLEANUP(query) struct query q = QUERY_INIT;
+	int r = index_write(ix, FOLDER_COUNT_ANEW, &q);
+
+	if (r < 0)
+		return r;
+	query_bind_int(&q, 1, row);
+	return index_written(ix, query_run(&q));
+}
+
 int index_folder_reset(struct index *ix, int64_t row, uint32_t uidvalidity)
 {
 	CLEANUP(query) struct query q = QUERY_INIT;
@@ -261,7 +289,7 @@ int index_folder_reset(struct index *ix, int64_t row, uint32_t uidvalidity)
 
 	r = index_flush_counts(ix);
 	if (r == 0)
-		r = index_message_bury_all(ix, row);
+		r = index_message_bury_stored(ix, row);
 	if (r == 0)
 		r = index_write(ix, FOLDER_RESET, &q);
 	if (r < 0)
@@ -269,7 +297,8 @@ int index_folder_reset(struct index *ix, int64_t row, uint32_t uidvalidity)
 	query_bind_int(&q, 1, row);
 	query_bind_int(&q, 2, uidvalidity);
 	query_bind_int(&q, 3, index_now_ns());
-	return index_written(ix, query_run_on_one(&q));
+	r = index_written(ix, query_run_on_one(&q));
+	return r < 0 ? r : count_anew(ix, row);
 }
 
 int index_folder_progress(struct index *ix, int64_t row, uint32_t uidnext)

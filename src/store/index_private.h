@@ -19,6 +19,8 @@ enum index_statement {
 	FOLDER_EACH_BELOW,
 	FOLDER_EACH,
 	FOLDER_INSERT,
+	FOLDER_INSERT_AS,
+	ROWS_RESERVE,
 	FOLDER_UPDATE,
 	FOLDER_DELETE,
 	FOLDER_RESET,
@@ -26,17 +28,55 @@ enum index_statement {
 	FOLDER_COMPLETE,
 	FOLDER_TOUCH,
 	FOLDER_COUNT,
+	FOLDER_COUNT_ANEW,
 	MESSAGE_GET,
 	MESSAGE_BY_UID,
+	MESSAGE_BY_GIVEN_NAME,
+	MESSAGE_AWAY,
 	MESSAGE_FLAGS,
+	MESSAGE_SERVER_FLAGS,
 	MESSAGE_EACH,
+	MESSAGE_EACH_WITHOUT_UID,
+	MESSAGE_EACH_CHANGED,
 	MESSAGE_UIDS,
+	MESSAGE_COUNT,
+	MESSAGE_ANY_GIVEN_NAME,
 	MESSAGE_INSERT,
+	MESSAGE_PUT,
 	MESSAGE_SET_FLAGS,
+	MESSAGE_SET_SERVER_FLAGS,
 	MESSAGE_PROVE_SIZE,
 	MESSAGE_BURY,
 	MESSAGE_BURY_ALL,
+	MESSAGE_BURY_RESET,
+	MESSAGE_BURY_AWAY,
 	MESSAGE_PLACE,
+	CHANGE_APPEND, /* from here on the tables of journal.db, where it is attached */
+	CHANGE_EACH,
+	CHANGE_EACH_OF,
+	CHANGE_EACH_DEPENDING,
+	CHANGE_REMOVE,
+	CHANGE_MARK_SENT,
+	CHANGE_COUNT,
+	CHANGE_LAST_OF,
+	CHANGE_LAST_IN,
+	PLACE_GET,
+	PLACE_AT,
+	PLACE_PUT,
+	PLACE_SWEEP,
+	PLACE_LAST_ROW,
+	KEPT_GET,
+	KEPT_PUT,
+	KEPT_REMOVE,
+	KEPT_ANY,
+	KEPT_FORGET_OTHERS,
+	FILE_PUT,
+	FILE_GET,
+	FILE_EACH,
+	FILE_REMOVE,
+	DIRECTORY_PUT,
+	DIRECTORY_EACH,
+	DIRECTORY_REMOVE,
 	N_INDEX_STATEMENTS
 };
 
@@ -48,6 +88,8 @@ enum { READERS_KEPT = 8 };
 struct index {
 	char *path, *damage_mark; /* own */
 	char identity[33];
+	int journal_wal_fd; /* own; -1: no journal is attached */
+	atomic_int changes; /* in the journal */
 
 	pthread_mutex_t turn;		      /* held from index_begin() to commit or rollback */
 	struct database *writer;	      /* own; only by the thread that has the turn */
@@ -72,9 +114,13 @@ int index_written(struct index *ix, int r);
 int index_count(struct index *ix, int64_t folder, int messages, int unseen);
 int index_flush_counts(struct index *ix);
 
-/* Makes all messages of a folder tombstones. */
+/* Makes all messages of a folder tombstones; or those alone that the server has, or had, there. */
 int index_message_bury_all(struct index *ix, int64_t folder);
+int index_message_bury_stored(struct index *ix, int64_t folder);
 
 int64_t index_now_ns(void);
+
+/* One statement, its parameters by `format` (query_bind()), that returns nothing. 0 or -errno. */
+int index_run(struct index *ix, enum index_statement which, const char *format, ...);
 
 #endif

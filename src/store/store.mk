@@ -5,6 +5,8 @@ src_libstore_a_SOURCES = \
 	src/store/durable.c src/store/durable.h \
 	src/store/index.c src/store/index.h src/store/index_private.h \
 	src/store/index_folder.c src/store/index_message.c src/store/index_sql.c \
+	src/store/journal.c src/store/journal.h \
+	src/store/local.c src/store/local.h \
 	src/store/lock.c src/store/lock.h \
 	src/store/state.c src/store/state.h
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a change of the journal's does to the tree that is shown: made to show, taken back, confirmed.
+ *
+ * Every call is made in a transaction of the index. A message's row says what is shown and, beside it, what the server has; showing anew means: as the server has it, then all that
+ * the journal still holds of it, in order. News is collected and told by the caller once the transaction is committed.
+ */
+#ifndef MAILFS_APPLY_H
+#define MAILFS_APPLY_H
+
+#include "mailbox/mailbox_private.h"
+#include "store/journal.h"
+
+struct news {
+	struct change *items; /* own; names own */
+	size_t n, cap;
+};
+
+int news_add(struct news *news, enum change_kind kind, int64_t folder, int64_t row, const char *name);
+/* Tells all of it and empties it. No transaction, no lock. */
+void news_tell(struct mailbox *mb, struct news *news);
+void news_release(struct news *news);
+
+/* A change of the user's: into the journal, and shown. Remembers where the server has the message. Sets e->seq. */
+int apply_record(struct mailbox *mb, struct journal_entry *e);
+/* Shows what one entry changes. -ENOENT when the message or folder is not known. */
+int apply_show(struct mailbox *mb, const struct journal_entry *e);
+/* Shows a message anew. `news` may be NULL. */
+int apply_show_anew(struct mailbox *mb, int64_t row, struct news *news);
+/* The server has the message in that folder now, as `uid` (0: it has not got it), under this name here; what the journal still holds of it comes on top. */
+int apply_place(struct mailbox *mb, int64_t row, int64_t folder, uint32_t uidvalidity, uint32_t uid, const char *name,
+		struct news *news);
+/* The server's flags of a message are these; what the journal still holds comes on top. 1 when other flags are shown than before. */
+int apply_server_flags(struct mailbox *mb, int64_t row, const char *flags);
+/* The name for a file in a folder: `wanted`, or the like where that is taken. `suffix`, such as ".partial", goes to the end; "": none. */
+int apply_free_name(struct mailbox *mb, int64_t folder, const char *wanted, const char *suffix, char out[NAME_MAX + 1]);
+/* Detail of a JOURNAL_FLAGS. */
+int apply_flags_words(const char *flags, const char *detail, struct buf *out);
+
+static inline void news_cleanup(struct news *n)
+{
+	news_release(n);
+}
+
+#endif

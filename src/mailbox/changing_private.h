@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What changing*.c and upload.c share: one change while it is made, from the check to the commit. Nobody else includes it.
+ */
+#ifndef MAILFS_CHANGING_PRIVATE_H
+#define MAILFS_CHANGING_PRIVATE_H
+
+#include "mailbox/apply.h"
+#include "mailbox/replay.h"
+
+/* A transaction of the index and the journal, and the news that is told when it is committed. */
+struct changing {
+	struct mailbox *mb;
+	struct news news;
+	int64_t last_seq; /* the last entry that is to be sent; 0: none */
+	int64_t unlinked; /* a local file whose bytes go with the commit; 0: none */
+};
+
+/* -EROFS on a mount that only looks. */
+int changing_begin(struct changing *c, struct mailbox *mb);
+/* Commits when r is 0 or more, else nothing happened. Returns r, or why it could not be committed. */
+int changing_end(struct changing *c, int r);
+/* Into the journal, and shown. */
+int changing_record(struct changing *c, struct journal_entry *e);
+
+/* Whether the server lets us do this in the folder: RFC 4314 letters, all of which are needed. 0, -EACCES, -EROFS; -EPERM for the root and what stands only in the tree. */
+int changing_check_rights(const struct index_folder *f, const char *letters);
+/* A name that may be given: -EINVAL, -ENAMETOOLONG. `top`: in the mount's root. */
+int changing_check_name(const char *name);
+/* Gives up a name in favour of another local file: the bytes go, the row as well. */
+int changing_drop_local(struct changing *c, const struct index_message *m);
+bool changing_is_drafts(struct mailbox *mb, int64_t folder);
+
+/* What stat(2) shows of a message's mtime and mode, on this machine. In a transaction. */
+int changing_remember(struct mailbox *mb, struct index_message *m, int64_t mtime_ns, uint32_t mode);
+
+/* changing_folder.c. In a transaction. A folder of the server's is made below `parent`; shown at once. Release *ret. */
+int changing_make_folder(struct changing *c, int64_t parent, const char *name, int special_use, struct index_folder *ret);
+/* Another place, name and wire name, for it and what is below it. */
+int changing_put_folder(struct mailbox *mb, struct index_folder *f, int64_t parent, const char *name, const char *wire);
+int changing_rename_folder(struct changing *c, struct index_folder *f, int64_t to_parent, const char *to_name, bool no_replace);
+
+/* upload.c. In a transaction. An ordinary, closed local file is judged and goes into the journal; a scratch name or no bytes: it stays as it is. `replaces`: the row of a
+ * draft that goes once this one is there; 0: none. */
+int upload_submit(struct changing *c, struct index_message *m, int64_t replaces);
+/* Where a local file is to stand. */
+int upload_place(struct local_entry *e, const struct index_folder *folder, const char *name);
+bool upload_is_written(struct mailbox *mb, int64_t row);
+/* 1 when both hold the same bytes, as far as is known without asking the server; else 0. */
+int upload_same_bytes(struct mailbox *mb, const struct index_message *a, const struct index_message *b);
+/* The bytes of a local file that was not uploaded stay, as a scratch file NAME.partial. In a transaction. */
+int upload_set_aside(struct changing *c, int64_t row);
+
+#endif

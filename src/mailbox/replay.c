@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mailbox/replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+	GATHER_MS = 20,	       /* a burst of changes goes in few commands */
+	PAUSE_FIRST_MS = 1000, /* after a failure that may pass */
+	PAUSE_LAST_MS = 60 * 1000,
+	REFUSED_KEPT = 256,
+};
+
+struct replay {
+	struct mailbox *mb; /* borrowed */
+	pthread_t thread;
+	bool has_thread;
+	pthread_cond_t wake;
+	/* The mailbox's lock: */
+	bool has_work, is_awaited, stopping, is_out_of_reach;
+	struct waiter *waiters; /* from: a message's row or 0; until: the entry; result: so far */
+	struct {
+		int64_t seq;
+		int error;
+	} refused[REFUSED_KEPT]; /* the last ones: who asks for one may come a moment late */
+	size_t n_refused;
+	int64_t pause_ms;
+};
+
+/* Answered outside of the lock. */
+static struct waiter *take_settled(struct replay *r, int64_t settled)
+{
+	struct waiter *taken = NULL, **at = &r->waiters, *w;
+
+	while ((w = *at)) {
+		if (w->until > settled) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		waiters_push(&taken, w);
+	}
+	return taken;
+}
+
+static void answer_each(struct waiter *list)
+{
+	while (list) {
+		struct waiter *next = list->next;
+
+		list->done(list, list->result);
+		list = next;
+	}
+}
+
+/* The first entry that is left. */
+static int note_first(void *userdata, const struct journal_entry *e)
+{
+	*(int64_t *)userdata = e->seq;
+	return 1;
+}
+
+static int64_t first_left(struct mailbox *mb)
+{
+	int64_t seq = INT64_MAX;
+
+	if (journal_is_empty(mb->index))
+		return seq;
+	if (index_begin(mb->index) < 0)
+		return 0;
+	if (journal_each_after(mb->index, 0, note_first, &seq) < 0)
+		seq = 0;
+	index_rollback(mb->index);
+	return seq;
+}
+
+static void answer_settled(struct replay *r)
+{
+	struct waiter *taken;
+	int64_t first;
+
+	first = first_left(r->mb);
+	pthread_mutex_lock(&r->mb->lock);
+	taken = take_settled(r, first == INT64_MAX ? first : first - 1);
+	pthread_mutex_unlock(&r->mb->lock);
+	answer_each(taken);
+}
+
+void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error)
+{
+	pthread_mutex_lock(&r->mb->lock);
+	for (struct waiter *w = r->waiters; w; w = w->next)
+		if (seq <= w->until && (!w->from || w->from == row))
+			w->result = error;
+	r->refused[r->n_refused % REFUSED_KEPT].seq = seq;
+	r->refused[r->n_refused++ % REFUSED_KEPT].error = error;
+	pthread_mutex_unlock(&r->mb->lock);
+}
+
+/* Lock held. */
+static int refused_error(const struct replay *r, int64_t seq)
+{
+	for (size_t i = 0; i < REFUSED_KEPT && i < r->n_refused; i++)
+		if (r->refused[i].seq == seq)
+			return r->refused[i].error;
+	return 0;
+}
+
+/* Out of reach: who waits is told that the change is safe here. */
+static void answer_out_of_reach(struct replay *r)
+{
+	int error = journal_sync(r->mb->index);
+	struct waiter *taken;
+
+	pthread_mutex_lock(&r->mb->lock);
+	r->is_out_of_reach = true;
+	for (struct waiter *w = r->waiters; w; w = w->next)
+		if (!w->result)
+			w->result = error;
+	taken = take_settled(r, INT64_MAX);
+	pthread_mutex_unlock(&r->mb->lock);
+	answer_each(taken);
+}
+
+static bool is_stopping(struct replay *r)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&r->mb->lock);
+	stopping = r->stopping;
+	pthread_mutex_unlock(&r->mb->lock);
+	return stopping;
+}
+
+/* On a worker: until the journal is empty or something goes wrong. */
+static int drain(void *userdata, struct backend **session)
+{
+	struct replay *r = userdata;
+	struct replay_batch *batch = calloc(1, sizeof *batch);
+	int n = batch ? 0 : -ENOMEM;
+
+	while (n >= 0 && !is_stopping(r) && (n = replay_next_batch(r->mb, batch)) > 0) {
+		n = replay_send(batch, session);
+		replay_batch_release(batch);
+		answer_settled(r);
+	}
+	free(batch);
+	return n;
+}
+
+static void timed_wait(struct replay *r, int64_t ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000 + (until.tv_nsec + ms % 1000 * 1000000) / 1000000000;
+	until.tv_nsec = (until.tv_nsec + ms % 1000 * 1000000) % 1000000000;
+	pthread_cond_timedwait(&r->wake, &r->mb->lock, &until);
+}
+
+/* Lock held. A moment for more to come, unless somebody waits already. */
+static void gather(struct replay *r)
+{
+	int64_t end = clock_monotonic_ms() + GATHER_MS, left;
+
+	while (!r->stopping && !r->is_awaited && (left = end - clock_monotonic_ms()) > 0)
+		timed_wait(r, left);
+	r->has_work = r->is_awaited = false;
+}
+
+/* Lock held. Pauses after a failure, cut short when the server is back. */
+static void pause_after(struct replay *r)
+{
+	r->pause_ms = r->pause_ms ? r->pause_ms * 2 : PAUSE_FIRST_MS;
+	if (r->pause_ms > PAUSE_LAST_MS)
+		r->pause_ms = PAUSE_LAST_MS;
+	if (!r->stopping && !r->has_work)
+		timed_wait(r, r->pause_ms);
+	r->has_work = true;
+}
+
+static void *run(void *argument)
+{
+	struct replay *r = argument;
+	struct mailbox *mb = r->mb;
+	int error;
+
+	pthread_mutex_lock(&mb->lock);
+	while (!r->stopping) {
+		if (!r->has_work) {
+			pthread_cond_wait(&r->wake, &mb->lock);
+			continue;
+		}
+		gather(r);
+		pthread_mutex_unlock(&mb->lock);
+		error = journal_is_empty(mb->index) ? 0 : journal_sync(mb->index);
+		if (error == 0 && !journal_is_empty(mb->index))
+			error = mailbox_run(mb, JOB_INTERACTIVE, drain, r);
+		if (error < 0)
+			answer_out_of_reach(r);
+		else
+			answer_settled(r);
+		pthread_mutex_lock(&mb->lock);
+		r->is_out_of_reach = error < 0;
+		if (error < 0)
+			pause_after(r);
+		else
+			r->pause_ms = 0;
+	}
+	pthread_mutex_unlock(&mb->lock);
+	return NULL;
+}
+
+int replay_new(struct mailbox *mb, struct replay **ret)
+{
+	struct replay *r = calloc(1, sizeof *r);
+	pthread_condattr_t monotonic;
+	int error;
+
+	if (!r)
+		return -ENOMEM;
+	r->mb = mb;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	error = -pthread_create(&r->thread, NULL, run, r);
+	if (error < 0) {
+		free(r);
+		return error;
+	}
+	*ret = r;
+	return 0;
+}
+
+void replay_free(struct replay *r)
+{
+	if (!r)
+		return;
+	pthread_mutex_lock(&r->mb->lock);
+	r->stopping = true;
+	pthread_cond_broadcast(&r->wake);
+	pthread_mutex_unlock(&r->mb->lock);
+	pthread_join(r->thread, NULL);
+	answer_out_of_reach(r);
+	pthread_cond_destroy(&r->wake);
+	free(r);
+}
+
+void replay_finish(struct replay *r, int64_t timeout_ms)
+{
+	int64_t end = clock_monotonic_ms() + timeout_ms, left;
+
+	pthread_mutex_lock(&r->mb->lock);
+	r->has_work = r->is_awaited = true;
+	pthread_cond_broadcast(&r->wake);
+	while (!journal_is_empty(r->mb->index) && !r->is_out_of_reach && (left = end - clock_monotonic_ms()) > 0)
+		timed_wait(r, left < GATHER_MS ? left : GATHER_MS);
+	pthread_mutex_unlock(&r->mb->lock);
+}
+
+void replay_wake(struct replay *r)
+{
+	pthread_mutex_lock(&r->mb->lock);
+	r->has_work = true;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->mb->lock);
+}
+
+int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w)
+{
+	bool out_of_reach;
+
+	w->from = row;
+	w->until = seq;
+	pthread_mutex_lock(&r->mb->lock);
+	w->result = refused_error(r, seq);
+	out_of_reach = r->is_out_of_reach || r->stopping;
+	if (!out_of_reach) {
+		waiters_push(&r->waiters, w);
+		r->has_work = r->is_awaited = true;
+		pthread_cond_signal(&r->wake);
+	}
+	pthread_mutex_unlock(&r->mb->lock);
+	return out_of_reach ? journal_sync(r->mb->index) : -EINPROGRESS;
+}
+
+bool replay_interrupt(struct replay *r, struct waiter *w)
+{
+	return waiters_remove(&r->waiters, w);
+}

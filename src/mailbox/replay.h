@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sends the journal: a thread that takes what was changed, in order and many at a time, to the server by way of the workers, and settles what it says.
+ *
+ * While the server is out of reach the journal waits. What may have reached the server before a connection broke is verified before it is sent again.
+ */
+#ifndef MAILFS_REPLAY_H
+#define MAILFS_REPLAY_H
+
+#include "mailbox/mailbox_private.h"
+#include "store/journal.h"
+
+struct replay;
+
+int replay_new(struct mailbox *mb, struct replay **ret);
+/* Joins the thread; waiters are answered 0: what they wait for is in the journal. NULL is allowed. */
+void replay_free(struct replay *r);
+
+/* Waits until the journal is empty, the server is out of reach, or time is up. */
+void replay_finish(struct replay *r, int64_t timeout_ms);
+/* There is something new in the journal, or the server is back. */
+void replay_wake(struct replay *r);
+/* `w` is answered once everything in the journal up to `seq` is settled: 0, or the -errno of a change of `row` (0: of any) that was refused. -EINPROGRESS, or 0 at once while the server is out of
+ * reach and the journal is on the disk. */
+int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w);
+/* Lock of the mailbox held. */
+bool replay_interrupt(struct replay *r, struct waiter *w);
+/* The server refused entry `seq`, a change of `row`: who waits for it shall know. */
+void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error);
+
+/* replay_settle.c: what the server's answer to an entry means for journal and tree, each in a transaction of its own. */
+enum { REPLAY_BATCH_MAX = 1000 };
+struct replay_batch {
+	struct mailbox *mb;
+	size_t n;
+	struct journal_entry entries[REPLAY_BATCH_MAX]; /* own; what goes into one command */
+	struct journal_place places[REPLAY_BATCH_MAX];	/* own; where the server has their messages; uid 0: nowhere */
+};
+
+/* Fills the batch with the oldest entries that one command can carry. 1, or 0 when the journal is empty. */
+int replay_next_batch(struct mailbox *mb, struct replay_batch *batch);
+/* 1 while the journal changes folders, else 0. */
+int replay_changes_folders(struct mailbox *mb);
+void replay_batch_release(struct replay_batch *batch);
+/* replay_send.c: on a worker. -errno: the connection, or all of it refused. Confirms entry by entry what the server accepted. */
+int replay_send(struct replay_batch *batch, struct backend **session);
+/* Entry `i` is done. MOVE, COPY, APPEND: as `uid` of `uidvalidity` in its folder, 0: not told. */
+int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
+/* Entry `i`, a move, was done as a copy: what it left where it was is removed by a change of its own, in the journal from now on. The move itself is still to be
+ * confirmed. */
+int replay_leave_behind(struct replay_batch *batch, size_t i);
+/* Entry `i` will never be done: the tree shows what the server has, and the person is told. */
+int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *why);
+
+#endif

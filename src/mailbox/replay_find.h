@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Finding a message again that a server stored without telling its UID, or of which nobody knows whether it arrived: among the UIDs that its folder has given since, by
+ * Message-ID, else by its whole header. On a worker.
+ */
+#ifndef MAILFS_REPLAY_FIND_H
+#define MAILFS_REPLAY_FIND_H
+
+#include "mailbox/replay.h"
+
+/* What messages say of themselves, gathered while they still stand where they are known to be. */
+struct find {
+	size_t from, n; /* of the batch */
+	char **wanted;	/* own, n; NULL: not known */
+	uint32_t bound; /* the destination's UIDNEXT before */
+	uint32_t uidvalidity;
+	size_t n_found;
+	struct found {
+		char *identity; /* own */
+		uint32_t uid;	/* 0: taken */
+	} * found;		/* own; the destination's new messages, by UID */
+};
+
+int find_prepare(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n);
+int find_new(struct find *f, struct backend **session, const char *folder);
+/* Of entry `i`; 0: it was not found. Each is given once. */
+uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity);
+void find_release(struct find *f);
+
+/* An entry that was marked as sent: *ret_uid 0 when the server has not got it. */
+int find_sent(struct backend **session, struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity, uint32_t *ret_uid);
+/* Appended, and no UID told: confirms each as what is found. */
+int find_appended(struct backend **session, struct replay_batch *batch, size_t from, size_t n);
+
+static inline void find_cleanup(struct find *f)
+{
+	find_release(f);
+}
+
+#endif

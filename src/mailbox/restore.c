@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mailbox/restore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "mailbox/changing_private.h"
+#include "message/scratch_name.h"
+
+/* Rows that the journal names must not be given to others, in an index that was made anew. */
+static int reserve_rows(struct mailbox *mb)
+{
+	int64_t last = 0;
+	int r = journal_last_row(mb->index, &last);
+
+	return r < 0 ? r : index_reserve_rows(mb->index, last);
+}
+
+/* ------------------------------------------------------------ as the server has it */
+
+struct changed {
+	int64_t rows[256];
+	size_t n;
+};
+
+static int note_changed(void *userdata, const struct index_message *m)
+{
+	struct changed *c = userdata;
+
+	c->rows[c->n++] = m->row;
+	return c->n == sizeof c->rows / sizeof *c->rows;
+}
+
+/* Something that only the journal knew of, and the journal knows no more: a copy or a local file. */
+static int drop_unknown(struct mailbox *mb, const struct index_message *m)
+{
+	CLEANUP(local_entry) struct local_entry e = { 0 };
+	int64_t seq = 0;
+	int r = m->is_local ? local_get(mb->index, m->row, &e) : journal_last_of(mb->index, m->row, &seq);
+
+	if (r == -ENOENT || (r == 0 && !m->is_local && !seq))
+		return index_message_delete(mb->index, m->row);
+	return r;
+}
+
+static int show_one(struct mailbox *mb, int64_t row)
+{
+	struct index_message m;
+	int r = index_message_get(mb->index, row, &m);
+
+	if (r == 0 && !m.uid && !m.server_folder)
+		return drop_unknown(mb, &m);
+	return r < 0 ? r : apply_show_anew(mb, row, NULL);
+}
+
+static int show_changed(struct mailbox *mb)
+{
+	struct changed c;
+	int64_t after = 0;
+	int r;
+
+	do {
+		c.n = 0;
+		r = index_message_each_changed(mb->index, after, note_changed, &c);
+		for (size_t i = 0; i < c.n && r >= 0; i++)
+			r = show_one(mb, c.rows[i]);
+		after = c.n ? c.rows[c.n - 1] : 0;
+	} while (r >= 0 && c.n);
+	return r < 0 ? r : 0;
+}
+
+/* ------------------------------------------------------------ what only this machine has */
+
+/* Where a local file or directory belongs; the root when its folder is not known (any more). */
+static int find_directory(struct mailbox *mb, const struct local_entry *e, struct index_folder *ret)
+{
+	int r = -ENOENT;
+
+	if (e->directory)
+		r = index_folder_get(mb->index, e->directory, ret);
+	else if (*e->wire)
+		r = index_folder_by_wire(mb->index, e->wire, ret);
+	return r == -ENOENT ? index_folder_get(mb->index, INDEX_ROOT, ret) : r;
+}
+
+static int restore_directory(void *userdata, const struct local_entry *e)
+{
+	struct mailbox *mb = userdata;
+	CLEANUP(index_folder) struct index_folder above = { 0 }, there = { 0 };
+	struct index_folder f = { .row = e->row, .attributes = INDEX_FOLDER_LOCAL | FOLDER_NOSELECT };
+	int r = index_folder_get(mb->index, e->row, &there);
+
+	if (r != -ENOENT)
+		return r;
+	r = find_directory(mb, e, &above);
+	f.parent = above.row;
+	memcpy(f.name, e->name, sizeof f.name);
+	return r < 0 ? r : index_folder_insert_as(mb->index, &f);
+}
+
+/* The bytes of a draft that was being written when all ended: a file of their own. */
+static int restore_draft(struct changing *c, const struct local_entry *e, struct index_message *m)
+{
+	int r;
+
+	(void)e;
+	m->is_local = true;
+	r = index_message_put(c->mb->index, m);
+	return r < 0 ? r : upload_set_aside(c, m->row);
+}
+
+/* `there`: the index knows its row, as that of a message that is gone. */
+static int show_file(struct mailbox *mb, const struct local_entry *e, bool there)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct index_message m = { .row = e->row,
+				   .is_given = true,
+				   .is_local = true,
+				   .size_proven = true,
+				   .mode = e->mode,
+				   .mtime_ns = e->mtime_ns,
+				   .arrived_s = clock_realtime_s() };
+	int r = find_directory(mb, e, &f);
+
+	m.folder = f.row;
+	m.internaldate_s = e->mtime_ns ? e->mtime_ns / 1000000000 : m.arrived_s;
+	if (r == 0)
+		r = apply_free_name(mb, f.row, e->name, "", m.name);
+	if (r < 0)
+		return r;
+	return there ? index_message_put(mb->index, &m) : index_message_insert(mb->index, &m, e->flags);
+}
+
+/* Whoever wrote it is not there any more: an ordinary name without an entry in the journal was never closed. */
+static int restore_file(void *userdata, const struct local_entry *e)
+{
+	struct changing *c = userdata;
+	struct mailbox *mb = c->mb;
+	CLEANUP(fd) int fd = -1;
+	struct index_message m;
+	int64_t seq = 0;
+	int r = local_file_open(mb->files, e->row, O_RDONLY, &fd);
+
+	if (r == -ENOENT)
+		return local_remove(mb->index, e->row);
+	if (r == 0)
+		r = index_message_get(mb->index, e->row, &m);
+	if (r == 0 && m.uid)
+		return restore_draft(c, e, &m);
+	if (r == -ENOENT || (r == 0 && !m.is_local && !m.folder))
+		r = show_file(mb, e, r == 0);
+	if (r == 0)
+		r = journal_last_of(mb->index, e->row, &seq);
+	return r < 0 || seq ? r : upload_set_aside(c, e->row);
+}
+
+/* ------------------------------------------------------------ all of it */
+
+static int show_entry(void *userdata, const struct journal_entry *e)
+{
+	struct mailbox *mb = userdata;
+	int r = e->kind == JOURNAL_COPY ? apply_show(mb, e) : 0;
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static int restore(struct changing *c)
+{
+	struct mailbox *mb = c->mb;
+	int r = reserve_rows(mb);
+
+	if (r == 0)
+		r = local_each_directory(mb->index, restore_directory, mb);
+	if (r == 0)
+		r = local_each_file(mb->index, restore_file, c);
+	if (r == 0)
+		r = show_changed(mb);
+	return r < 0 ? r : journal_each_after(mb->index, 0, show_entry, mb);
+}
+
+static bool is_listed(void *userdata, int64_t row)
+{
+	CLEANUP(local_entry) struct local_entry e = { 0 };
+
+	return local_get(userdata, row, &e) != -ENOENT;
+}
+
+int restore_changes(struct mailbox *mb)
+{
+	struct changing c = { .mb = mb };
+	int r = index_begin(mb->index);
+
+	if (r < 0)
+		return r;
+	r = index_end(mb->index, restore(&c));
+	news_release(&c.news);
+	if (r < 0)
+		return r;
+	r = index_begin(mb->index);
+	if (r < 0)
+		return r;
+	r = local_files_sweep(mb->files, is_listed, mb->index);
+	index_rollback(mb->index);
+	return r;
+}
