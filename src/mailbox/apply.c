@@ -244,12 +244,11 @@ static int show_as_server_has_it(struct mailbox *mb, struct index_message *m)
 		r = index_message_set_flags(mb->index, m->row, buf_str(&flags));
 	if (r >= 0)
 		r = index_message_set_server_flags(mb->index, m->row, NULL);
-	if (r < 0 || !m->server_folder)
+	if (r < 0 || !m->server_folder || m->is_marked)
 		return r;
 	m->folder = m->server_folder;
 	m->uid = m->server_uid;
 	m->server_folder = m->server_uid = 0;
-	m->is_marked = false;
 	r = journal_place_get(mb->index, m->row, &place);
 	if (r == 0 && *place.name) {
 		m->is_given = place.is_given;
@@ -313,12 +312,15 @@ static int keep(struct mailbox *mb, const struct index_message *m, const struct 
 /* A folder that was never synced gets its UIDVALIDITY now, or the first sync would think that it was begun anew. */
 static int settle_uidvalidity(struct mailbox *mb, struct index_folder *f, uint32_t uidvalidity)
 {
+	int r;
+
 	if (f->uidvalidity == uidvalidity)
 		return 0;
 	if (f->uidvalidity)
 		return -ESTALE;
 	f->uidvalidity = uidvalidity;
-	return index_folder_reset(mb->index, f->row, uidvalidity);
+	r = index_folder_reset(mb->index, f->row, uidvalidity);
+	return r == 0 && f->complete ? index_folder_complete(mb->index, f->row, 0) : r;
 }
 
 /* Nobody knows it by a UID: a sync will meet it as one that is new. */

@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 enum change_kind {
-	CHANGE_MESSAGE_ADDED,	   /* folder, row, name */
-	CHANGE_MESSAGE_GONE,	   /* folder, row, name */
-	CHANGE_MESSAGE_RENAMED,	   /* folder, row, name: the old one; the message lives on under another name or in another folder */
+	CHANGE_MESSAGE_ADDED,	/* folder, row, name */
+	CHANGE_MESSAGE_GONE,	/* folder, row, name */
+	CHANGE_MESSAGE_RENAMED, /* folder, row, name: the old one; the message lives on under another name or in another folder */
 	CHANGE_MESSAGE_ATTRIBUTES, /* row: flags, ctime or size */
 	CHANGE_FOLDER_ADDED,	   /* folder is the parent, row, name */
 	CHANGE_FOLDER_GONE,	   /* folder is the parent, row, name */

@@ -1,104 +1,501 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The mailbox as one that cannot be changed: every change is refused.
+ * Changes of messages: flags, removal, moving and renaming. New messages: upload.c; folders: changing_folder.c.
  */
-#include "mailbox/changing.h"
+#include "mailbox/changing_private.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "mailbox/mailbox_private.h"
+#include "base/clock.h"
+#include "message/flags.h"
+#include "message/scratch_name.h"
 
-static int refused(const struct mailbox *mb)
+int changing_begin(struct changing *c, struct mailbox *mb)
 {
-	return mb->options.read_only ? -EROFS : -EPERM;
+	*c = (struct changing){ .mb = mb };
+	return mb->options.read_only ? -EROFS : index_begin(mb->index);
 }
 
-int mailbox_create(struct mailbox *mb, int64_t folder, const char *name, mode_t mode, int64_t *ret_row, int *ret_fd)
+int changing_end(struct changing *c, int r)
 {
-	(void)folder, (void)name, (void)mode, (void)ret_row, (void)ret_fd;
-	return refused(mb);
+	r = index_end(c->mb->index, r);
+	if (r < 0) {
+		news_release(&c->news);
+		return r;
+	}
+	if (c->unlinked)
+		local_file_unlink(c->mb->files, c->unlinked);
+	news_tell(c->mb, &c->news);
+	if (c->last_seq)
+		replay_wake(c->mb->replay);
+	return r;
 }
 
-int mailbox_edit(struct mailbox *mb, int64_t row, bool write, bool truncate, struct waiter *w, int *ret_fd)
+int changing_record(struct changing *c, struct journal_entry *e)
 {
-	(void)row, (void)write, (void)truncate, (void)w, (void)ret_fd;
-	return mb->options.read_only ? -EROFS : -EACCES;
+	int r = apply_record(c->mb, e);
+
+	if (r == 0)
+		c->last_seq = e->seq;
+	return r;
 }
 
-int mailbox_commit(struct mailbox *mb, int64_t row, struct waiter *w)
+int changing_check_rights(const struct index_folder *f, const char *letters)
 {
-	(void)row, (void)w;
-	return refused(mb);
+	if (!f->wire || f->attributes & FOLDER_NOSELECT)
+		return -EPERM;
+	for (; f->rights && *letters; letters++)
+		if (!strchr(f->rights, *letters))
+			return -EACCES;
+	return 0;
 }
 
-bool mailbox_commit_is_safe(struct mailbox *mb, int64_t row)
+int changing_check_name(const char *name)
 {
-	(void)mb, (void)row;
-	return false;
+	if (strlen(name) > NAME_MAX)
+		return -ENAMETOOLONG;
+	return !*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..") ? -EINVAL : 0;
 }
 
-void mailbox_abandon(struct mailbox *mb, int64_t row)
+bool changing_is_drafts(struct mailbox *mb, int64_t folder)
 {
-	(void)mb, (void)row;
+	CLEANUP(index_folder) struct index_folder drafts = { 0 };
+
+	return folder_list_find(mb, USE_DRAFTS, &drafts) == 0 && drafts.row == folder;
 }
 
-int mailbox_copy(struct mailbox *mb, int64_t from, int64_t to)
+/* A local file whose upload has not begun. */
+static int is_unsent(struct mailbox *mb, const struct index_message *m)
 {
-	(void)from, (void)to;
-	return refused(mb);
+	int64_t seq = 0;
+	int r = m->is_local ? journal_last_of(mb->index, m->row, &seq) : 0;
+
+	return r < 0 ? r : m->is_local && !seq;
+}
+
+int changing_drop_local(struct changing *c, const struct index_message *m)
+{
+	int r = local_remove(c->mb->index, m->row);
+
+	c->unlinked = m->row;
+	return r < 0 ? r : index_message_delete(c->mb->index, m->row);
+}
+
+/* ------------------------------------------------------------ flags */
+
+/* The words to add and to remove that turn `flags` into what `value` asks for. */
+static int flags_wanted(const char *flags, const char *value, struct buf *add, struct buf *remove)
+{
+	CLEANUP(buf) struct buf canonical = BUF_INIT;
+
+	if (*value == '+')
+		return flags_canonical(value + 1, add);
+	if (*value == '-')
+		return flags_canonical(value + 1, remove);
+	if (flags_canonical(value, &canonical) < 0)
+		return -EINVAL;
+	return flags_difference(flags, buf_str(&canonical), add, remove);
+}
+
+static int set_local_flags(struct mailbox *mb, int64_t row, const char *flags)
+{
+	CLEANUP(local_entry) struct local_entry e = { 0 };
+	int r = local_get(mb->index, row, &e);
+
+	if (r < 0)
+		return r;
+	free(e.flags);
+	e.flags = strdup(flags);
+	return e.flags ? local_put(mb->index, &e) : -ENOMEM;
+}
+
+/* RFC 4314: \Seen and \Deleted have letters of their own. */
+static int check_flag_rights(struct mailbox *mb, const struct index_message *m, const char *words)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	char letters[4] = "";
+	size_t n = 0, rest = strlen(words);
+	int r = index_folder_get(mb->index, m->folder, &f);
+
+	if (r < 0)
+		return r;
+	if (flags_has(words, "\\Seen"))
+		letters[n++] = 's', rest -= strlen("\\Seen");
+	if (flags_has(words, "\\Deleted"))
+		letters[n++] = 't', rest -= strlen("\\Deleted");
+	if (rest > 1)
+		letters[n++] = 'w';
+	letters[n] = '\0';
+	return changing_check_rights(&f, letters);
+}
+
+static int change_flags(struct changing *c, const struct index_message *m, const char *value)
+{
+	CLEANUP(buf) struct buf flags = BUF_INIT, add = BUF_INIT, remove = BUF_INIT, detail = BUF_INIT, next = BUF_INIT;
+	struct journal_entry e = { .kind = JOURNAL_FLAGS, .row = m->row };
+	int r = index_message_flags(c->mb->index, m->row, &flags);
+
+	if (r == 0)
+		r = flags_wanted(buf_str(&flags), value, &add, &remove);
+	if (r == 0)
+		r = buf_printf(&detail, "%s\n%s", buf_str(&add), buf_str(&remove));
+	if (r == 0)
+		r = apply_flags_words(buf_str(&flags), buf_str(&detail), &next);
+	if (r < 0 || !strcmp(buf_str(&flags), buf_str(&next)))
+		return r;
+	r = is_unsent(c->mb, m);
+	if (r < 0)
+		return r;
+	if (r) {
+		r = set_local_flags(c->mb, m->row, buf_str(&next));
+		if (r == 0)
+			r = index_message_set_flags(c->mb->index, m->row, buf_str(&next));
+		return r < 0 ? r : 0;
+	}
+	r = check_flag_rights(c->mb, m, buf_str(&add));
+	if (r == 0)
+		r = check_flag_rights(c->mb, m, buf_str(&remove));
+	e.detail = detail.data;
+	return r < 0 ? r : changing_record(c, &e);
+}
+
+int mailbox_set_flags(struct mailbox *mb, int64_t row, const char *value, size_t len)
+{
+	CLEANUP(free) char *text = strndup(value, len);
+	struct index_message m;
+	struct changing c;
+	int r = text ? changing_begin(&c, mb) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	r = index_message_get(mb->index, row, &m);
+	if (r == 0 && !m.folder)
+		r = -ENOENT;
+	if (r == 0)
+		r = change_flags(&c, &m, text);
+	if (r == 0)
+		r = news_add(&c.news, CHANGE_MESSAGE_ATTRIBUTES, m.folder, m.row, m.name);
+	return changing_end(&c, r);
+}
+
+/* ------------------------------------------------------------ removal */
+
+static int find_message(struct mailbox *mb, int64_t folder, const char *name, struct index_message *ret)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	int r = index_folder_child(mb->index, folder, name, &f);
+
+	if (r == 0)
+		return -EISDIR;
+	return r == -ENOENT ? index_message_by_name(mb->index, folder, name, ret) : r;
+}
+
+/* Nothing young is destroyed: an rm -rf that reaches the trash stops there. */
+static int check_age(struct mailbox *mb, const struct index_message *m)
+{
+	return clock_realtime_s() - m->arrived_s < mb->configuration->trash_keep_s ? -EPERM : 0;
+}
+
+static int record_removal(struct changing *c, const struct index_message *m, enum journal_kind kind)
+{
+	struct journal_entry e = { .kind = kind, .row = m->row };
+
+	return changing_record(c, &e);
+}
+
+/* The account's trash, made if there is none. */
+static int find_trash(struct changing *c, struct index_folder *ret)
+{
+	int r = folder_list_find(c->mb, USE_TRASH, ret);
+
+	return r == -ENOENT ? changing_make_folder(c, INDEX_ROOT, folder_list_usual_name(USE_TRASH), USE_TRASH, ret) : r;
+}
+
+static int to_trash(struct changing *c, const struct index_message *m, const struct index_folder *trash)
+{
+	struct journal_entry e = { .kind = JOURNAL_MOVE, .row = m->row, .folder = trash->wire, .detail = (char *)m->name };
+	struct index_message moved;
+	int r = changing_record(c, &e);
+
+	if (r == 0)
+		r = index_message_get(c->mb->index, m->row, &moved);
+	return r < 0 ? r : news_add(&c->news, CHANGE_MESSAGE_ADDED, trash->row, m->row, moved.name);
+}
+
+static int remove_stored(struct changing *c, const struct index_message *m)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 }, trash = { 0 };
+	enum delete_mode mode = c->mb->configuration->delete_mode;
+	int r = index_folder_get(c->mb->index, m->folder, &f);
+
+	if (r == 0)
+		r = changing_check_rights(&f, "t");
+	if (r == 0 && mode == DELETE_MARK)
+		return record_removal(c, m, JOURNAL_MARK);
+	if (r == 0 && mode == DELETE_TRASH)
+		r = find_trash(c, &trash);
+	if (r < 0)
+		return r;
+	if (mode == DELETE_TRASH && trash.row != f.row)
+		return to_trash(c, m, &trash);
+	r = mode == DELETE_TRASH ? check_age(c->mb, m) : 0;
+	return r < 0 ? r : record_removal(c, m, JOURNAL_REMOVE);
+}
+
+static int unlink_message(struct changing *c, const struct index_message *m)
+{
+	int r = is_unsent(c->mb, m);
+
+	if (r != 0)
+		return r < 0 ? r : changing_drop_local(c, m);
+	return m->is_local ? record_removal(c, m, JOURNAL_REMOVE) : remove_stored(c, m);
+}
+
+int mailbox_unlink(struct mailbox *mb, int64_t folder, const char *name)
+{
+	struct index_message m;
+	struct changing c;
+	int r = changing_begin(&c, mb);
+
+	if (r < 0)
+		return r;
+	r = find_message(mb, folder, name, &m);
+	if (r == 0)
+		r = unlink_message(&c, &m);
+	if (r == 0)
+		r = news_add(&c.news, CHANGE_FOLDER_ATTRIBUTES, 0, folder, "");
+	return changing_end(&c, r);
+}
+
+/* ------------------------------------------------------------ names and places */
+
+/* A name alone is nothing to the server: it is remembered here. */
+static int rename_here(struct changing *c, struct index_message *m, const char *to_name)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct journal_kept kept = { .mtime_ns = m->mtime_ns, .mode = m->mode, .arrived_s = m->arrived_s };
+	int r = index_folder_get(c->mb->index, m->folder, &f);
+
+	m->is_given = true;
+	strcpy(m->name, to_name);
+	if (r == 0)
+		r = index_message_put(c->mb->index, m);
+	if (r == 0)
+		r = index_folder_touch(c->mb->index, m->folder);
+	strcpy(kept.name, to_name);
+	return r == 0 && m->uid ? journal_kept_put(c->mb->index, f.wire, f.uidvalidity, m->uid, &kept) : r;
+}
+
+static int move_stored(struct changing *c, struct index_message *m, const struct index_folder *to, const char *to_name)
+{
+	CLEANUP(index_folder) struct index_folder from = { 0 };
+	struct journal_entry e = { .kind = JOURNAL_MOVE, .row = m->row, .folder = to->wire, .detail = (char *)to_name };
+	int r;
+
+	if (m->folder == to->row)
+		return rename_here(c, m, to_name);
+	if (to->attributes & INDEX_FOLDER_LOCAL) /* mv copies the bytes, and removes the message */
+		return -EXDEV;
+	r = index_folder_get(c->mb->index, m->folder, &from);
+	if (r == 0)
+		r = changing_check_rights(&from, "t");
+	if (r == 0)
+		r = changing_check_rights(to, "i");
+	return r < 0 ? r : changing_record(c, &e);
+}
+
+/* Into an ordinary name a scratch file is renamed as a message: it goes to the server now. */
+static int move_local(struct changing *c, struct index_message *m, const struct index_folder *to, const char *to_name,
+		      int64_t replaces)
+{
+	CLEANUP(local_entry) struct local_entry e = { 0 };
+	int r = local_get(c->mb->index, m->row, &e);
+
+	if (r < 0)
+		return r;
+	r = upload_place(&e, to, to_name);
+	if (r == 0)
+		r = local_put(c->mb->index, &e);
+	m->folder = to->row;
+	strcpy(m->name, to_name);
+	if (r == 0)
+		r = index_message_put(c->mb->index, m);
+	if (r < 0 || upload_is_written(c->mb, m->row))
+		return r;
+	return upload_submit(c, m, replaces);
+}
+
+static int move_message(struct changing *c, struct index_message *m, const struct index_folder *to, const char *to_name,
+			int64_t replaces)
+{
+	int r = is_unsent(c->mb, m);
+
+	if (r < 0)
+		return r;
+	return r ? move_local(c, m, to, to_name, replaces) : move_stored(c, m, to, to_name);
+}
+
+/* What stands under the name already makes way or not: 0; 1: it holds the same bytes, and stays. *ret_replaces: a draft that goes once the new one is there. */
+static int make_way(struct changing *c, const struct index_message *m, const struct index_message *target, int64_t *ret_replaces)
+{
+	int r = is_unsent(c->mb, target);
+
+	if (r != 0)
+		return r < 0 ? r : changing_drop_local(c, target);
+	if (m->is_local && changing_is_drafts(c->mb, target->folder)) {
+		*ret_replaces = target->row;
+		return 0;
+	}
+	r = upload_same_bytes(c->mb, m, target);
+	return r < 0 ? r : r ? 1 : -EEXIST;
+}
+
+/* The same message once more: its times are the newest word on it. */
+static int merge(struct changing *c, const struct index_message *m, struct index_message *target)
+{
+	int r = m->mtime_ns ? changing_remember(c->mb, target, m->mtime_ns, target->mode) : 0;
+
+	return r < 0 ? r : unlink_message(c, m);
+}
+
+static int rename_message(struct changing *c, struct index_message *m, int64_t to_folder, const char *to_name, bool no_replace)
+{
+	CLEANUP(index_folder) struct index_folder to = { 0 };
+	struct index_message target = { 0 }, before = *m;
+	int64_t replaces = 0;
+	int r = find_message(c->mb, to_folder, to_name, &target);
+
+	if (r == 0 && target.row == m->row)
+		return 0;
+	if (r == 0)
+		r = no_replace ? -EEXIST : make_way(c, m, &target, &replaces);
+	if (r == 1)
+		return merge(c, m, &target);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = index_folder_get(c->mb->index, to_folder, &to);
+	if (r == 0)
+		r = move_message(c, m, &to, to_name, replaces);
+	if (r == 0 && before.folder != to_folder)
+		r = news_add(&c->news, CHANGE_FOLDER_ATTRIBUTES, 0, before.folder, "");
+	return r < 0 ? r : news_add(&c->news, CHANGE_FOLDER_ATTRIBUTES, 0, to_folder, "");
 }
 
 int mailbox_rename(struct mailbox *mb, int64_t folder, const char *name, int64_t to_folder, const char *to_name, bool no_replace,
 		   struct waiter *w)
 {
-	(void)folder, (void)name, (void)to_folder, (void)to_name, (void)no_replace, (void)w;
-	return refused(mb);
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct index_message m;
+	struct changing c;
+	int r = changing_check_name(to_name);
+
+	(void)w;
+	if (r == 0)
+		r = changing_begin(&c, mb);
+	if (r < 0)
+		return r;
+	r = index_folder_child(mb->index, folder, name, &f);
+	if (r == 0) {
+		r = changing_rename_folder(&c, &f, to_folder, to_name, no_replace);
+	} else if (r == -ENOENT) {
+		r = index_message_by_name(mb->index, folder, name, &m);
+		if (r == 0)
+			r = rename_message(&c, &m, to_folder, to_name, no_replace);
+	}
+	return changing_end(&c, r);
 }
 
-int mailbox_unlink(struct mailbox *mb, int64_t folder, const char *name)
+/* ------------------------------------------------------------ what only this machine remembers */
+
+static int set_local_times(struct mailbox *mb, const struct index_message *m)
 {
-	(void)folder, (void)name;
-	return refused(mb);
+	CLEANUP(local_entry) struct local_entry e = { 0 };
+	int r = local_get(mb->index, m->row, &e);
+
+	if (r < 0)
+		return r;
+	e.mtime_ns = m->mtime_ns;
+	e.mode = m->mode;
+	return local_put(mb->index, &e);
 }
 
-int mailbox_mkdir(struct mailbox *mb, int64_t parent, const char *name, int64_t *ret_row)
+int changing_remember(struct mailbox *mb, struct index_message *m, int64_t mtime_ns, uint32_t mode)
 {
-	(void)parent, (void)name, (void)ret_row;
-	return refused(mb);
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct journal_kept kept = { .mtime_ns = mtime_ns, .mode = mode, .arrived_s = m->arrived_s };
+	int r;
+
+	m->mtime_ns = mtime_ns;
+	m->mode = mode;
+	r = index_message_put(mb->index, m);
+	if (r < 0 || m->is_local)
+		return r < 0 ? r : set_local_times(mb, m);
+	r = m->folder ? index_folder_get(mb->index, m->folder, &f) : -ENOENT;
+	if (r < 0 || !m->uid)
+		return r;
+	if (m->is_given)
+		memcpy(kept.name, m->name, sizeof kept.name);
+	return journal_kept_put(mb->index, f.wire, f.uidvalidity, m->uid, &kept);
 }
 
-int mailbox_rmdir(struct mailbox *mb, int64_t parent, const char *name)
+static int remember(struct mailbox *mb, int64_t row, const int64_t *mtime_ns, const uint32_t *mode)
 {
-	(void)parent, (void)name;
-	return refused(mb);
-}
+	struct index_message m;
+	struct changing c;
+	int r = changing_begin(&c, mb);
 
-int mailbox_set_flags(struct mailbox *mb, int64_t row, const char *value, size_t len)
-{
-	(void)row, (void)value, (void)len;
-	return refused(mb);
+	if (r < 0)
+		return r;
+	r = index_message_get(mb->index, row, &m);
+	if (r == 0)
+		r = changing_remember(mb, &m, mtime_ns ? *mtime_ns : m.mtime_ns, mode ? *mode : m.mode);
+	if (r == 0)
+		r = news_add(&c.news, CHANGE_MESSAGE_ATTRIBUTES, m.folder, m.row, m.name);
+	return changing_end(&c, r);
 }
 
 int mailbox_set_mtime(struct mailbox *mb, int64_t row, const struct timespec *mtime)
 {
-	(void)row, (void)mtime;
-	return refused(mb);
+	int64_t ns = (int64_t)mtime->tv_sec * 1000000000 + mtime->tv_nsec;
+
+	return remember(mb, row, &ns, NULL);
 }
 
 int mailbox_set_mode(struct mailbox *mb, int64_t row, mode_t mode)
 {
-	(void)row, (void)mode;
-	return refused(mb);
+	uint32_t bits = mode & 0777;
+
+	return remember(mb, row, NULL, &bits);
+}
+
+/* ------------------------------------------------------------ fsync(2) */
+
+static int settle(struct mailbox *mb, int64_t row, const char *wire, struct waiter *w)
+{
+	int64_t seq = 0;
+	int r;
+
+	if (journal_is_empty(mb->index))
+		return 0;
+	r = index_begin(mb->index);
+	if (r < 0)
+		return r;
+	r = wire ? journal_last_in(mb->index, wire, &seq) : journal_last_of(mb->index, row, &seq);
+	index_rollback(mb->index);
+	return r < 0 || !seq ? r : replay_wait(mb->replay, row, seq, w);
 }
 
 int mailbox_settle_message(struct mailbox *mb, int64_t row, struct waiter *w)
 {
-	(void)mb, (void)row, (void)w;
-	return 0;
+	return settle(mb, row, NULL, w);
 }
 
 int mailbox_settle_folder(struct mailbox *mb, int64_t row, struct waiter *w)
 {
-	(void)mb, (void)row, (void)w;
-	return 0;
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	int r = index_folder_get(mb->index, row, &f);
+
+	return r < 0 ? r : settle(mb, 0, f.wire ? f.wire : "", w);
 }

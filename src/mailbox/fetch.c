@@ -53,7 +53,7 @@ static int check_place(struct mailbox *mb, const struct body *b)
 	struct index_message m;
 	int r = index_message_get(mb->index, b->row, &m);
 
-	return r == 0 && m.folder != b->folder ? -ENOENT : r;
+	return r == 0 && (m.server_folder ? m.server_folder : m.folder) != b->folder ? -ENOENT : r;
 }
 
 /*

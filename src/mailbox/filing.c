@@ -26,14 +26,14 @@ struct sent_question {
 /* The sent folder that the server names, made if there is none. */
 static int own_sent_folder(struct mailbox *mb, struct backend **session, bool make, struct index_folder *ret)
 {
-	int r = folder_list_sent(mb, ret);
+	int r = folder_list_find(mb, USE_SENT, ret);
 
 	if (r != -ENOENT || !make)
 		return r;
-	r = backend_create(session, "Sent", USE_SENT);
+	r = backend_create(session, folder_list_usual_name(USE_SENT), USE_SENT);
 	if (r == 0 || r == -EEXIST)
 		r = folder_list_update(mb, session);
-	return r < 0 ? r : folder_list_sent(mb, ret);
+	return r < 0 ? r : folder_list_find(mb, USE_SENT, ret);
 }
 
 static int sent_folder(struct mailbox *mb, struct backend **session, bool make, struct index_folder *ret)

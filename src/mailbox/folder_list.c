@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "mailbox/replay.h"
 #include "message/folder_name.h"
 
 /* One folder as the server told it, kept until the list is complete: a listing that breaks off changes nothing. */
@@ -212,7 +213,7 @@ static int note_if_gone(void *userdata, const struct index_folder *f)
 	struct gone_list *gone = userdata;
 	struct index_folder *items;
 
-	if (f->row == INDEX_ROOT || table_get(&gone->update->seen, f->row))
+	if (f->row == INDEX_ROOT || f->attributes & INDEX_FOLDER_LOCAL || table_get(&gone->update->seen, f->row))
 		return 0;
 	items = reallocarray(gone->items, gone->n + 1, sizeof *items);
 	if (!items)
@@ -256,6 +257,22 @@ static int announce(void *userdata, const struct index_folder *f)
 	return 0;
 }
 
+/* For folders that are made here. */
+static void note_prefix(struct mailbox *mb, const struct told_list *told)
+{
+	for (size_t i = 0; i < told->n; i++) {
+		const struct backend_folder *f = &told->items[i].folder;
+		CLEANUP(free) char *prefix = strndup(f->wire, f->prefix_len);
+		CLEANUP(buf) struct buf known = BUF_INIT;
+
+		if (!f->prefix_len || !prefix)
+			continue;
+		if (state_get(mb->state, FOLDER_PREFIX_KEY, &known) < 0 || strcmp(buf_str(&known), prefix) != 0)
+			state_set(mb->state, FOLDER_PREFIX_KEY, prefix);
+		return;
+	}
+}
+
 int folder_list_update(struct mailbox *mb, struct backend **session)
 {
 	CLEANUP(told_list) struct told_list told = { 0 };
@@ -263,9 +280,15 @@ int folder_list_update(struct mailbox *mb, struct backend **session)
 	struct gone_list gone = { .update = &u };
 	int r;
 
+	r = replay_changes_folders(mb);
+	if (r != 0) /* what the server lists now is not what it will be; asked again once it is */
+		return r < 0 ? r : 0;
 	r = backend_list(session, tell, &told);
-	if (r < 0)
-		return r;
+	if (r == 0)
+		r = replay_changes_folders(mb);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	note_prefix(mb, &told);
 	r = apply(&u, &told, &gone);
 	if (r == 0 && u.announced.n)
 		index_folder_each(mb->index, 0, 0, announce, &u);
@@ -318,28 +341,38 @@ int folder_list_special(struct mailbox *mb, enum special_use use, struct index_f
 	return s.row ? index_folder_get(mb->index, s.row, ret) : -ENOENT;
 }
 
-static const char *const sent_names[] = { "Sent", "Sent Items", "Sent Messages", "Sent Mail", "Gesendet" };
+/* Where the server tells no special use: names that clients commonly give, the best first; the first is the one to make. */
+static const char *const well_known[][6] = {
+	[USE_SENT] = { "Sent", "Sent Items", "Sent Messages", "Sent Mail", "Gesendet" },
+	[USE_TRASH] = { "Trash", "Deleted Items", "Deleted Messages", "Bin", "Papierkorb" },
+	[USE_DRAFTS] = { "Drafts", "Draft", "Entw\303\274rfe" },
+};
 
-static int is_named_sent(void *userdata, const struct index_folder *f)
+static int is_well_known(void *userdata, const struct index_folder *f)
 {
 	struct special_search *s = userdata;
 
-	for (size_t i = 0; i < sizeof sent_names / sizeof *sent_names; i++)
-		if (!strcasecmp(f->name, sent_names[i]) && !(f->attributes & FOLDER_NOSELECT)) {
+	for (size_t i = 0; i < sizeof *well_known / sizeof **well_known && well_known[s->use][i]; i++)
+		if (!strcasecmp(f->name, well_known[s->use][i]) && !(f->attributes & FOLDER_NOSELECT)) {
 			s->row = f->row;
 			return 1;
 		}
 	return 0;
 }
 
-int folder_list_sent(struct mailbox *mb, struct index_folder *ret)
+const char *folder_list_usual_name(enum special_use use)
 {
-	struct special_search s = { mb, USE_SENT, 0 };
-	int r = folder_list_special(mb, USE_SENT, ret);
+	return well_known[use][0];
+}
 
-	if (r != -ENOENT)
+int folder_list_find(struct mailbox *mb, enum special_use use, struct index_folder *ret)
+{
+	struct special_search s = { mb, use, 0 };
+	int r = folder_list_special(mb, use, ret);
+
+	if (r != -ENOENT || use >= sizeof well_known / sizeof *well_known)
 		return r;
-	r = index_folder_each(mb->index, INDEX_ROOT, 0, is_named_sent, &s);
+	r = index_folder_each(mb->index, INDEX_ROOT, 0, is_well_known, &s);
 	if (r < 0)
 		return r;
 	return s.row ? index_folder_get(mb->index, s.row, ret) : -ENOENT;

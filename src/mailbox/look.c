@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "mailbox/restore.h"
 
 enum { CHECK_AFTER_MS = 10 * 1000 };
 
@@ -153,6 +154,7 @@ static int learn_quota(struct mailbox *mb, struct backend **session)
 	struct backend_quota q = { 0 };
 	int r = backend_quota(session, &q);
 
+	atomic_store(&mb->append_limit, backend_append_limit(*session));
 	if (r == 0) {
 		atomic_store(&mb->quota_used, q.used_bytes);
 		atomic_store(&mb->quota_limit, q.limit_bytes);
@@ -180,6 +182,8 @@ static void list_done(struct job *j, int result, const char *why)
 	waiters = mb->list_waiters;
 	mb->list_waiters = NULL;
 	pthread_mutex_unlock(&mb->lock);
+	if (result == 0 && restore_unplaced(mb) < 0)
+		log_warning("%s: some local files are not shown", mb->configuration->account);
 	if (result < 0 && !waiters)
 		log_warning("%s: folders not listed: %s", mb->configuration->account, why);
 	free(j);

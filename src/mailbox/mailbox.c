@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "mailbox/replay.h"
+#include "mailbox/restore.h"
 #include "message/date.h"
 
 void mailbox_tell(struct mailbox *mb, enum change_kind kind, int64_t folder, int64_t row, const char *name)
@@ -60,17 +62,23 @@ int mailbox_run(struct mailbox *mb, enum job_priority priority, int (*run)(void 
 	return r;
 }
 
-/* What the server shouts (RFC 9051 ALERT, BYE) is for a person: to the log and the status. */
-static void on_alert(void *userdata, const char *text)
+void mailbox_say(struct mailbox *mb, const char *text)
 {
-	struct mailbox *mb = userdata;
-
-	log_warning("%s: the server says: %s", mb->configuration->account, text);
+	log_warning("%s: %s", mb->configuration->account, text);
 	pthread_mutex_lock(&mb->lock);
 	free(mb->alerts[0]);
 	memmove(&mb->alerts[0], &mb->alerts[1], sizeof mb->alerts - sizeof mb->alerts[0]);
 	mb->alerts[ALERTS_MAX - 1] = strdup(text);
 	pthread_mutex_unlock(&mb->lock);
+}
+
+/* What the server shouts (RFC 9051 ALERT, BYE) is for a person. */
+static void on_alert(void *userdata, const char *text)
+{
+	CLEANUP(buf) struct buf line = BUF_INIT;
+
+	if (buf_printf(&line, "the server says: %s", text) == 0)
+		mailbox_say(userdata, buf_str(&line));
 }
 
 static void on_state(void *userdata, enum workers_state state, int error, const char *why)
@@ -88,6 +96,8 @@ static void on_state(void *userdata, enum workers_state state, int error, const 
 	look_at_folder_list(mb, false, NULL);
 	if (mb->outbox)
 		outbox_wake(mb->outbox);
+	if (mb->replay)
+		replay_wake(mb->replay);
 }
 
 static void on_outbox(void *userdata, const struct outbox_entry *e, bool is_gone)
@@ -177,7 +187,19 @@ static int open_store(struct mailbox *mb, struct buf *why)
 		buf_printf(why, "%s: state not usable: %s", c->state_dir, strerror(-r));
 		return r;
 	}
+	r = local_files_open(c->state_dir, &mb->files);
+	if (r < 0) {
+		buf_printf(why, "%s/files: not usable: %s", c->state_dir, strerror(-r));
+		return r;
+	}
 	r = index_open(c->cache_dir, &mb->index);
+	if (r == 0 && journal_attach(mb->index, c->state_dir) < 0) {
+		buf_printf(
+			why,
+			"%s/journal.db: not usable: it holds changes that the server has not got; move it away to go without them",
+			c->state_dir);
+		return -EUCLEAN;
+	}
 	if (r == 0)
 		r = bodies_open(c->cache_dir, index_identity(mb->index), c->cache_size_bytes, c->cache_age_s, &mb->bodies);
 	if (r < 0) {
@@ -192,6 +214,8 @@ static int open_store(struct mailbox *mb, struct buf *why)
 		return r;
 	}
 	r = settle_names(mb);
+	if (r == 0)
+		r = restore_changes(mb);
 	if (r < 0)
 		buf_printf(why, "%s: not usable: %s", c->cache_dir, strerror(-r));
 	return r;
@@ -272,6 +296,8 @@ int mailbox_new(const struct mailbox_options *options, struct mailbox **ret, str
 		r = open_outbox(mb, why);
 	if (r == 0)
 		r = open_workers(mb);
+	if (r == 0 && !mb->options.read_only)
+		r = replay_new(mb, &mb->replay);
 	if (r < 0) {
 		if (!why->len)
 			buf_printf(why, "%s", strerror(-r));
@@ -310,6 +336,8 @@ int mailbox_connect(struct mailbox *mb, bool delay, struct buf *why)
 	if (r < 0 && !delay)
 		buf_append_str(why, "; showing what the cache holds");
 	atomic_store(&mb->is_connected, true);
+	if (mb->replay)
+		replay_wake(mb->replay);
 	return mb->outbox ? outbox_start(mb->outbox) : 0;
 }
 
@@ -323,15 +351,20 @@ void mailbox_free(struct mailbox *mb)
 {
 	if (!mb)
 		return;
+	if (mb->replay)
+		replay_finish(mb->replay, mb->configuration->timeout_s * 1000);
 	if (mb->workers)
 		workers_stop(mb->workers);
+	replay_free(mb->replay);
 	outbox_free(mb->outbox);
 	workers_free(mb->workers);
 	answers_free(mb->answers);
 	look_release_all(mb);
 	body_release_all(mb);
 	bodies_close(mb->bodies);
+	table_release(&mb->writing);
 	index_close(mb->index);
+	local_files_close(mb->files);
 	state_close(mb->state);
 	date_zone_free(mb->zone);
 	for (int i = 0; i < ALERTS_MAX; i++)

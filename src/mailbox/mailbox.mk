@@ -1,5 +1,13 @@
 noinst_LIBRARIES += src/libmailbox.a
 src_libmailbox_a_SOURCES = \
+	src/mailbox/apply.c src/mailbox/apply.h \
+	src/mailbox/changing_folder.c src/mailbox/changing_private.h \
+	src/mailbox/replay.c src/mailbox/replay.h \
+	src/mailbox/replay_find.c src/mailbox/replay_find.h \
+	src/mailbox/replay_send.c src/mailbox/replay_settle.c \
+	src/mailbox/restore.c src/mailbox/restore.h \
+	src/mailbox/edit.c src/mailbox/upload.c \
+	src/mailbox/local_bytes.c src/mailbox/local_bytes.h \
 	src/mailbox/answers.c src/mailbox/answers.h \
 	src/mailbox/change.h \
 	src/mailbox/changing.c src/mailbox/changing.h \
@@ -21,8 +29,11 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/workers.c src/mailbox/workers.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_mailbox
-TESTS += tests/unit/test_mailbox
+check_PROGRAMS += tests/unit/test_mailbox tests/unit/test_changing
+TESTS += tests/unit/test_mailbox tests/unit/test_changing
+tests_unit_test_changing_SOURCES = tests/unit/test_changing.c tests/support/memory_backend.c tests/support/memory_backend.h
+tests_unit_test_changing_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_test_changing_LDADD = $(LINK_mailbox) $(CMOCKA_LIBS)
 tests_unit_test_mailbox_SOURCES = tests/unit/test_mailbox.c tests/support/memory_backend.c tests/support/memory_backend.h
 tests_unit_test_mailbox_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_test_mailbox_LDADD = $(LINK_mailbox) $(CMOCKA_LIBS)

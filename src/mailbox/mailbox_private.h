@@ -14,17 +14,23 @@
 #include "backend/backend.h"
 #include "base/table.h"
 #include "mailbox/answers.h"
+#include "mailbox/changing.h"
 #include "mailbox/mailbox.h"
 #include "mailbox/workers.h"
 #include "outbox/outbox.h"
 #include "store/body.h"
 #include "store/index.h"
+#include "store/local.h"
 #include "store/state.h"
 
 struct date_zone;
 struct fetch;
+struct replay;
 
 enum { ALERTS_MAX = 8, PLAN_MAX = 1024 };
+
+/* The personal namespace's prefix on the wire, as the state keeps it: for folders that are made at the top. */
+#define FOLDER_PREFIX_KEY "folder-prefix"
 
 /* What the last opens look like from afar: somebody who reads a folder in listing order is served ahead. */
 struct reader {
@@ -47,18 +53,23 @@ struct mailbox {
 	struct bodies *bodies;
 	struct state *state;
 	struct date_zone *zone;
+	struct local_files *files;
 	struct workers *workers;
+	struct replay *replay;
 	struct answers *answers;
 	struct outbox *outbox; /* NULL: none */
 	char *user;	       /* own; who signs in */
 
 	atomic_bool is_connected; /* mailbox_connect() has ended: what happens from now on is news */
+	atomic_bool has_unplaced; /* local files whose folders are not known yet */
 	atomic_bool sizes_lie;	  /* the server was caught at a wrong RFC822.SIZE */
 	atomic_llong quota_used, quota_limit;
+	atomic_llong append_limit; /* bytes of a message; 0: not told */
 
 	pthread_mutex_t lock; /* protects the rest */
 	struct table looks;   /* folder row -> struct look */
 	struct table opened;  /* message row -> struct body */
+	struct table writing; /* local file's row -> itself, while it is written */
 	int64_t listed_ms;    /* when the folder list was last asked for; 0: never */
 	bool is_listing;
 	struct waiter *list_waiters;
@@ -74,8 +85,10 @@ int folder_list_update(struct mailbox *mb, struct backend **session);
 bool folder_list_is_known(struct mailbox *mb);
 /* The folder with this special use. -ENOENT. Release *ret. */
 int folder_list_special(struct mailbox *mb, enum special_use use, struct index_folder *ret);
-/* The sent folder by special use, else by well-known names. */
-int folder_list_sent(struct mailbox *mb, struct index_folder *ret);
+/* The sent, trash or drafts folder by special use, else by a well-known name at the top. */
+int folder_list_find(struct mailbox *mb, enum special_use use, struct index_folder *ret);
+/* What to call one that has to be made. */
+const char *folder_list_usual_name(enum special_use use);
 /* The folder that stands at `path`, from the mount's root. -ENOENT. */
 int folder_list_by_path(struct mailbox *mb, const char *path, struct index_folder *ret);
 /* A folder's path from the mount's root. */
@@ -142,6 +155,9 @@ void read_ahead_note(struct mailbox *mb, const struct index_message *opened);
 /* filing.c: what the outbox asks of the account. */
 int filing_sent_contains(void *mailbox, const char *message_id);
 int filing_sent_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
+
+/* What a person should know of: to the log, and kept for the status. */
+void mailbox_say(struct mailbox *mb, const char *text);
 
 /* Runs `run` on a worker and waits for it; for threads that may wait (the outbox's). */
 int mailbox_run(struct mailbox *mb, enum job_priority priority, int (*run)(void *userdata, struct backend **session),

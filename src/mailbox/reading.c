@@ -5,10 +5,13 @@
 #include "mailbox/mailbox_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "mailbox/replay.h"
 
 struct body *body_get(struct mailbox *mb, const struct index_message *m)
 {
@@ -23,8 +26,8 @@ struct body *body_get(struct mailbox *mb, const struct index_message *m)
 		return NULL;
 	*b = (struct body){
 		.row = m->row,
-		.folder = m->folder,
-		.uid = m->uid,
+		.folder = m->server_folder ? m->server_folder : m->folder,
+		.uid = m->server_folder ? m->server_uid : m->uid,
 		.refs = 1,
 		.fd = -1,
 		.size = m->size_bytes,
@@ -165,17 +168,53 @@ static int open_locked(struct mailbox *mb, const struct index_message *m, int *c
 	return r;
 }
 
+static int note_source(void *userdata, const struct journal_entry *e)
+{
+	*(int64_t *)userdata = e->kind == JOURNAL_COPY ? e->source : 0;
+	return e->kind == JOURNAL_COPY;
+}
+
+/* What a copy that the server has not made yet is a copy of. */
+static int find_source(struct mailbox *mb, int64_t row, int64_t *ret)
+{
+	int r = index_begin(mb->index);
+
+	if (r < 0)
+		return r;
+	*ret = 0;
+	r = journal_each_of(mb->index, row, note_source, ret);
+	index_rollback(mb->index);
+	return r < 0 ? r : *ret ? 0 : -ENOENT;
+}
+
+static int open_local(struct mailbox *mb, struct index_message *m)
+{
+	struct stat st;
+	int fd, r = local_file_open(mb->files, m->row, O_RDONLY, &fd);
+
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) == 0)
+		m->size_bytes = st.st_size;
+	return fd;
+}
+
 int mailbox_open(struct mailbox *mb, int64_t row, struct waiter *w, struct body **ret)
 {
 	CLEANUP(fd) int cached = -1;
 	struct index_message m;
+	int64_t source;
 	int r = index_message_get(mb->index, row, &m);
 
 	if (r < 0)
 		return r;
 	if (!m.folder)
 		return -ENOENT;
-	cached = body_open(mb->bodies, row, m.size_bytes);
+	if (!m.uid && !m.server_folder && !m.is_local) {
+		r = find_source(mb, row, &source);
+		return r < 0 ? r : mailbox_open(mb, source, w, ret);
+	}
+	cached = m.is_local ? open_local(mb, &m) : body_open(mb->bodies, row, m.size_bytes);
 	pthread_mutex_lock(&mb->lock);
 	r = open_locked(mb, &m, &cached, w, ret);
 	pthread_mutex_unlock(&mb->lock);
@@ -254,7 +293,7 @@ void mailbox_interrupt(struct mailbox *mb, struct waiter *w)
 	bool was_waiting;
 
 	pthread_mutex_lock(&mb->lock);
-	was_waiting = look_interrupt(mb, w) || body_interrupt(mb, w);
+	was_waiting = look_interrupt(mb, w) || body_interrupt(mb, w) || (mb->replay && replay_interrupt(mb->replay, w));
 	if (was_waiting)
 		answers_give(mb->answers, w, -EINTR);
 	pthread_mutex_unlock(&mb->lock);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/log.h"
+#include "mailbox/local_bytes.h"
 #include "mailbox/replay_find.h"
 
 /* A run of the batch's entries. */
@@ -337,7 +337,11 @@ static int open_message(struct mailbox *mb, const struct journal_entry *e, struc
 		return -EIO;
 	}
 	*ret = (struct backend_append){
-		.fd = fd, .size_bytes = st.st_size, .flags = e->detail, .internaldate_s = m.internaldate_s
+		.fd = fd,
+		.size_bytes = st.st_size,
+		.flags = e->detail,
+		.internaldate_s = m.internaldate_s,
+		.binary = local_bytes_hold_nul(fd),
 	};
 	return 0;
 }

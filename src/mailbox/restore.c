@@ -75,7 +75,7 @@ static int show_changed(struct mailbox *mb)
 
 /* ------------------------------------------------------------ what only this machine has */
 
-/* Where a local file or directory belongs; the root when its folder is not known (any more). */
+/* Where a local file or directory belongs; the root when its folder has gone. -EAGAIN: an index made anew does not know the folders yet. */
 static int find_directory(struct mailbox *mb, const struct local_entry *e, struct index_folder *ret)
 {
 	int r = -ENOENT;
@@ -84,7 +84,17 @@ static int find_directory(struct mailbox *mb, const struct local_entry *e, struc
 		r = index_folder_get(mb->index, e->directory, ret);
 	else if (*e->wire)
 		r = index_folder_by_wire(mb->index, e->wire, ret);
+	if (r == -ENOENT && (*e->wire || e->directory) && !mb->listed_ms)
+		return -EAGAIN;
 	return r == -ENOENT ? index_folder_get(mb->index, INDEX_ROOT, ret) : r;
+}
+
+static int is_for_later(struct mailbox *mb, int r)
+{
+	if (r != -EAGAIN)
+		return r;
+	atomic_store(&mb->has_unplaced, true);
+	return 0;
 }
 
 static int restore_directory(void *userdata, const struct local_entry *e)
@@ -97,9 +107,11 @@ static int restore_directory(void *userdata, const struct local_entry *e)
 	if (r != -ENOENT)
 		return r;
 	r = find_directory(mb, e, &above);
+	if (r < 0)
+		return is_for_later(mb, r);
 	f.parent = above.row;
 	memcpy(f.name, e->name, sizeof f.name);
-	return r < 0 ? r : index_folder_insert_as(mb->index, &f);
+	return index_folder_insert_as(mb->index, &f);
 }
 
 /* The bytes of a draft that was being written when all ended: a file of their own. */
@@ -126,10 +138,11 @@ static int show_file(struct mailbox *mb, const struct local_entry *e, bool there
 				   .arrived_s = clock_realtime_s() };
 	int r = find_directory(mb, e, &f);
 
+	if (r < 0)
+		return r;
 	m.folder = f.row;
 	m.internaldate_s = e->mtime_ns ? e->mtime_ns / 1000000000 : m.arrived_s;
-	if (r == 0)
-		r = apply_free_name(mb, f.row, e->name, "", m.name);
+	r = apply_free_name(mb, f.row, e->name, "", m.name);
 	if (r < 0)
 		return r;
 	return there ? index_message_put(mb->index, &m) : index_message_insert(mb->index, &m, e->flags);
@@ -153,9 +166,11 @@ static int restore_file(void *userdata, const struct local_entry *e)
 		return restore_draft(c, e, &m);
 	if (r == -ENOENT || (r == 0 && !m.is_local && !m.folder))
 		r = show_file(mb, e, r == 0);
+	if (r == -EAGAIN)
+		return is_for_later(mb, r);
 	if (r == 0)
 		r = journal_last_of(mb->index, e->row, &seq);
-	return r < 0 || seq ? r : upload_set_aside(c, e->row);
+	return r < 0 || seq || upload_is_written(mb, e->row) ? r : upload_set_aside(c, e->row);
 }
 
 /* ------------------------------------------------------------ all of it */
@@ -168,18 +183,34 @@ static int show_entry(void *userdata, const struct journal_entry *e)
 	return r == -ENOENT ? 0 : r;
 }
 
+static int restore_local(struct changing *c)
+{
+	int r = local_each_directory(c->mb->index, restore_directory, c->mb);
+
+	return r < 0 ? r : local_each_file(c->mb->index, restore_file, c);
+}
+
 static int restore(struct changing *c)
 {
 	struct mailbox *mb = c->mb;
 	int r = reserve_rows(mb);
 
 	if (r == 0)
-		r = local_each_directory(mb->index, restore_directory, mb);
-	if (r == 0)
-		r = local_each_file(mb->index, restore_file, c);
+		r = restore_local(c);
 	if (r == 0)
 		r = show_changed(mb);
 	return r < 0 ? r : journal_each_after(mb->index, 0, show_entry, mb);
+}
+
+int restore_unplaced(struct mailbox *mb)
+{
+	struct changing c = { .mb = mb };
+	int r;
+
+	if (!atomic_exchange(&mb->has_unplaced, false))
+		return 0;
+	r = index_begin(mb->index);
+	return r < 0 ? r : changing_end(&c, restore_local(&c));
 }
 
 static bool is_listed(void *userdata, int64_t row)

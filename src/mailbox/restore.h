@@ -9,5 +9,7 @@ struct mailbox;
 
 /* Before any other thread. */
 int restore_changes(struct mailbox *mb);
+/* Local files in folders that were not known then, once the server has listed them. Any thread. */
+int restore_unplaced(struct mailbox *mb);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "message/date.h"
 #include "message/name.h"
@@ -98,6 +99,7 @@ static int on_message(void *userdata, const struct backend_message *m)
 		.size_bytes = m->size_bytes,
 		.internaldate_s = m->internaldate_s,
 		.ctime_ns = m->internaldate_s * 1000000000,
+		.arrived_s = s->started_s,
 	};
 	make_name(s, m, f->message.name);
 	f->flags = strdup(m->flags);
@@ -230,24 +232,31 @@ static void sync_release(struct sync *s)
 	index_folder_release(&s->folder);
 }
 
-static void ask_with(struct sync *s)
+static int ask_with(struct sync *s)
 {
+	uint32_t known = 0;
+	int r;
+
 	if (!s->folder.uidvalidity)
 		s->folder.uidnext = 1;
+	r = index_message_count(s->mb->index, s->folder.row, s->folder.uidnext, &known);
+	if (r < 0)
+		return r;
 	s->was_complete = s->folder.complete;
 	s->known = (struct backend_known){
 		.uidvalidity = s->folder.uidvalidity,
 		.uidnext = s->folder.uidnext,
 		.highestmodseq = s->folder.complete ? s->folder.highestmodseq : 0,
-		.messages = s->folder.messages,
+		.messages = known,
 		.want_headers = s->mb->configuration->names == NAMES_SUBJECT,
 		.outgoing = s->folder.special_use == USE_SENT || s->folder.special_use == USE_DRAFTS,
 	};
+	return 0;
 }
 
 int sync_folder(struct mailbox *mb, struct backend **session, int64_t folder, struct sync_progress *progress)
 {
-	struct sync s = { .mb = mb, .progress = progress };
+	struct sync s = { .mb = mb, .progress = progress, .started_s = clock_realtime_s() };
 	struct backend_sync_sink sink = {
 		.userdata = &s,
 		.state = on_state,
@@ -264,8 +273,9 @@ int sync_folder(struct mailbox *mb, struct backend **session, int64_t folder, st
 	if (s.folder.attributes & FOLDER_NOSELECT || !s.folder.wire)
 		r = 0;
 	else {
-		ask_with(&s);
-		r = backend_sync(session, s.folder.wire, &s.known, &sink);
+		r = ask_with(&s);
+		if (r == 0)
+			r = backend_sync(session, s.folder.wire, &s.known, &sink);
 		if (r == 0)
 			r = learn_rights(&s, session);
 	}

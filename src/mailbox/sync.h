@@ -32,6 +32,8 @@ struct sync {
 	struct backend_known known;
 	bool was_complete; /* the folder could be listed before: what changes is news */
 	bool is_changed;
+	int64_t started_s;
+	bool keeps_any, has_given_names; /* of the messages being written: something is remembered of some; a name may be taken */
 
 	struct found_message *messages; /* own, n of them own their flags */
 	size_t n_messages, cap_messages;

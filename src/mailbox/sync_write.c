@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mailbox/apply.h"
+#include "message/flags.h"
+
 void sync_add_news(struct sync *s, enum change_kind kind, const struct index_message *m)
 {
 	if (!s->was_complete)
@@ -38,12 +41,102 @@ void sync_tell_news(struct sync *s)
 	s->is_changed = false;
 }
 
-/* A message below what was reached before is told again when the backend had to begin anew, or when its counts did not agree. */
-static bool is_known(struct sync *s, const struct index_message *m)
+/* Shown here, or elsewhere or nowhere while a change is on its way. */
+static int find_known(struct sync *s, uint32_t uid, struct index_message *ret)
+{
+	int r = index_message_by_uid(s->mb->index, s->folder.row, uid, ret);
+
+	return r == -ENOENT ? index_message_away(s->mb->index, s->folder.row, uid, ret) : r;
+}
+
+/*
+ * A message is told again when the backend had to begin anew or when its counts did not agree, and once when this mount put it there. What the server says of its size then
+ * counts: it may have changed the bytes.
+ */
+static int is_known(struct sync *s, const struct index_message *m)
 {
 	struct index_message known;
+	int r = find_known(s, m->uid, &known);
 
-	return m->uid < s->folder.uidnext && index_message_by_uid(s->mb->index, m->folder, m->uid, &known) == 0;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (m->uid < s->folder.uidnext || known.size_bytes == m->size_bytes)
+		return 1;
+	known.size_bytes = m->size_bytes;
+	known.size_proven = false;
+	body_remove(s->mb->bodies, known.row);
+	r = index_message_put(s->mb->index, &known);
+	if (r == 0)
+		sync_add_news(s, CHANGE_MESSAGE_ATTRIBUTES, &known);
+	return r < 0 ? r : 1;
+}
+
+/* What this machine remembers of it. */
+static int recall(struct sync *s, struct index_message *m)
+{
+	struct journal_kept kept = { 0 };
+	int r = s->keeps_any ? journal_kept_get(s->mb->index, s->folder.wire, s->folder.uidvalidity, m->uid, &kept) : -ENOENT;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	m->mtime_ns = kept.mtime_ns;
+	m->mode = kept.mode;
+	if (kept.arrived_s)
+		m->arrived_s = kept.arrived_s;
+	if (*kept.name) {
+		m->is_given = true;
+		memcpy(m->name, kept.name, sizeof m->name);
+	}
+	if (!kept.is_marked)
+		return 0;
+	m->is_marked = true;
+	m->server_folder = m->folder;
+	m->server_uid = m->uid;
+	m->folder = m->uid = 0;
+	return 0;
+}
+
+/* A name that a user gave to another message stays that one's. */
+static int settle_name(struct sync *s, struct index_message *m)
+{
+	struct index_message other;
+	int r = s->has_given_names && m->folder ? index_message_by_name(s->mb->index, m->folder, m->name, &other) : -ENOENT;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	m->is_given = true;
+	return apply_free_name(s->mb, m->folder, m->name, "", m->name);
+}
+
+static int insert_message(struct sync *s, struct found_message *f)
+{
+	struct index *ix = s->mb->index;
+	struct index_message *m = &f->message;
+	uint32_t uid = m->uid;
+	bool is_pending = false;
+	int r = recall(s, m);
+
+	if (r == 0)
+		r = settle_name(s, m);
+	if (r == 0 && !journal_is_empty(ix)) {
+		r = journal_row_at(ix, s->folder.wire, s->folder.uidvalidity, uid, &m->row);
+		is_pending = r == 0;
+		r = r == -ENOENT ? 0 : r;
+	}
+	if (r == 0)
+		r = m->folder ? index_message_insert(ix, m, f->flags) : index_message_insert_hidden(ix, m);
+	return r == 0 && is_pending ? apply_show_anew(s->mb, m->row, NULL) : r;
+}
+
+static int prepare_writing(struct sync *s)
+{
+	int r = journal_keeps_any(s->mb->index, s->folder.wire, s->folder.uidvalidity);
+
+	s->keeps_any = r > 0;
+	if (r >= 0)
+		r = index_has_given_names(s->mb->index, s->folder.row);
+	s->has_given_names = r > 0;
+	return r < 0 ? r : 0;
 }
 
 /* In a transaction: those below `uidnext`; the others are the next batch's. */
@@ -51,14 +144,19 @@ int sync_write_messages(struct sync *s, uint32_t uidnext)
 {
 	struct index *ix = s->mb->index;
 	size_t n_new = 0;
-	int r = 0;
+	int r = s->n_messages ? prepare_writing(s) : 0;
 
 	for (size_t i = 0; i < s->n_messages && r == 0; i++) {
 		struct found_message *f = &s->messages[i];
 
-		if (f->message.uid >= uidnext || is_known(s, &f->message))
+		if (f->message.uid >= uidnext)
 			continue;
-		r = index_message_insert(ix, &f->message, f->flags);
+		r = is_known(s, &f->message);
+		if (r != 0) {
+			r = r < 0 ? r : 0;
+			continue;
+		}
+		r = insert_message(s, f);
 		n_new++;
 	}
 	if (r == 0 && n_new && s->was_complete)
@@ -68,19 +166,36 @@ int sync_write_messages(struct sync *s, uint32_t uidnext)
 	return index_folder_progress(ix, s->folder.row, uidnext);
 }
 
+/* What this mount marked is shown again when another client takes the mark away. */
+static int unmark(struct sync *s, struct index_message *m)
+{
+	m->folder = m->server_folder;
+	m->uid = m->server_uid;
+	m->server_folder = m->server_uid = 0;
+	m->is_marked = false;
+	sync_add_news(s, CHANGE_MESSAGE_ADDED, m);
+	return index_message_put(s->mb->index, m);
+}
+
+static int write_flags_of(struct sync *s, struct index_message *m, const char *flags)
+{
+	int r = m->is_marked && !flags_has(flags, "\\Deleted") ? unmark(s, m) : 0;
+
+	return r < 0 ? r : apply_server_flags(s->mb, m->row, flags);
+}
+
 /* In a transaction: writes those that differ from what is known. */
 int sync_write_flags(struct sync *s)
 {
-	struct index *ix = s->mb->index;
 	struct index_message m;
 	int r = 0;
 
 	for (size_t i = 0; i < s->n_flags; i++) {
-		r = index_message_by_uid(ix, s->folder.row, s->flags[i].uid, &m);
+		r = find_known(s, s->flags[i].uid, &m);
 		if (r == -ENOENT)
 			continue;
 		if (r == 0)
-			r = index_message_set_flags(ix, m.row, s->flags[i].flags);
+			r = write_flags_of(s, &m, s->flags[i].flags);
 		if (r < 0)
 			return r;
 		if (r > 0)
@@ -89,16 +204,22 @@ int sync_write_flags(struct sync *s)
 	return 0;
 }
 
+/* One with changes on their way is theirs to settle: it may have gone by one of them. */
 static int delete_one(struct sync *s, uint32_t uid)
 {
 	struct index_message m;
-	int r = index_message_by_uid(s->mb->index, s->folder.row, uid, &m);
+	int64_t seq = 0;
+	int r = find_known(s, uid, &m);
 
-	if (r == -ENOENT)
+	if (r == 0 && !journal_is_empty(s->mb->index))
+		r = journal_last_of(s->mb->index, m.row, &seq);
+	if (r == -ENOENT || seq)
 		return 0;
+	if (r == 0 && (m.is_given || s->keeps_any || m.is_marked))
+		r = journal_kept_remove(s->mb->index, s->folder.wire, s->folder.uidvalidity, uid);
 	if (r == 0)
 		r = index_message_delete(s->mb->index, m.row);
-	if (r == 0)
+	if (r == 0 && m.folder)
 		sync_add_news(s, CHANGE_MESSAGE_GONE, &m);
 	return r;
 }

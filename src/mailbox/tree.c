@@ -25,6 +25,7 @@ static void to_folder(const struct mailbox *mb, const struct index_folder *f, st
 		.unseen = f->unseen,
 		.uidvalidity = f->uidvalidity,
 		.mtime_ns = f->mtime_ns,
+		.is_local = f->attributes & INDEX_FOLDER_LOCAL,
 	};
 	memcpy(ret->name, f->name, sizeof ret->name);
 }
@@ -39,15 +40,16 @@ static void to_message(const struct mailbox *mb, const struct index_message *m, 
 		.size_trusted = m->size_proven || !atomic_load(&mb->sizes_lie),
 		.internaldate_s = m->internaldate_s,
 		.ctime_ns = m->ctime_ns,
-		.mtime_ns = m->internaldate_s * 1000000000,
+		.is_local = m->is_local,
+		.mtime_ns = m->mtime_ns ? m->mtime_ns : m->internaldate_s * 1000000000,
+		.mode = m->mode,
 	};
 	memcpy(ret->name, m->name, sizeof ret->name);
 }
 
 static int count_one(void *userdata, const struct index_folder *f)
 {
-	(void)f;
-	++*(uint32_t *)userdata;
+	*(uint32_t *)userdata += !(f->attributes & INDEX_FOLDER_HIDDEN);
 	return 0;
 }
 
@@ -79,6 +81,8 @@ int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct 
 	int r;
 
 	r = index_folder_child(mb->index, folder, name, &f);
+	if (r == 0 && f.attributes & INDEX_FOLDER_HIDDEN)
+		return -ENOENT;
 	if (r == 0) {
 		ret->is_folder = true;
 		to_folder(mb, &f, &ret->folder);
@@ -111,6 +115,8 @@ static int list_folder(void *userdata, const struct index_folder *f)
 	struct listing *l = userdata;
 	struct mailbox_entry e = { .is_folder = true };
 
+	if (f->attributes & INDEX_FOLDER_HIDDEN)
+		return 0;
 	to_folder(l->mb, f, &e.folder);
 	l->stopped = l->each(l->userdata, &e);
 	return l->stopped;
@@ -249,7 +255,7 @@ static const struct {
 static int special_row(struct mailbox *mb, enum special_use use, int64_t *ret_row)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	int r = use == USE_SENT ? folder_list_sent(mb, &f) : folder_list_special(mb, use, &f);
+	int r = folder_list_find(mb, use, &f);
 
 	if (r == 0)
 		*ret_row = f.row;

@@ -11,122 +11,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "message/mime.h"
+#include "mailbox/local_bytes.h"
 #include "message/scratch_name.h"
 
-enum { HEAD_BYTES = 64 * 1024 };
-
-/* ------------------------------------------------------------ bytes */
-
-/* A file's bytes, mapped: even a large one costs no memory. */
-struct view {
-	const char *data;
-	size_t len;
-};
-
-static void view_cleanup(struct view *v)
-{
-	if (v->len)
-		munmap((void *)v->data, v->len);
-}
-
-static int view_open(int fd, struct view *ret)
-{
-	struct stat st;
-	void *data;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!st.st_size)
-		return 0;
-	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (data == MAP_FAILED)
-		return -errno;
-	*ret = (struct view){ data, (size_t)st.st_size };
-	return 0;
-}
-
-/* The first line end that is a bare LF; NULL: none. */
-static const char *bare_lf(const char *from, const struct view *v)
-{
-	const char *end = v->data + v->len;
-
-	while ((from = memchr(from, '\n', (size_t)(end - from)))) {
-		if (from == v->data || from[-1] != '\r')
-			return from;
-		from++;
-	}
-	return NULL;
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* The same with CRLF for each bare LF (RFC 5322 2.1), in a file of its own that then takes the name: who has the old one open reads on in it. */
-static int make_crlf(struct mailbox *mb, int64_t row, const struct view *v, const char *lf)
-{
-	CLEANUP(fd) int fd = -1;
-	const char *from = v->data, *end = v->data + v->len;
-	int r = local_file_begin(mb->files, row, &fd);
-
-	for (; r == 0 && lf; lf = from < end ? bare_lf(from, v) : NULL) {
-		r = write_all(fd, from, (size_t)(lf - from));
-		if (r == 0)
-			r = write_all(fd, "\r\n", 2);
-		from = lf + 1;
-	}
-	if (r == 0)
-		r = write_all(fd, from, (size_t)(end - from));
-	return r < 0 ? r : local_file_replace(mb->files, row);
-}
-
-static int normalise(struct mailbox *mb, int64_t row, const struct view *v)
-{
-	const char *lf = v->len ? bare_lf(v->data, v) : NULL;
-
-	return lf ? make_crlf(mb, row, v, lf) : 0;
-}
+/* ------------------------------------------------------------ where they stand */
 
 int upload_same_bytes(struct mailbox *mb, const struct index_message *a, const struct index_message *b)
 {
-	CLEANUP(fd) int fd_a = -1, fd_b = -1;
-	CLEANUP(view) struct view va = { 0 }, vb = { 0 };
+	CLEANUP(fd) int fd_a = -1, fd_b = body_open(mb->bodies, b->row, b->size_bytes);
+	int64_t size;
 
-	if (a->is_local ? local_file_open(mb->files, a->row, O_RDONLY, &fd_a) < 0
-			: (fd_a = body_open(mb->bodies, a->row, a->size_bytes)) < 0)
+	if (fd_b < 0)
 		return 0;
-	if (view_open(fd_a, &va) < 0)
+	if (!a->is_local)
+		fd_a = body_open(mb->bodies, a->row, a->size_bytes);
+	else if (local_bytes_make_message(mb->files, a->row, &size) < 0 || local_file_open(mb->files, a->row, O_RDONLY, &fd_a) < 0)
 		return 0;
-	if (a->is_local && va.len && bare_lf(va.data, &va)) {
-		if (make_crlf(mb, a->row, &va, bare_lf(va.data, &va)) < 0)
-			return 0;
-		return upload_same_bytes(mb, a, b);
-	}
-	fd_b = body_open(mb->bodies, b->row, b->size_bytes);
-	if (fd_b < 0 || view_open(fd_b, &vb) < 0)
-		return 0;
-	return va.len == vb.len && memcmp(va.data, vb.data, va.len) == 0;
+	return fd_a >= 0 && local_bytes_are_same(fd_a, fd_b);
 }
-
-/* ------------------------------------------------------------ where they stand */
 
 bool upload_is_written(struct mailbox *mb, int64_t row)
 {
@@ -138,7 +45,7 @@ bool upload_is_written(struct mailbox *mb, int64_t row)
 	return is;
 }
 
-static int note_writing(struct mailbox *mb, int64_t row, bool begins)
+int upload_note_writing(struct mailbox *mb, int64_t row, bool begins)
 {
 	int r = 0;
 
@@ -160,7 +67,7 @@ int upload_place(struct local_entry *e, const struct index_folder *folder, const
 	return e->wire ? 0 : -ENOMEM;
 }
 
-static int put_entry(struct mailbox *mb, const struct index_message *m, const struct index_folder *f, const char *flags)
+int upload_put_entry(struct mailbox *mb, const struct index_message *m, const struct index_folder *f, const char *flags)
 {
 	CLEANUP(local_entry) struct local_entry e = { .row = m->row, .mode = m->mode, .mtime_ns = m->mtime_ns };
 	int r = upload_place(&e, f, m->name);
@@ -185,11 +92,11 @@ static int insert_local(struct changing *c, const struct index_folder *f, struct
 	int r = index_message_insert(ix, m, "");
 
 	if (r == 0)
-		r = put_entry(c->mb, m, f, "");
+		r = upload_put_entry(c->mb, m, f, "");
 	if (r == 0)
 		r = index_folder_touch(ix, f->row);
 	if (r == 0)
-		r = note_writing(c->mb, m->row, true);
+		r = upload_note_writing(c->mb, m->row, true);
 	return r < 0 ? r : local_file_make(c->mb->files, m->row, ret_fd);
 }
 
@@ -241,30 +148,16 @@ static int check_limit(struct mailbox *mb, int64_t size_bytes)
 /* Makes its bytes ready. */
 static int judge(struct mailbox *mb, struct index_message *m)
 {
-	CLEANUP(fd) int fd = -1, ready = -1;
-	CLEANUP(view) struct view v = { 0 };
-	struct stat st;
-	int r = local_file_open(mb->files, m->row, O_RDONLY, &fd);
+	int r = local_bytes_make_message(mb->files, m->row, &m->size_bytes);
 
-	if (r == 0)
-		r = view_open(fd, &v);
-	if (r == 0 && !message_is_plausible(v.data, v.len < HEAD_BYTES ? v.len : HEAD_BYTES))
-		r = -EINVAL;
-	if (r == 0)
-		r = normalise(mb, m->row, &v);
-	if (r == 0)
-		r = local_file_open(mb->files, m->row, O_RDONLY, &ready);
-	if (r == 0 && fstat(ready, &st) < 0)
-		r = -errno;
 	if (r < 0)
 		return r;
-	m->size_bytes = st.st_size;
 	if (m->mtime_ns)
 		m->internaldate_s = m->mtime_ns / 1000000000;
-	return check_limit(mb, st.st_size);
+	return check_limit(mb, m->size_bytes);
 }
 
-static int64_t local_size(struct mailbox *mb, int64_t row)
+int64_t upload_size(struct mailbox *mb, int64_t row)
 {
 	CLEANUP(fd) int fd = -1;
 	struct stat st;
@@ -319,7 +212,7 @@ int upload_submit(struct changing *c, struct index_message *m, int64_t replaces)
 
 	if (r < 0)
 		return r;
-	m->size_bytes = local_size(c->mb, m->row);
+	m->size_bytes = upload_size(c->mb, m->row);
 	if (scratch_name(m->name) || f.attributes & INDEX_FOLDER_LOCAL || !m->size_bytes)
 		return index_message_put(c->mb->index, m);
 	r = changing_check_rights(&f, "i");
@@ -367,7 +260,7 @@ int upload_set_aside(struct changing *c, int64_t row)
 	if (!m.folder)
 		return changing_drop_local(c, &m);
 	r = index_folder_get(mb->index, m.folder, &f);
-	if (r < 0 || (scratch_name(m.name) && !m.uid))
+	if (r < 0 || ((scratch_name(m.name) || f.attributes & INDEX_FOLDER_LOCAL) && !m.uid))
 		return r;
 	aside = m;
 	if (m.uid)
@@ -375,7 +268,7 @@ int upload_set_aside(struct changing *c, int64_t row)
 	else
 		r = apply_free_name(mb, m.folder, m.name, ".partial", aside.name);
 	if (r == 0)
-		r = put_entry(mb, &aside, &f, "");
+		r = upload_put_entry(mb, &aside, &f, "");
 	if (r == 0)
 		r = index_message_put(mb->index, &aside);
 	if (r == 0)
@@ -400,7 +293,7 @@ static int set_aside(struct mailbox *mb, int64_t row)
 
 void mailbox_abandon(struct mailbox *mb, int64_t row)
 {
-	note_writing(mb, row, false);
+	upload_note_writing(mb, row, false);
 	if (set_aside(mb, row) < 0)
 		log_warning("%s: a file whose writer failed keeps its name", mb->configuration->account);
 }
@@ -440,7 +333,7 @@ int mailbox_commit(struct mailbox *mb, int64_t row, struct waiter *w)
 	struct changing c;
 	int r;
 
-	note_writing(mb, row, false);
+	upload_note_writing(mb, row, false);
 	r = changing_begin(&c, mb);
 	if (r == 0)
 		r = changing_end(&c, commit(&c, row));
@@ -456,164 +349,4 @@ int mailbox_commit(struct mailbox *mb, int64_t row, struct waiter *w)
 bool mailbox_commit_is_safe(struct mailbox *mb, int64_t row)
 {
 	return !upload_is_written(mb, row);
-}
-
-/* ------------------------------------------------------------ opened again */
-
-/* Waits until a draft's bytes are in the cache. */
-struct fetching {
-	struct waiter waiter; /* first */
-	struct mailbox *mb;
-	struct body *body;
-	struct waiter *asked; /* who waits for us */
-};
-
-static void fetched(struct waiter *w, int result)
-{
-	struct fetching *f = (struct fetching *)w;
-	struct waiter *asked = f->asked;
-	ssize_t n = result;
-
-	if (result == 0)
-		n = body_read(f->mb, f->body, 0, (size_t)body_size(f->body), w);
-	if (n == -EINPROGRESS)
-		return;
-	mailbox_close(f->mb, f->body);
-	free(f);
-	asked->done(asked, n < 0 ? (int)n : 0);
-}
-
-static int fetch_first(struct mailbox *mb, int64_t row, struct waiter *w)
-{
-	struct fetching *f = calloc(1, sizeof *f);
-	int r;
-
-	if (!f)
-		return -ENOMEM;
-	*f = (struct fetching){ .waiter.done = fetched, .mb = mb, .asked = w };
-	r = mailbox_open(mb, row, &f->waiter, &f->body);
-	if (r == -EINPROGRESS)
-		return r;
-	if (r < 0) {
-		free(f);
-		return r;
-	}
-	fetched(&f->waiter, 0);
-	return -EINPROGRESS;
-}
-
-static int copy_bytes(int from, int to)
-{
-	CLEANUP(view) struct view v = { 0 };
-	int r = view_open(from, &v);
-
-	return r < 0 ? r : write_all(to, v.data, v.len);
-}
-
-/* A stored draft becomes a local file, too. */
-static int take_draft(struct changing *c, struct index_message *m, int bytes, int *ret_fd)
-{
-	CLEANUP(buf) struct buf flags = BUF_INIT;
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct mailbox *mb = c->mb;
-	int r = index_folder_get(mb->index, m->folder, &f), fd = -1;
-
-	if (r == 0)
-		r = index_message_flags(mb->index, m->row, &flags);
-	if (r == 0)
-		r = put_entry(mb, m, &f, buf_str(&flags));
-	m->is_local = true;
-	if (r == 0)
-		r = index_message_put(mb->index, m);
-	if (r == 0)
-		r = local_file_make(mb->files, m->row, &fd);
-	if (r == 0 && bytes >= 0)
-		r = copy_bytes(bytes, fd);
-	if (r == 0)
-		r = note_writing(mb, m->row, true);
-	if (r < 0 && fd >= 0)
-		close(fd);
-	if (r == 0)
-		*ret_fd = fd;
-	return r;
-}
-
-static int edit_draft(struct mailbox *mb, struct index_message *m, bool truncate, struct waiter *w, int *ret_fd)
-{
-	CLEANUP(fd) int bytes = truncate ? -1 : body_open(mb->bodies, m->row, m->size_bytes);
-	struct changing c;
-	int r;
-
-	if (!m->uid || !changing_is_drafts(mb, m->folder))
-		return -EACCES;
-	if (!truncate && bytes < 0)
-		return fetch_first(mb, m->row, w);
-	r = changing_begin(&c, mb);
-	return r < 0 ? r : changing_end(&c, take_draft(&c, m, bytes, ret_fd));
-}
-
-/* What is on its way to the server does not change any more. */
-static int reopen(struct mailbox *mb, const struct index_message *m, bool write, int *ret_fd)
-{
-	int64_t seq = 0;
-	int r = index_begin(mb->index);
-
-	if (r < 0)
-		return r;
-	r = journal_last_of(mb->index, m->row, &seq);
-	index_rollback(mb->index);
-	if (r == 0 && write && seq)
-		r = -EACCES;
-	if (r == 0)
-		r = local_file_open(mb->files, m->row, write ? O_RDWR : O_RDONLY, ret_fd);
-	return r == 0 && write ? note_writing(mb, m->row, true) : r;
-}
-
-int mailbox_edit(struct mailbox *mb, int64_t row, bool write, bool truncate, struct waiter *w, int *ret_fd)
-{
-	struct index_message m;
-	int r = index_message_get(mb->index, row, &m);
-
-	if (r < 0)
-		return r;
-	if (write && mb->options.read_only)
-		return -EROFS;
-	return m.is_local ? reopen(mb, &m, write, ret_fd) : edit_draft(mb, &m, truncate, w, ret_fd);
-}
-
-/* ------------------------------------------------------------ copies on the server */
-
-static int copy(struct changing *c, struct index_message *from, struct index_message *to)
-{
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct journal_entry e = { .kind = JOURNAL_COPY, .row = to->row, .source = from->row, .detail = to->name };
-	struct mailbox *mb = c->mb;
-	int r = index_folder_get(mb->index, to->folder, &f);
-
-	if (r < 0 || from->is_local || !from->uid || !to->is_local || to->uid || local_size(mb, to->row) > 0)
-		return r < 0 ? r : -EXDEV;
-	if (scratch_name(to->name) || f.attributes & INDEX_FOLDER_LOCAL)
-		return -EXDEV;
-	r = changing_check_rights(&f, "i");
-	if (r == 0)
-		r = local_remove(mb->index, to->row);
-	e.folder = f.wire;
-	if (r == 0)
-		r = changing_record(c, &e);
-	c->unlinked = to->row;
-	return r < 0 ? r : news_add(&c->news, CHANGE_MESSAGE_ATTRIBUTES, to->folder, to->row, to->name);
-}
-
-int mailbox_copy(struct mailbox *mb, int64_t from, int64_t to)
-{
-	struct index_message source, target;
-	struct changing c;
-	int r = changing_begin(&c, mb);
-
-	if (r < 0)
-		return r;
-	r = index_message_get(mb->index, from, &source);
-	if (r == 0)
-		r = index_message_get(mb->index, to, &target);
-	return changing_end(&c, r < 0 ? r : copy(&c, &source, &target));
 }

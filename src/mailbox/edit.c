@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opening again what was written: a local file, or a stored draft, which becomes a local file under its own row until the last close; and local files that become copies of
+ * a stored message without a byte passing here.
+ */
+#include "mailbox/changing_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "mailbox/local_bytes.h"
+#include "message/scratch_name.h"
+
+/* Waits until a draft's bytes are in the cache. */
+struct fetching {
+	struct waiter waiter; /* first */
+	struct mailbox *mb;
+	struct body *body;
+	struct waiter *asked; /* who waits for us */
+};
+
+static void fetched(struct waiter *w, int result)
+{
+	struct fetching *f = (struct fetching *)w;
+	struct waiter *asked = f->asked;
+	ssize_t n = result;
+
+	if (result == 0)
+		n = body_read(f->mb, f->body, 0, (size_t)body_size(f->body), w);
+	if (n == -EINPROGRESS)
+		return;
+	mailbox_close(f->mb, f->body);
+	free(f);
+	asked->done(asked, n < 0 ? (int)n : 0);
+}
+
+static int fetch_first(struct mailbox *mb, int64_t row, struct waiter *w)
+{
+	struct fetching *f = calloc(1, sizeof *f);
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	*f = (struct fetching){ .waiter.done = fetched, .mb = mb, .asked = w };
+	r = mailbox_open(mb, row, &f->waiter, &f->body);
+	if (r == -EINPROGRESS)
+		return r;
+	if (r < 0) {
+		free(f);
+		return r;
+	}
+	fetched(&f->waiter, 0);
+	return -EINPROGRESS;
+}
+
+/* A stored draft becomes a local file, too. */
+static int take_draft(struct changing *c, struct index_message *m, int bytes, int *ret_fd)
+{
+	CLEANUP(buf) struct buf flags = BUF_INIT;
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct mailbox *mb = c->mb;
+	int r = index_folder_get(mb->index, m->folder, &f), fd = -1;
+
+	if (r == 0)
+		r = index_message_flags(mb->index, m->row, &flags);
+	if (r == 0)
+		r = upload_put_entry(mb, m, &f, buf_str(&flags));
+	m->is_local = true;
+	if (r == 0)
+		r = index_message_put(mb->index, m);
+	if (r == 0)
+		r = local_file_make(mb->files, m->row, &fd);
+	if (r == 0 && bytes >= 0)
+		r = local_bytes_copy(bytes, fd);
+	if (r == 0)
+		r = upload_note_writing(mb, m->row, true);
+	if (r < 0 && fd >= 0)
+		close(fd);
+	if (r == 0)
+		*ret_fd = fd;
+	return r;
+}
+
+static int edit_draft(struct mailbox *mb, struct index_message *m, bool truncate, struct waiter *w, int *ret_fd)
+{
+	CLEANUP(fd) int bytes = truncate ? -1 : body_open(mb->bodies, m->row, m->size_bytes);
+	struct changing c;
+	int r;
+
+	if (!m->uid || !changing_is_drafts(mb, m->folder))
+		return -EACCES;
+	if (!truncate && bytes < 0)
+		return fetch_first(mb, m->row, w);
+	r = changing_begin(&c, mb);
+	return r < 0 ? r : changing_end(&c, take_draft(&c, m, bytes, ret_fd));
+}
+
+/* What is on its way to the server does not change any more. */
+static int reopen(struct mailbox *mb, const struct index_message *m, bool write, int *ret_fd)
+{
+	int64_t seq = 0;
+	int r = index_begin(mb->index);
+
+	if (r < 0)
+		return r;
+	r = journal_last_of(mb->index, m->row, &seq);
+	index_rollback(mb->index);
+	if (r == 0 && write && seq)
+		r = -EACCES;
+	if (r == 0)
+		r = local_file_open(mb->files, m->row, write ? O_RDWR : O_RDONLY, ret_fd);
+	return r == 0 && write ? upload_note_writing(mb, m->row, true) : r;
+}
+
+int mailbox_edit(struct mailbox *mb, int64_t row, bool write, bool truncate, struct waiter *w, int *ret_fd)
+{
+	struct index_message m;
+	int r = index_message_get(mb->index, row, &m);
+
+	if (r < 0)
+		return r;
+	if (write && mb->options.read_only)
+		return -EROFS;
+	return m.is_local ? reopen(mb, &m, write, ret_fd) : edit_draft(mb, &m, truncate, w, ret_fd);
+}
+
+static int copy(struct changing *c, struct index_message *from, struct index_message *to)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct journal_entry e = { .kind = JOURNAL_COPY, .row = to->row, .source = from->row, .detail = to->name };
+	struct mailbox *mb = c->mb;
+	int r = index_folder_get(mb->index, to->folder, &f);
+
+	if (r < 0 || from->is_local || !from->uid || !to->is_local || to->uid || upload_size(mb, to->row) > 0)
+		return r < 0 ? r : -EXDEV;
+	if (scratch_name(to->name) || f.attributes & INDEX_FOLDER_LOCAL)
+		return -EXDEV;
+	r = changing_check_rights(&f, "i");
+	if (r == 0)
+		r = local_remove(mb->index, to->row);
+	e.folder = f.wire;
+	if (r == 0)
+		r = changing_record(c, &e);
+	c->unlinked = to->row;
+	return r < 0 ? r : news_add(&c->news, CHANGE_MESSAGE_ATTRIBUTES, to->folder, to->row, to->name);
+}
+
+int mailbox_copy(struct mailbox *mb, int64_t from, int64_t to)
+{
+	struct index_message source, target;
+	struct changing c;
+	int r = changing_begin(&c, mb);
+
+	if (r < 0)
+		return r;
+	r = index_message_get(mb->index, from, &source);
+	if (r == 0)
+		r = index_message_get(mb->index, to, &target);
+	return changing_end(&c, r < 0 ? r : copy(&c, &source, &target));
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mailbox/local_bytes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "message/mime.h"
+
+enum { HEAD_BYTES = 64 * 1024 };
+
+/* A file's bytes, mapped: even a large one costs no memory. */
+struct view {
+	const char *data;
+	size_t len;
+};
+
+static void view_cleanup(struct view *v)
+{
+	if (v->len)
+		munmap((void *)v->data, v->len);
+}
+
+static int view_open(int fd, struct view *ret)
+{
+	struct stat st;
+	void *data;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!st.st_size)
+		return 0;
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED)
+		return -errno;
+	*ret = (struct view){ data, (size_t)st.st_size };
+	return 0;
+}
+
+/* The first line end that is a bare LF; NULL: none. */
+static const char *bare_lf(const char *from, const struct view *v)
+{
+	const char *end = v->data + v->len;
+
+	while ((from = memchr(from, '\n', (size_t)(end - from)))) {
+		if (from == v->data || from[-1] != '\r')
+			return from;
+		from++;
+	}
+	return NULL;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* The same with CRLF for each bare LF (RFC 5322 2.1), in a file of its own that then takes the name: who has the old one open reads on in it. */
+static int make_crlf(struct local_files *files, int64_t row, const struct view *v, const char *lf)
+{
+	CLEANUP(fd) int fd = -1;
+	const char *from = v->data, *end = v->data + v->len;
+	int r = local_file_begin(files, row, &fd);
+
+	for (; r == 0 && lf; lf = from < end ? bare_lf(from, v) : NULL) {
+		r = write_all(fd, from, (size_t)(lf - from));
+		if (r == 0)
+			r = write_all(fd, "\r\n", 2);
+		from = lf + 1;
+	}
+	if (r == 0)
+		r = write_all(fd, from, (size_t)(end - from));
+	return r < 0 ? r : local_file_replace(files, row);
+}
+
+int local_bytes_make_message(struct local_files *files, int64_t row, int64_t *ret_size_bytes)
+{
+	CLEANUP(fd) int fd = -1, ready = -1;
+	CLEANUP(view) struct view v = { 0 };
+	const char *lf;
+	struct stat st;
+	int r = local_file_open(files, row, O_RDONLY, &fd);
+
+	if (r == 0)
+		r = view_open(fd, &v);
+	if (r == 0 && !message_is_plausible(v.data, v.len < HEAD_BYTES ? v.len : HEAD_BYTES))
+		r = -EINVAL;
+	lf = r == 0 ? bare_lf(v.data, &v) : NULL;
+	if (lf)
+		r = make_crlf(files, row, &v, lf);
+	if (r == 0)
+		r = local_file_open(files, row, O_RDONLY, &ready);
+	if (r == 0 && fstat(ready, &st) < 0)
+		r = -errno;
+	if (r == 0)
+		*ret_size_bytes = st.st_size;
+	return r;
+}
+
+bool local_bytes_are_same(int a, int b)
+{
+	CLEANUP(view) struct view va = { 0 }, vb = { 0 };
+
+	return view_open(a, &va) == 0 && view_open(b, &vb) == 0 && va.len == vb.len &&
+	       (!va.len || memcmp(va.data, vb.data, va.len) == 0);
+}
+
+int local_bytes_copy(int from, int to)
+{
+	CLEANUP(view) struct view v = { 0 };
+	int r = view_open(from, &v);
+
+	return r < 0 ? r : write_all(to, v.data, v.len);
+}
+
+bool local_bytes_hold_nul(int fd)
+{
+	CLEANUP(view) struct view v = { 0 };
+
+	return view_open(fd, &v) == 0 && v.len && memchr(v.data, '\0', v.len);
+}

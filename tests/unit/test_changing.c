@@ -1,0 +1,860 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Changes above a server in memory: shown at once, on the server soon, taken back when refused, and neither lost nor made twice whatever breaks meanwhile.
+ */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mailbox/changing.h"
+#include "mailbox/mailbox.h"
+#include "memory_backend.h"
+
+enum { PATIENCE_MS = 10000 };
+
+struct fixture {
+	char directory[64], cache[96], state[96];
+	struct configuration configuration;
+	struct mailbox *mailbox;
+	int64_t inbox, archive;
+};
+
+static void start(struct fixture *f)
+{
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	struct mailbox_options options = {
+		.configuration = &f->configuration,
+		.backend = &memory_backend,
+		.mountpoint = "/nowhere",
+		.userdata = f,
+	};
+
+	assert_int_equal(mailbox_new(&options, &f->mailbox, &why), 0);
+	assert_int_equal(mailbox_connect(f->mailbox, false, &why), 0);
+}
+
+static void stop(struct fixture *f)
+{
+	mailbox_free(f->mailbox);
+	f->mailbox = NULL;
+}
+
+static void delete_cache(struct fixture *f)
+{
+	char command[256];
+
+	snprintf(command, sizeof command, "rm -rf %s && mkdir %s", f->cache, f->cache);
+	assert_int_equal(system(command), 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+
+	memory_reset();
+	snprintf(f->directory, sizeof f->directory, "/tmp/mailfs-test-XXXXXX");
+	assert_non_null(mkdtemp(f->directory));
+	snprintf(f->cache, sizeof f->cache, "%s/cache", f->directory);
+	snprintf(f->state, sizeof f->state, "%s/state", f->directory);
+	assert_int_equal(mkdir(f->cache, 0700), 0);
+	assert_int_equal(mkdir(f->state, 0700), 0);
+	f->configuration = (struct configuration){
+		.account = (char *)"test",
+		.imap = { .host = (char *)"memory", .user = (char *)"alice" },
+		.auth = (char *)"auto",
+		.zone = (char *)"UTC",
+		.folders = (char *)"*",
+		.sent = (char *)"auto",
+		.trash_keep_s = 3600,
+		.cache_dir = f->cache,
+		.state_dir = f->state,
+		.cache_size_bytes = 1 << 30,
+		.timeout_s = 5,
+		.connections = 4,
+		.read_ahead_bytes = 8 << 20,
+	};
+	memory_add_folder("INBOX", '/', 0, USE_NONE);
+	memory_add_folder("Archive", '/', 0, USE_NONE);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[96];
+
+	memset(&memory_faults, 0, sizeof memory_faults);
+	stop(f);
+	snprintf(command, sizeof command, "rm -rf %s", f->directory);
+	assert_int_equal(system(command), 0);
+	free(f);
+	memory_reset();
+	return 0;
+}
+
+/* ------------------------------------------------------------ the server */
+
+static uint32_t deliver(const char *folder, const char *subject)
+{
+	char message[256];
+	int n = snprintf(message, sizeof message,
+			 "From: Alice <a@example.com>\r\nMessage-ID: <%s@example.com>\r\nSubject: %s\r\n\r\n%s\r\n", subject,
+			 subject, subject);
+
+	return memory_add_message(folder, message, (size_t)n, "", 1776159000);
+}
+
+/* How many messages of a folder hold this text. */
+static int holding(const char *folder, const char *text)
+{
+	int n = 0;
+
+	for (uint32_t uid = 1; uid < 200; uid++) {
+		CLEANUP(buf) struct buf body = BUF_INIT;
+
+		if (memory_get_message(folder, uid, &body, NULL))
+			n += strstr(buf_str(&body), text) != NULL;
+	}
+	return n;
+}
+
+static bool has_flags(const char *folder, uint32_t uid, const char *flags)
+{
+	CLEANUP(buf) struct buf now = BUF_INIT;
+
+	return memory_get_message(folder, uid, NULL, &now) && strcmp(buf_str(&now), flags) == 0;
+}
+
+#define WAIT_FOR(condition)                                              \
+	do {                                                             \
+		for (int i_ = 0; i_ < PATIENCE_MS && !(condition); i_++) \
+			usleep(1000);                                    \
+		assert_true(condition);                                  \
+	} while (0)
+
+/* ------------------------------------------------------------ the tree */
+
+static int wait_answer(int r, struct waiter_sync *s)
+{
+	if (r == -EINPROGRESS)
+		r = waiter_sync_wait(s);
+	waiter_sync_release(s);
+	return r;
+}
+
+static int64_t folder_row(struct fixture *f, int64_t parent, const char *name)
+{
+	struct mailbox_entry e;
+	struct waiter_sync s;
+
+	assert_int_equal(mailbox_lookup(f->mailbox, parent, name, &e), 0);
+	assert_true(e.is_folder);
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_look(f->mailbox, e.folder.row, &s.waiter), &s), 0);
+	return e.folder.row;
+}
+
+static void mount(struct fixture *f)
+{
+	start(f);
+	f->inbox = folder_row(f, MAILBOX_ROOT, "INBOX");
+	f->archive = folder_row(f, MAILBOX_ROOT, "Archive");
+}
+
+struct names {
+	char text[4096];
+	int n;
+	int64_t row; /* the last one's */
+	char last[NAME_MAX + 1];
+};
+
+static int note_name(void *userdata, const struct mailbox_entry *e)
+{
+	struct names *n = userdata;
+
+	if (e->is_folder)
+		return 0;
+	snprintf(n->text + strlen(n->text), sizeof n->text - strlen(n->text), "%s\n", e->message.name);
+	snprintf(n->last, sizeof n->last, "%s", e->message.name);
+	n->row = e->message.row;
+	n->n++;
+	return 0;
+}
+
+static struct names names(struct fixture *f, int64_t folder)
+{
+	struct names n = { .n = 0 };
+
+	assert_int_equal(mailbox_list(f->mailbox, folder, 0, note_name, &n), 0);
+	return n;
+}
+
+static int64_t row_of(struct fixture *f, int64_t folder, const char *name)
+{
+	struct mailbox_entry e;
+
+	return mailbox_lookup(f->mailbox, folder, name, &e) == 0 ? e.message.row : 0;
+}
+
+static bool shows_flags(struct fixture *f, int64_t row, const char *flags)
+{
+	CLEANUP(buf) struct buf now = BUF_INIT;
+
+	assert_int_equal(mailbox_message_attribute(f->mailbox, row, "flags", &now), 0);
+	return strcmp(buf_str(&now), flags) == 0;
+}
+
+static int set_flags(struct fixture *f, int64_t row, const char *value)
+{
+	return mailbox_set_flags(f->mailbox, row, value, strlen(value));
+}
+
+static int settle(struct fixture *f, int64_t folder)
+{
+	struct waiter_sync s;
+
+	waiter_sync_init(&s);
+	return wait_answer(mailbox_settle_folder(f->mailbox, folder, &s.waiter), &s);
+}
+
+static int commit(struct fixture *f, int64_t row)
+{
+	struct waiter_sync s;
+
+	waiter_sync_init(&s);
+	return wait_answer(mailbox_commit(f->mailbox, row, &s.waiter), &s);
+}
+
+static int64_t write_file(struct fixture *f, int64_t folder, const char *name, const char *text)
+{
+	int64_t row = 0;
+	int fd = -1;
+
+	assert_int_equal(mailbox_create(f->mailbox, folder, name, 0600, &row, &fd), 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	return row;
+}
+
+static int rename_to(struct fixture *f, int64_t from, const char *name, int64_t to, const char *to_name)
+{
+	struct waiter_sync s;
+
+	waiter_sync_init(&s);
+	return wait_answer(mailbox_rename(f->mailbox, from, name, to, to_name, false, &s.waiter), &s);
+}
+
+static void remount(struct fixture *f, bool without_cache)
+{
+	stop(f);
+	if (without_cache)
+		delete_cache(f);
+	mount(f);
+}
+
+#define LETTER "From: a@example.com\r\nSubject: new\r\nMessage-ID: <new@example.com>\r\n\r\nnew text\r\n"
+
+/* ------------------------------------------------------------ flags */
+
+static void flags_show_at_once_and_reach_the_server(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	memory_set_flags("INBOX", 1, "\\Answered");
+	mount(f);
+	n = names(f, f->inbox);
+	assert_int_equal(set_flags(f, n.row, "+\\Seen keyword"), 0);
+	assert_true(shows_flags(f, n.row, "\\Seen \\Answered keyword"));
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_true(has_flags("INBOX", 1, "\\Seen \\Answered keyword"));
+	assert_int_equal(set_flags(f, n.row, "\\Flagged"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_true(has_flags("INBOX", 1, "\\Flagged"));
+	assert_int_equal(set_flags(f, n.row, "+\\Nonsense"), -EINVAL);
+	assert_true(shows_flags(f, n.row, "\\Flagged"));
+}
+
+static void many_flags_go_in_few_commands(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	for (int i = 0; i < 100; i++)
+		deliver("INBOX", "many");
+	mount(f);
+	n = names(f, f->inbox);
+	for (int64_t row = n.row - 99; row <= n.row; row++)
+		assert_int_equal(set_flags(f, row, "+\\Seen"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	for (uint32_t uid = 1; uid <= 100; uid++)
+		assert_true(has_flags("INBOX", uid, "\\Seen"));
+	assert_true(memory_counts().stores < 10);
+}
+
+static void refused_flags_are_taken_back(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.change_error = -EACCES;
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	assert_int_equal(settle(f, f->inbox), -EACCES);
+	assert_true(shows_flags(f, n.row, ""));
+	assert_true(has_flags("INBOX", 1, ""));
+}
+
+static void one_that_is_refused_takes_no_other_with_it(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	for (int i = 0; i < 20; i++)
+		deliver("INBOX", "many");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.permits = "\\Seen";
+	for (int64_t row = n.row - 19; row <= n.row; row++)
+		assert_int_equal(set_flags(f, row, row == n.row - 5 ? "+keyword" : "+\\Seen"), 0);
+	assert_int_equal(settle(f, f->inbox), -ENOTSUP);
+	for (uint32_t uid = 1; uid <= 20; uid++)
+		assert_true(has_flags("INBOX", uid, uid == 15 ? "" : "\\Seen"));
+}
+
+/* ------------------------------------------------------------ removal */
+
+static void rm_moves_to_the_trash(void **state)
+{
+	struct fixture *f = *state;
+	char name[NAME_MAX + 1];
+	struct names n;
+	int64_t trash;
+
+	memory_add_folder("Bin", '/', 0, USE_TRASH);
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	mount(f);
+	trash = folder_row(f, MAILBOX_ROOT, "Bin");
+	n = names(f, f->inbox);
+	strcpy(name, n.last);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, name), 0);
+	assert_int_equal(row_of(f, f->inbox, name), 0);
+	assert_int_equal(row_of(f, trash, name), n.row);
+	assert_int_equal(settle(f, trash), 0);
+	assert_int_equal(holding("INBOX", "two"), 0);
+	assert_int_equal(holding("INBOX", "one"), 1);
+	assert_int_equal(holding("Bin", "two"), 1);
+	assert_int_equal(row_of(f, trash, name), n.row);
+	assert_int_equal(mailbox_unlink(f->mailbox, trash, name), -EPERM);
+	f->configuration.trash_keep_s = 0;
+	assert_int_equal(mailbox_unlink(f->mailbox, trash, name), 0);
+	assert_int_equal(settle(f, trash), 0);
+	assert_int_equal(memory_count_messages("Bin"), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+}
+
+static void a_trash_is_made_where_there_is_none(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, n.last), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	WAIT_FOR(memory_has_folder("Trash") && holding("Trash", "one") == 1);
+	assert_int_equal(names(f, folder_row(f, MAILBOX_ROOT, "Trash")).n, 1);
+}
+
+static void without_uidplus_it_stays_marked_and_hidden(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	memory_faults.lacks = BACKEND_EXPUNGE_UID;
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	memory_set_flags("INBOX", 2, "\\Deleted");
+	mount(f);
+	n = names(f, f->inbox);
+	assert_int_equal(n.n, 2);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, "2026-04-14_0930_Alice_one.1.eml"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_true(has_flags("INBOX", 1, "\\Deleted"));
+	assert_int_equal(names(f, f->inbox).n, 1);
+	remount(f, false);
+	assert_string_equal(names(f, f->inbox).last, n.last);
+	assert_int_equal(names(f, f->inbox).n, 1);
+	remount(f, true);
+	assert_int_equal(names(f, f->inbox).n, 1);
+	assert_string_equal(names(f, f->inbox).last, n.last);
+	assert_int_equal(memory_count_messages("INBOX"), 2);
+}
+
+static void expunge_takes_this_one_only(void **state)
+{
+	struct fixture *f = *state;
+
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	memory_set_flags("INBOX", 2, "\\Deleted");
+	mount(f);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, "2026-04-14_0930_Alice_one.1.eml"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(holding("INBOX", "one"), 0);
+	assert_int_equal(holding("INBOX", "two"), 1);
+}
+
+/* ------------------------------------------------------------ moving */
+
+static void check_moved(struct fixture *f, const char *name, int64_t row, bool keeps_row)
+{
+	assert_int_equal(names(f, f->inbox).n, 0);
+	assert_int_equal(names(f, f->archive).n, 1);
+	assert_string_equal(names(f, f->archive).last, name);
+	if (keeps_row)
+		assert_int_equal(names(f, f->archive).row, row);
+	assert_int_equal(memory_count_messages("INBOX"), 0);
+	assert_int_equal(memory_count_messages("Archive"), 1);
+	assert_int_equal(holding("Archive", "one"), 1);
+}
+
+static void move_and_check(struct fixture *f)
+{
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, n.last), 0);
+	assert_int_equal(names(f, f->inbox).n, 0);
+	assert_int_equal(row_of(f, f->archive, n.last), n.row);
+	assert_int_equal(settle(f, f->archive), 0);
+	WAIT_FOR(memory_count_messages("INBOX") == 0);
+	check_moved(f, n.last, n.row, true);
+	remount(f, false);
+	check_moved(f, n.last, n.row, true);
+	remount(f, true);
+	check_moved(f, n.last, n.row, false);
+}
+
+static void mv_keeps_name_and_row(void **state)
+{
+	move_and_check(*state);
+	assert_int_equal(memory_counts().moves, 1);
+}
+
+static void mv_works_without_move(void **state)
+{
+	memory_faults.lacks = BACKEND_MOVE;
+	move_and_check(*state);
+	assert_int_equal(memory_counts().copies, 1);
+}
+
+static void mv_finds_its_message_where_no_uid_is_told(void **state)
+{
+	memory_faults.lacks = BACKEND_EXPUNGE_UID;
+	memory_faults.tells_no_uids = true;
+	move_and_check(*state);
+}
+
+static void a_move_whose_answer_is_lost_is_made_once(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	for (int has_move = 0; has_move < 2; has_move++) {
+		memory_faults.lacks = has_move ? 0 : BACKEND_MOVE;
+		deliver("INBOX", has_move ? "moved" : "copied");
+		mount(f);
+		n = names(f, f->inbox);
+		memory_faults.change_breaks = -ENOTCONN;
+		memory_faults.change_was_done = true;
+		assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, n.last), 0);
+		usleep(100000);
+		memset(&memory_faults, 0, sizeof memory_faults);
+		memory_faults.lacks = has_move ? 0 : BACKEND_MOVE;
+		WAIT_FOR(memory_count_messages("INBOX") == 0);
+		remount(f, false);
+		assert_int_equal(holding("Archive", has_move ? "moved" : "copied"), 1);
+		assert_int_equal(memory_count_messages("Archive"), (size_t)has_move + 1);
+		stop(f);
+	}
+	mount(f);
+	assert_int_equal(names(f, f->archive).n, 2);
+}
+
+static void a_refused_move_is_taken_back(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.change_error = -EDQUOT;
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "other.eml"), 0);
+	assert_int_equal(settle(f, f->archive), -EDQUOT);
+	assert_int_equal(names(f, f->archive).n, 0);
+	assert_int_equal(row_of(f, f->inbox, n.last), n.row);
+}
+
+static void a_given_name_stays(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	mount(f);
+	n = names(f, f->inbox);
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->inbox, "my name.eml"), 0);
+	assert_int_equal(row_of(f, f->inbox, "my name.eml"), n.row);
+	assert_int_equal(row_of(f, f->inbox, n.last), 0);
+	remount(f, true);
+	assert_int_not_equal(row_of(f, f->inbox, "my name.eml"), 0);
+	assert_int_equal(names(f, f->inbox).n, 2);
+}
+
+/* ------------------------------------------------------------ new messages */
+
+static void a_file_becomes_a_message_at_its_last_close(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	mount(f);
+	row = write_file(f, f->inbox, "letter.eml", "From: a@example.com\nSubject: new\n\nnew text\n");
+	assert_int_equal(memory_count_messages("INBOX"), 0);
+	assert_int_equal(set_flags(f, row, "\\Flagged"), 0);
+	assert_int_equal(mailbox_set_mtime(f->mailbox, row, &(struct timespec){ .tv_sec = 1000000000, .tv_nsec = 5 }), 0);
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(holding("INBOX", "Subject: new\r\n\r\nnew text\r\n"), 1);
+	assert_true(has_flags("INBOX", 1, "\\Flagged"));
+	assert_int_equal(row_of(f, f->inbox, "letter.eml"), row);
+	remount(f, false);
+	assert_int_equal(row_of(f, f->inbox, "letter.eml"), row);
+	remount(f, true);
+	assert_int_equal(names(f, f->inbox).n, 1);
+	assert_string_equal(names(f, f->inbox).last, "letter.eml");
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+}
+
+static void a_message_whose_answer_is_lost_is_stored_once(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	for (int done = 0; done < 2; done++) {
+		mount(f);
+		row = write_file(f, f->inbox, done ? "done.eml" : "undone.eml", LETTER);
+		memory_faults.change_breaks = -ENOTCONN;
+		memory_faults.change_was_done = done;
+		assert_int_equal(commit(f, row), 0);
+		memset(&memory_faults, 0, sizeof memory_faults);
+		remount(f, done);
+		WAIT_FOR(memory_count_messages("INBOX") == (size_t)done + 1);
+		settle(f, f->inbox);
+		assert_int_equal(names(f, f->inbox).n, done + 1);
+		assert_int_not_equal(row_of(f, f->inbox, done ? "done.eml" : "undone.eml"), 0);
+		stop(f);
+	}
+	mount(f);
+	assert_int_equal(memory_count_messages("INBOX"), 2);
+}
+
+static void what_is_no_message_stays_as_scratch(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	mount(f);
+	row = write_file(f, f->inbox, "notes.txt", "just some words\n");
+	assert_int_equal(commit(f, row), -EINVAL);
+	assert_int_equal(row_of(f, f->inbox, "notes.txt.partial"), row);
+	memory_faults.change_error = -EDQUOT;
+	row = write_file(f, f->inbox, "letter.eml", LETTER);
+	assert_int_equal(commit(f, row), -EDQUOT);
+	assert_int_equal(row_of(f, f->inbox, "letter.eml.partial"), row);
+	memory_faults.change_error = 0;
+	remount(f, true);
+	assert_int_equal(names(f, f->inbox).n, 2);
+	assert_int_equal(rename_to(f, f->inbox, "letter.eml.partial", f->inbox, "letter.eml"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+}
+
+static void scratch_is_uploaded_once_it_has_a_name(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	mount(f);
+	row = write_file(f, f->inbox, ".letter.eml.Xy12Z9", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 0);
+	assert_int_equal(rename_to(f, f->inbox, ".letter.eml.Xy12Z9", f->inbox, "letter.eml"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+	assert_int_equal(row_of(f, f->inbox, "letter.eml"), row);
+}
+
+static void an_abandoned_file_is_never_uploaded(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	mount(f);
+	row = write_file(f, f->inbox, "letter.eml", LETTER);
+	mailbox_abandon(f->mailbox, row);
+	assert_int_equal(row_of(f, f->inbox, "letter.eml.partial"), row);
+	row = write_file(f, f->inbox, "other.eml", LETTER);
+	remount(f, false);
+	assert_int_equal(row_of(f, f->inbox, "other.eml.partial"), row);
+	assert_int_equal(memory_count_messages("INBOX"), 0);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, "other.eml.partial"), 0);
+	remount(f, true);
+	assert_int_equal(names(f, f->inbox).n, 1);
+}
+
+static void rename_over_the_same_bytes_stores_nothing(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row, again;
+
+	mount(f);
+	row = write_file(f, f->inbox, "letter.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	again = write_file(f, f->inbox, ".letter.tmp", LETTER);
+	assert_int_equal(commit(f, again), 0);
+	assert_int_equal(rename_to(f, f->inbox, ".letter.tmp", f->inbox, "letter.eml"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+	assert_int_equal(names(f, f->inbox).n, 1);
+	again = write_file(f, f->inbox, ".letter.tmp", LETTER "and more\r\n");
+	assert_int_equal(commit(f, again), 0);
+	assert_int_equal(rename_to(f, f->inbox, ".letter.tmp", f->inbox, "letter.eml"), -EEXIST);
+	assert_int_equal(names(f, f->inbox).n, 2);
+	assert_int_equal(row_of(f, f->inbox, "letter.eml"), row);
+}
+
+static void many_new_messages_go_in_few_commands(void **state)
+{
+	struct fixture *f = *state;
+	char name[32], scratch[32];
+
+	mount(f);
+	for (int i = 0; i < 50; i++) {
+		snprintf(scratch, sizeof scratch, ".%d.tmp", i);
+		snprintf(name, sizeof name, "%d.eml", i);
+		assert_int_equal(commit(f, write_file(f, f->inbox, scratch, LETTER)), 0);
+		assert_int_equal(rename_to(f, f->inbox, scratch, f->inbox, name), 0);
+	}
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 50);
+	assert_int_equal(names(f, f->inbox).n, 50);
+	assert_true(memory_counts().appends < 25);
+}
+
+static void a_copy_is_made_by_the_server(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t row;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	row = write_file(f, f->archive, "copy.eml", "");
+	assert_int_equal(mailbox_copy(f->mailbox, n.row, row), 0);
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(holding("Archive", "one"), 1);
+	assert_int_equal(memory_counts().copies, 1);
+	assert_int_equal(memory_counts().appends, 0);
+	assert_int_equal(row_of(f, f->archive, "copy.eml"), row);
+	remount(f, true);
+	assert_int_not_equal(row_of(f, f->archive, "copy.eml"), 0);
+	assert_int_equal(names(f, f->archive).n, 1);
+}
+
+static void a_draft_is_replaced_once_the_new_one_is_there(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter_sync s;
+	struct names n;
+	int64_t drafts;
+	int fd = -1;
+
+	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
+	deliver("Drafts", "one");
+	mount(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	n = names(f, drafts);
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, n.row, true, true, &s.waiter, &fd), &s), 0);
+	assert_int_equal(write(fd, LETTER, strlen(LETTER)), (ssize_t)strlen(LETTER));
+	close(fd);
+	memory_faults.change_error = -EDQUOT;
+	assert_int_equal(commit(f, n.row), -EDQUOT);
+	assert_int_equal(holding("Drafts", "one"), 1);
+	assert_int_equal(names(f, drafts).n, 2); /* the old one, and what was written */
+	memory_faults.change_error = 0;
+	assert_int_equal(rename_to(f, drafts, names(f, drafts).last, drafts, n.last), 0);
+	assert_int_equal(settle(f, drafts), 0);
+	WAIT_FOR(holding("Drafts", "one") == 0);
+	assert_int_equal(holding("Drafts", "new text"), 1);
+	assert_int_equal(names(f, drafts).n, 1);
+	assert_string_equal(names(f, drafts).last, n.last);
+}
+
+/* ------------------------------------------------------------ folders */
+
+static void folders_are_made_renamed_and_deleted(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row = 0, below = 0;
+
+	mount(f);
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "Projekte ä", &row), 0);
+	assert_int_equal(mailbox_mkdir(f->mailbox, row, "2026", &below), 0);
+	assert_int_equal(mailbox_mkdir(f->mailbox, row, "2026", &below), -EEXIST);
+	assert_int_equal(settle(f, row), 0);
+	WAIT_FOR(memory_has_folder("Projekte ä/2026"));
+	assert_int_equal(commit(f, write_file(f, below, "letter.eml", LETTER)), 0);
+	assert_int_equal(rename_to(f, MAILBOX_ROOT, "Projekte ä", MAILBOX_ROOT, "Projects"), 0);
+	assert_int_equal(settle(f, row), 0);
+	WAIT_FOR(memory_has_folder("Projects/2026") && !memory_has_folder("Projekte ä"));
+	assert_int_not_equal(row_of(f, below, "letter.eml"), 0);
+	assert_int_equal(mailbox_rmdir(f->mailbox, MAILBOX_ROOT, "Projects"), -ENOTEMPTY);
+	assert_int_equal(mailbox_rmdir(f->mailbox, row, "2026"), -ENOTEMPTY);
+	assert_int_equal(mailbox_rmdir(f->mailbox, MAILBOX_ROOT, "INBOX"), -EBUSY);
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	assert_int_equal(mailbox_unlink(f->mailbox, below, "letter.eml"), 0);
+	assert_int_equal(mailbox_rmdir(f->mailbox, row, "2026"), 0);
+	assert_int_equal(mailbox_rmdir(f->mailbox, MAILBOX_ROOT, "Projects"), 0);
+	WAIT_FOR(!memory_has_folder("Projects/2026") && !memory_has_folder("Projects"));
+}
+
+static void a_folder_that_is_not_empty_there_comes_back(void **state)
+{
+	struct fixture *f = *state;
+
+	mount(f);
+	deliver("Archive", "late");
+	assert_int_equal(mailbox_rmdir(f->mailbox, MAILBOX_ROOT, "Archive"), 0);
+	WAIT_FOR(row_of(f, MAILBOX_ROOT, "Archive") == f->archive);
+	assert_int_equal(memory_count_messages("Archive"), 1);
+}
+
+static void a_refused_folder_goes_again(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	mount(f);
+	memory_faults.change_error = -EACCES;
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "New", &row), 0);
+	WAIT_FOR(row_of(f, MAILBOX_ROOT, "New") == 0);
+	assert_int_equal(rename_to(f, MAILBOX_ROOT, "Archive", MAILBOX_ROOT, "Other"), 0);
+	WAIT_FOR(row_of(f, MAILBOX_ROOT, "Archive") == f->archive);
+	assert_int_equal(row_of(f, MAILBOX_ROOT, "Other"), 0);
+}
+
+static void scratch_directories_are_on_no_server(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row, file;
+
+	mount(f);
+	assert_int_equal(mailbox_mkdir(f->mailbox, f->inbox, ".rsync-partial", &row), 0);
+	file = write_file(f, row, "letter.eml", LETTER);
+	assert_int_equal(commit(f, file), 0);
+	remount(f, true);
+	row = folder_row(f, f->inbox, ".rsync-partial");
+	assert_int_equal(row_of(f, row, "letter.eml"), file);
+	assert_int_equal(memory_counts().folder_changes, 0);
+	assert_int_equal(rename_to(f, row, "letter.eml", f->inbox, "letter.eml"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+	assert_int_equal(mailbox_rmdir(f->mailbox, f->inbox, ".rsync-partial"), 0);
+}
+
+/* ------------------------------------------------------------ away and back */
+
+static void changes_made_while_the_server_is_away_are_sent_when_it_is_back(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	for (int i = 0; i < 3; i++)
+		deliver("INBOX", i == 0 ? "one" : i == 1 ? "two" : "three");
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.open_error = -ECONNREFUSED;
+	memory_faults.change_breaks = -ENOTCONN;
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	usleep(100000);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, "2026-04-14_0930_Alice_one.1.eml"), 0);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_two.2.eml", f->archive, "two.eml"), 0);
+	assert_int_equal(commit(f, write_file(f, f->inbox, "letter.eml", LETTER)), 0);
+	stop(f);
+	delete_cache(f);
+	memset(&memory_faults, 0, sizeof memory_faults);
+	mount(f);
+	WAIT_FOR(has_flags("INBOX", 3, "\\Seen") && holding("INBOX", "one") == 0 && holding("Archive", "two") == 1 &&
+		 holding("INBOX", "new text") == 1 && holding("INBOX", "two") == 0);
+	settle(f, f->inbox);
+	assert_int_equal(names(f, f->inbox).n, 2);
+	assert_int_not_equal(row_of(f, f->inbox, "letter.eml"), 0);
+	assert_int_not_equal(row_of(f, f->archive, "two.eml"), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(flags_show_at_once_and_reach_the_server),
+		TEST(many_flags_go_in_few_commands),
+		TEST(refused_flags_are_taken_back),
+		TEST(one_that_is_refused_takes_no_other_with_it),
+		TEST(rm_moves_to_the_trash),
+		TEST(a_trash_is_made_where_there_is_none),
+		TEST(without_uidplus_it_stays_marked_and_hidden),
+		TEST(expunge_takes_this_one_only),
+		TEST(mv_keeps_name_and_row),
+		TEST(mv_works_without_move),
+		TEST(mv_finds_its_message_where_no_uid_is_told),
+		TEST(a_move_whose_answer_is_lost_is_made_once),
+		TEST(a_refused_move_is_taken_back),
+		TEST(a_given_name_stays),
+		TEST(a_file_becomes_a_message_at_its_last_close),
+		TEST(a_message_whose_answer_is_lost_is_stored_once),
+		TEST(what_is_no_message_stays_as_scratch),
+		TEST(scratch_is_uploaded_once_it_has_a_name),
+		TEST(an_abandoned_file_is_never_uploaded),
+		TEST(rename_over_the_same_bytes_stores_nothing),
+		TEST(many_new_messages_go_in_few_commands),
+		TEST(a_copy_is_made_by_the_server),
+		TEST(a_draft_is_replaced_once_the_new_one_is_there),
+		TEST(folders_are_made_renamed_and_deleted),
+		TEST(a_folder_that_is_not_empty_there_comes_back),
+		TEST(a_refused_folder_goes_again),
+		TEST(scratch_directories_are_on_no_server),
+		TEST(changes_made_while_the_server_is_away_are_sent_when_it_is_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
