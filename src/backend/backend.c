@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "backend/imap.h"
+#include "base/clock.h"
 #include "base/log.h"
+
+enum { IDLE_MS = 20 * 1000 }; /* after so long, a call that is not repeated asks first whether anybody is there */
 
 const struct backend_ops *backend_for(const struct url *url)
 {
@@ -67,25 +70,41 @@ static int begin(struct backend *b)
 	return b->broken ? b->ops->reopen(b) : 0;
 }
 
+/*
+ * The same for a call that must not be repeated. A connection that nobody has used for a while may have died unnoticed, and that
+ * is better found out with a question than with an answer that never comes.
+ */
+static int begin_once(struct backend *b)
+{
+	int r = begin(b);
+
+	if (r < 0 || !b->used || !b->ops->noop || clock_monotonic_ms() - b->used_ms < IDLE_MS)
+		return r;
+	b->ops->noop(b);
+	return begin(b);
+}
+
 static int end(struct backend *b, const char *what, const char *folder, int r)
 {
-	if (r == 0)
+	if (r == 0) {
 		b->used = true;
+		b->used_ms = clock_monotonic_ms();
+	}
 	log_debug("%s: %s %s: %s", b->ops->name, what, folder ? folder : "", r < 0 ? buf_str(&b->why) : "ok");
 	return r;
 }
 
 /* `call` once, or twice when the session turns out to have died while nobody looked. */
-#define CALL(b, name, folder, repeatable, call)                                               \
-	({                                                                                    \
-		int r_ = (b)->ops->name ? begin(b) : -EOPNOTSUPP;                             \
-		bool used_ = (b)->used;                                                       \
-		if (r_ == 0) {                                                                \
-			r_ = (call);                                                          \
-			if ((repeatable) && was_dead((b), used_, r_) && (r_ = begin(b)) == 0) \
-				r_ = (call);                                                  \
-		}                                                                             \
-		end((b), #name, (folder), r_);                                                \
+#define CALL(b, name, folder, repeatable, call)                                                   \
+	({                                                                                        \
+		int r_ = !(b)->ops->name ? -EOPNOTSUPP : (repeatable) ? begin(b) : begin_once(b); \
+		bool used_ = (b)->used;                                                           \
+		if (r_ == 0) {                                                                    \
+			r_ = (call);                                                              \
+			if ((repeatable) && was_dead((b), used_, r_) && (r_ = begin(b)) == 0)     \
+				r_ = (call);                                                      \
+		}                                                                                 \
+		end((b), #name, (folder), r_);                                                    \
 	})
 
 int backend_list(struct backend **b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata)

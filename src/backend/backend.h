@@ -215,7 +215,8 @@ struct backend {
 	struct buf why;	      /* own; the last error in words, the server's where it said something */
 	bool broken;	      /* the session is lost: only close is left */
 	bool answered;	      /* the server said something during the call under way: it will not be repeated */
-	bool used;	      /* a call succeeded on this connection */
+	bool used;	      /* a call succeeded on this connection … */
+	int64_t used_ms;      /* … the last one then, of the monotonic clock */
 	unsigned abilities;   /* enum backend_ability; as of the last sign-in */
 	int64_t append_limit; /* bytes; 0: none told */
 };
@@ -236,9 +237,9 @@ int64_t backend_append_limit(const struct backend *b);
 
 /*
  * All of these open a broken session anew first, and do so once when one that had worked turns out dead before it said a word
- * (idleness) and the call is safe to repeat. *b stays the same pointer throughout: backend_abort() from another thread is safe
- * until backend_close(). After a failure (*b)->broken tells whether the connection was lost, and backend_why() what happened.
- * ret_* untouched on failure.
+ * (idleness) and the call is safe to repeat; before the others, a connection that was idle for long is tried with a NOOP. *b stays
+ * the same pointer throughout: backend_abort() from another thread is safe until backend_close(). After a failure (*b)->broken
+ * tells whether the connection was lost, and backend_why() what happened. ret_* untouched on failure.
  */
 int backend_list(struct backend **b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata);
 int backend_status(struct backend **b, const char *folder, struct backend_status *ret);

@@ -37,5 +37,5 @@ tests_unit_test_uid_set_LDADD = $(LINK_backend) $(CMOCKA_LIBS)
 endif
 
 EXTRA_DIST += tests/protocol/transcript.py
-dist_check_SCRIPTS += tests/protocol/test_imap_dovecot.py tests/protocol/test_imap_folder.py tests/protocol/test_imap_session.py
-TESTS += tests/protocol/test_imap_dovecot.py tests/protocol/test_imap_folder.py tests/protocol/test_imap_session.py
+dist_check_SCRIPTS += tests/protocol/test_imap_change.py tests/protocol/test_imap_change_dovecot.py tests/protocol/test_imap_dovecot.py tests/protocol/test_imap_folder.py tests/protocol/test_imap_session.py
+TESTS += tests/protocol/test_imap_change.py tests/protocol/test_imap_change_dovecot.py tests/protocol/test_imap_dovecot.py tests/protocol/test_imap_folder.py tests/protocol/test_imap_session.py

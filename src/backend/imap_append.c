@@ -11,14 +11,46 @@
 
 enum { APPEND_BLOCK = 64 * 1024 };
 
+/*
+ * The server says something although it has not got all yet. 0: go on; -ECONNABORTED: that was its refusal, see the record. It may
+ * take what is still to come for commands, and somebody's letter is no place for those: the session ends here.
+ */
+static int append_hear(struct imap_command *c)
+{
+	struct imap_session *s = c->session;
+	int r = imap_command_hear(s);
+
+	if (r <= 0)
+		return r;
+	if (s->record.status == STATUS_OK)
+		return imap_guard_fail(&s->guard, -EPROTO, "the server says that it has stored what it has not got yet");
+	s->base.broken = true;
+	return -ECONNABORTED;
+}
+
+static int append_block(struct imap_command *c, const char *block, size_t len)
+{
+	while (len) {
+		ssize_t n = imap_guard_write_some(&c->session->guard, block, len);
+		int r = n ? (int)n : append_hear(c);
+
+		if (r < 0)
+			return r;
+		block += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 /* The file's bytes. Once the literal is announced, nothing but all of it keeps the session usable. */
-static int append_body(struct imap_session *s, const struct backend_append *message)
+static int append_body(struct imap_command *c, const struct backend_append *message)
 {
 	CLEANUP(free) char *block = malloc(APPEND_BLOCK);
+	struct imap_guard *guard = &c->session->guard;
 	int64_t at = 0;
 
 	if (!block)
-		return imap_guard_fail(&s->guard, -ENOMEM, "no memory");
+		return imap_guard_fail(guard, -ENOMEM, "no memory");
 	while (at < message->size_bytes) {
 		int64_t left = message->size_bytes - at;
 		ssize_t n = pread(message->fd, block, left < APPEND_BLOCK ? (size_t)left : APPEND_BLOCK, at);
@@ -27,9 +59,9 @@ static int append_body(struct imap_session *s, const struct backend_append *mess
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return imap_guard_fail(&s->guard, -EIO, "the message cannot be read from this disk: %s",
+			return imap_guard_fail(guard, -EIO, "the message cannot be read from this disk: %s",
 					       n < 0 ? strerror(errno) : "shorter than it was");
-		r = imap_guard_write(&s->guard, block, (size_t)n);
+		r = append_block(c, block, (size_t)n);
 		if (r < 0)
 			return r;
 		at += n;
@@ -48,7 +80,7 @@ static void append_announce(struct imap_command *c, const struct backend_append 
 	imap_command_literal(c, message->size_bytes, message->binary);
 }
 
-/* 1: the server waits for what comes next; 0: it has refused; the session is lost with any error but of building the command. */
+/* 1: the server waits for what comes next; 0: it has refused, see the record; -errno. */
 static int append_one(struct imap_command *c, const struct backend_append *message)
 {
 	bool refused;
@@ -58,8 +90,9 @@ static int append_one(struct imap_command *c, const struct backend_append *messa
 	r = imap_command_send(c, NULL, NULL, &refused);
 	if (r < 0 || refused)
 		return r;
-	if (append_body(c->session, message) < 0)
-		return imap_session_lost(c->session);
+	r = append_body(c, message);
+	if (r < 0)
+		return r == -ECONNABORTED ? 0 : imap_session_lost(c->session);
 	imap_command_more(c);
 	return 1;
 }
@@ -68,12 +101,14 @@ static int append_send(struct imap_command *c, const struct backend_append *mess
 {
 	int r = 1;
 
-	for (size_t i = 0; i < n && r == 1; i++)
+	for (size_t i = 0; i < n && r == 1; i++) {
 		r = append_one(c, &messages[i]);
-	if (r == 1)
-		r = imap_command_end(c);
-	else if (r == 0)
-		return 0;
+		if (r < 0 && i)
+			c->session->base.broken = true; /* part of the command is out */
+	}
+	if (r < 1)
+		return r;
+	r = imap_command_end(c);
 	return r == 0 ? imap_command_await(c->session, c->session->tag, NULL, NULL) : r;
 }
 

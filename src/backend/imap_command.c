@@ -194,6 +194,20 @@ static bool recall_early(struct imap_session *s, unsigned tag)
 	return true;
 }
 
+int imap_command_hear(struct imap_session *s)
+{
+	struct imap_response response;
+	int r = imap_guard_next(&s->guard, &response);
+
+	if (r == 0)
+		r = command_note(s, &response, NULL, NULL);
+	if (r < 0 || response.kind == RESPONSE_UNTAGGED)
+		return r;
+	if (response.kind == RESPONSE_TAGGED && is_tag(response.tag, s->tag))
+		return 1;
+	return imap_guard_fail(&s->guard, -EPROTO, "the server answers something else than the message it is being sent");
+}
+
 int imap_command_await(struct imap_session *s, unsigned tag, imap_untagged *untagged, void *userdata)
 {
 	struct imap_response response;

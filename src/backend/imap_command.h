@@ -42,6 +42,12 @@ typedef int imap_untagged(void *userdata, const struct imap_response *response);
 int imap_command_send(struct imap_command *c, imap_untagged *untagged, void *userdata, bool *ret_refused);
 int imap_command_end(struct imap_command *c);
 
+/*
+ * One response, while the last command's literal is being sent. 1: it was that command's tagged one, which is in the record; 0:
+ * news. -errno is the guard's: the caller ends the session.
+ */
+int imap_command_hear(struct imap_session *s);
+
 /* Waits for the tagged response of the tag. 0 when one came, whatever it said; else the session is lost. */
 int imap_command_await(struct imap_session *s, unsigned tag, imap_untagged *untagged, void *userdata);
 

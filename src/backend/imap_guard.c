@@ -75,6 +75,29 @@ int imap_guard_write(struct imap_guard *g, const void *data, size_t len)
 	return 0;
 }
 
+ssize_t imap_guard_write_some(struct imap_guard *g, const void *data, size_t len)
+{
+	ssize_t n;
+
+	if (!g->source.write_some) {
+		n = imap_guard_write(g, data, len);
+		return n < 0 ? n : (ssize_t)len;
+	}
+	if (g->error)
+		return g->error;
+	if (imap_guard_has_more(g))
+		return 0;
+	n = g->source.write_some(g->source.userdata, data, len);
+	/* Who cuts somebody off may have said why. */
+	if (n == -ECONNRESET)
+		return 0;
+	if (n < 0)
+		return imap_guard_fail(g, (int)n, "cannot send to the server: %s", strerror((int)-n));
+	if (n > 0)
+		g->progress_ms = clock_monotonic_ms();
+	return n;
+}
+
 /* Makes room behind `end` for at least `room` bytes. */
 static int guard_reserve(struct imap_guard *g, size_t room)
 {

@@ -22,7 +22,8 @@
 struct imap_source {
 	ssize_t (*read)(void *userdata, void *data, size_t len); /* as stream_read() */
 	int (*write)(void *userdata, const void *data, size_t len);
-	void *userdata; /* borrowed */
+	void *userdata;							     /* borrowed */
+	ssize_t (*write_some)(void *userdata, const void *data, size_t len); /* as stream_write_some(); NULL: write does */
 };
 
 /* Who wants the literals of BODY[] and BODY[]<n>. An error returned is the guard's error from then on. */
@@ -71,6 +72,12 @@ int imap_guard_next(struct imap_guard *g, struct imap_response *ret);
 
 /* 0 or -errno. */
 int imap_guard_write(struct imap_guard *g, const void *data, size_t len);
+
+/*
+ * Some of the bytes, and returns how many; 0 when there is a response, or the end of the connection, to be taken with
+ * imap_guard_next() before the same bytes are tried again. -errno.
+ */
+ssize_t imap_guard_write_some(struct imap_guard *g, const void *data, size_t len);
 
 /* Whether bytes were received behind the response given out last: after STARTTLS they are an attack (RFC 9051 section 6.2.1). */
 bool imap_guard_has_more(const struct imap_guard *g);

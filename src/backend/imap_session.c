@@ -157,6 +157,11 @@ static int source_write(void *userdata, const void *data, size_t len)
 	return stream_write(userdata, data, len);
 }
 
+static ssize_t source_write_some(void *userdata, const void *data, size_t len)
+{
+	return stream_write_some(userdata, data, len);
+}
+
 /* Another thread may want to abort what is connected here. */
 static int session_set_stream(struct imap_session *s, struct stream *stream)
 {
@@ -192,7 +197,7 @@ static int session_connect(struct imap_session *s)
 	r = stream_connect(o->url->host, o->url->port, o->timeout_s, &stream, &why);
 	if (r < 0)
 		return imap_session_fail(s, r, "%s", buf_str(&why));
-	s->source = (struct imap_source){ source_read, source_write, stream };
+	s->source = (struct imap_source){ source_read, source_write, stream, source_write_some };
 	r = session_set_stream(s, stream);
 	if (r == 0 && o->url->transport == URL_TLS)
 		r = session_start_tls(s);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 #include "base/log.h"
 #include "net/dial.h"
 
-enum { TRACE_MAX_BYTES = 160 };
+enum { TRACE_MAX_BYTES = 160, UNSENT_MAX_BYTES = 128 * 1024 };
 
 struct stream {
 	int fd; /* own */
@@ -41,6 +43,17 @@ int stream_from_socket(int fd, int timeout_s, struct stream **ret)
 	return 0;
 }
 
+/*
+ * Of what was written, no more than this waits in the kernel to be sent. Else megabytes do on a slow line, and an answer to them
+ * looks late although all goes on.
+ */
+static void keep_queue_short(int fd)
+{
+	int bytes = UNSENT_MAX_BYTES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
 int stream_connect(const char *host, uint16_t port, int timeout_s, struct stream **ret, struct buf *why)
 {
 	CLEANUP(fd) int fd = dial(host, port, timeout_s, why);
@@ -48,6 +61,7 @@ int stream_connect(const char *host, uint16_t port, int timeout_s, struct stream
 
 	if (fd < 0)
 		return fd;
+	keep_queue_short(fd);
 	r = stream_from_socket(fd, timeout_s, ret);
 	if (r < 0)
 		return r;
@@ -196,6 +210,22 @@ int stream_write(struct stream *s, const void *data, size_t len)
 	return (int)unless_aborted(s, r);
 }
 
+/* Some of the bytes, or -EAGAIN and what has to be polled for. */
+static ssize_t try_to_write(struct stream *s, const void *data, size_t len, short *ret_events)
+{
+	ssize_t n;
+
+	if (s->tls)
+		return tls_write_some(s->tls, data, len, ret_events);
+	*ret_events = POLLOUT;
+	do
+		n = send(s->fd, data, len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EPIPE ? -ECONNRESET : -errno;
+	return n;
+}
+
 static int wait_clear_or_tls(struct stream *s, int timeout_ms)
 {
 	int64_t until_ms = clock_monotonic_ms() + timeout_ms;
@@ -223,6 +253,37 @@ int stream_wait(struct stream *s, int timeout_ms)
 	if (r < 0)
 		return (int)r;
 	return (int)unless_aborted(s, wait_clear_or_tls(s, timeout_ms));
+}
+
+static ssize_t write_or_hear(struct stream *s, const void *data, size_t len)
+{
+	short events;
+	ssize_t n;
+	int r;
+
+	for (;;) {
+		r = wait_clear_or_tls(s, 0);
+		if (r)
+			return r < 0 ? r : 0;
+		n = try_to_write(s, data, len, &events);
+		if (n != -EAGAIN)
+			return n;
+		r = poll_socket(s, events | POLLIN, silence_ms(s));
+		if (r <= 0)
+			return r ? r : -ETIMEDOUT;
+	}
+}
+
+ssize_t stream_write_some(struct stream *s, const void *data, size_t len)
+{
+	ssize_t n = unless_aborted(s, 0);
+
+	if (n < 0)
+		return n;
+	n = unless_aborted(s, write_or_hear(s, data, len));
+	if (n > 0)
+		trace(s, ">", data, (size_t)n);
+	return n;
 }
 
 void stream_set_private(struct stream *s, bool is_private)

@@ -35,6 +35,9 @@ ssize_t stream_read(struct stream *s, void *data, size_t len);
 /* Everything or -errno. Reads nothing meanwhile: who pipelines leaves less unanswered than the sockets' buffers hold, or both
  * sides wait for each other until the silence limit. */
 int stream_write(struct stream *s, const void *data, size_t len);
+/* For more than that: some of the bytes, at least one, and returns how many; or 0 when there is something that stream_read()
+ * returns at once, which is to be read before the same bytes are tried again. -errno. */
+ssize_t stream_write_some(struct stream *s, const void *data, size_t len);
 
 /* Waits up to `timeout_ms` (negative: for ever) for what stream_read() returns at once: bytes, the end, an error. 1: there is,
  * 0: not, -errno. */

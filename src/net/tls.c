@@ -308,25 +308,31 @@ ssize_t tls_read(struct tls *t, void *data, size_t len, int timeout_s)
 	}
 }
 
-/* Takes some of the bytes, at most one record. */
-static ssize_t write_some(struct tls *t, const void *data, size_t len, int timeout_s)
+ssize_t tls_write_some(struct tls *t, const void *data, size_t len, short *ret_events)
 {
-	struct patience p = patience(timeout_s, RECORD_PATIENCE);
-	short events;
 	size_t n;
 	int r;
 
+	if (t->failed)
+		return t->failed == -ESHUTDOWN ? -ECONNRESET : t->failed;
+	forget_errors();
+	if (SSL_write_ex(t->ssl, data, len, &n) == 1)
+		return (ssize_t)n;
+	r = failure(t, ret_events);
+	return r == -ESHUTDOWN ? -ECONNRESET : r;
+}
+
+static ssize_t write_record(struct tls *t, const void *data, size_t len, int timeout_s)
+{
+	struct patience p = patience(timeout_s, RECORD_PATIENCE);
+	short events;
+
 	for (;;) {
-		if (t->failed)
-			return t->failed == -ESHUTDOWN ? -ECONNRESET : t->failed;
-		forget_errors();
-		if (SSL_write_ex(t->ssl, data, len, &n) == 1)
-			return (ssize_t)n;
-		r = failure(t, &events);
-		if (r == -ESHUTDOWN)
-			return -ECONNRESET;
-		if (r != -EAGAIN)
-			return r;
+		ssize_t n = tls_write_some(t, data, len, &events);
+		int r;
+
+		if (n != -EAGAIN)
+			return n;
 		r = wait_for_socket(t, events, &p);
 		if (r < 0)
 			return r;
@@ -338,7 +344,7 @@ int tls_write(struct tls *t, const void *data, size_t len, int timeout_s)
 	const char *next = data;
 
 	while (len) {
-		ssize_t n = write_some(t, next, len, timeout_s);
+		ssize_t n = write_record(t, next, len, timeout_s);
 
 		if (n < 0)
 			return (int)n;

@@ -38,6 +38,9 @@ void tls_free(struct tls *t);
 /* At least one byte, 0 at the peer's end (said or not: the protocols above know whether they were done), -ETIMEDOUT after
  * `timeout_s` of silence or a record that takes ten times that, -ECONNRESET, -EPROTO. */
 ssize_t tls_read(struct tls *t, void *data, size_t len, int timeout_s);
+/* At most one record, without waiting: how many bytes, or -EAGAIN and what the socket has to be polled for before the same bytes
+ * are tried again. tls_read() may come between. */
+ssize_t tls_write_some(struct tls *t, const void *data, size_t len, short *ret_events);
 /* Everything or -errno. */
 int tls_write(struct tls *t, const void *data, size_t len, int timeout_s);
 /* Whether tls_read() would return at once. Takes what the socket holds: when false, poll() on it tells when to ask again. */

@@ -293,7 +293,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct secret_source password = { .literal = (char *)"secret" };
 	struct backend_options options = { .url = &url, .user = "alice", .timeout_s = 15, .alert = on_alert };
 	struct server server = { 0 };
-	const struct imap_source source = { server_read, server_write, &server };
+	const struct imap_source source = { server_read, server_write, &server, NULL };
 	CLEANUP(buf) struct buf why = BUF_INIT;
 	struct backend *b;
 

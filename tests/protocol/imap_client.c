@@ -4,11 +4,16 @@
  *
  *	imap_client [-c CA] [-a AUTH] [-t SECONDS] [-q] URL PASSWORD COMMAND…
  *
- *	list | status F | quota | rights F | noop | describe | create F | append F FILE FLAGS | find F MESSAGE-ID
+ *	list | status F | quota | rights F | noop | describe | abilities | find F MESSAGE-ID | uids F UIDVALIDITY FIRST
  *	sync F [UIDVALIDITY UIDNEXT MODSEQ MESSAGES]
  *	fetch F UIDVALIDITY UID,FIRST:LAST,… | range F UIDVALIDITY UID OFFSET LENGTH
  *
- * Commands are separated by `--`. With -q, sync and fetch only count. The exit status is 0, or 1 after a line `error ERRNO WORDS`.
+ *	store F UIDVALIDITY UIDS ADD REMOVE | copy F UIDVALIDITY UIDS TO | move F UIDVALIDITY UIDS TO | expunge F UIDVALIDITY UIDS
+ *	append F FILE FLAGS | append8 F FILE FLAGS | appends F FLAGS FILE…
+ *	create F | remove F | rename F TO | subscribe F | unsubscribe F
+ *	later SECONDS: so much time has passed
+ *
+ * append8 stores a message that holds NUL. Commands are separated by `--`. With -q, sync and fetch only count. The exit status is 0, or 1 after a line `error ERRNO WORDS`.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backend/backend.h"
@@ -224,23 +230,124 @@ static int do_fetch(struct backend **b, int argc, char **argv)
 	return r;
 }
 
-/* ------------------------------------------------------------ the others */
+/* ------------------------------------------------------------ changes */
 
-static int do_append(struct backend **b, char **argv)
+static int open_message(const char *path, const char *flags, bool binary, struct backend_append *ret)
 {
-	CLEANUP(fd) int fd = open(argv[2], O_RDONLY | O_CLOEXEC);
-	struct backend_append message = { .fd = fd, .flags = argv[3], .internaldate_s = 1000000000 };
 	struct stat st;
-	uint32_t uidvalidity, uid;
-	int r;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	message.size_bytes = st.st_size;
-	r = backend_append(b, argv[1], &message, &uidvalidity, &uid);
+	*ret = (struct backend_append){
+		.fd = fd, .size_bytes = st.st_size, .flags = flags, .internaldate_s = 1000000000, .binary = binary
+	};
+	return 0;
+}
+
+static int do_append(struct backend **b, char **argv)
+{
+	struct backend_append message = { .fd = -1 };
+	uint32_t uidvalidity, uid;
+	int r;
+
+	r = open_message(argv[2], argv[3], !strcmp(argv[0], "append8"), &message);
+	if (r == 0)
+		r = backend_append(b, argv[1], &message, &uidvalidity, &uid);
 	if (r == 0)
 		printf("appended %u uidvalidity=%u\n", uid, uidvalidity);
+	close(message.fd);
 	return r;
+}
+
+static int do_appends(struct backend **b, int argc, char **argv)
+{
+	size_t n = (size_t)argc - 3;
+	CLEANUP(free) struct backend_append *messages = calloc(n + 1, sizeof(*messages));
+	CLEANUP(free) uint32_t *uids = calloc(n + 1, sizeof(*uids));
+	uint32_t uidvalidity;
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = open_message(argv[3 + i], argv[2], false, &messages[i]);
+	if (r == 0)
+		r = backend_append_many(b, argv[1], messages, n, &uidvalidity, uids);
+	for (size_t i = 0; i < n && r == 0; i++)
+		printf("appended %u uidvalidity=%u\n", uids[i], uidvalidity);
+	for (size_t i = 0; i < n; i++)
+		close(messages[i].fd);
+	return r;
+}
+
+static int do_store(struct backend **b, char **argv)
+{
+	CLEANUP(free) uint32_t *uids = NULL;
+	size_t n = read_uids(argv[3], &uids);
+
+	return backend_store(b, argv[1], number(argv[2]), uids, n, argv[4], argv[5]);
+}
+
+static int do_copy(struct backend **b, char **argv)
+{
+	CLEANUP(backend_copied) struct backend_copied copied = { 0 };
+	CLEANUP(free) uint32_t *uids = NULL;
+	size_t n = read_uids(argv[3], &uids);
+	int r;
+
+	r = (*argv[0] == 'c' ? backend_copy : backend_move)(b, argv[1], number(argv[2]), uids, n, argv[4], &copied);
+	printf("copied done=%zu uidvalidity=%u uids=", copied.done, copied.uidvalidity);
+	for (size_t i = 0; copied.uids && i < n; i++)
+		printf("%s%u", i ? "," : "", copied.uids[i]);
+	putchar('\n');
+	return r;
+}
+
+static int do_expunge(struct backend **b, char **argv)
+{
+	CLEANUP(free) uint32_t *uids = NULL;
+	size_t n = read_uids(argv[3], &uids);
+
+	return backend_expunge(b, argv[1], number(argv[2]), uids, n);
+}
+
+static int do_uids(struct backend **b, char **argv)
+{
+	CLEANUP(free) uint32_t *uids = NULL;
+	size_t n = 0;
+	int r = backend_uids_from(b, argv[1], number(argv[2]), number(argv[3]), &uids, &n);
+
+	for (size_t i = 0; i < n; i++)
+		printf("exists %u\n", uids[i]);
+	return r;
+}
+
+static int do_abilities(struct backend **b)
+{
+	unsigned can = backend_abilities(*b);
+
+	printf("abilities%s%s%s%s limit=%lld\n", can & BACKEND_MOVE ? " move" : "", can & BACKEND_EXPUNGE_UID ? " expunge-uid" : "",
+	       can & BACKEND_APPEND_MANY ? " append-many" : "", can & BACKEND_BINARY ? " binary" : "",
+	       (long long)backend_append_limit(*b));
+	return 0;
+}
+
+/* ------------------------------------------------------------ the others */
+
+static int64_t later_ms;
+
+static int64_t later(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000 + later_ms;
+}
+
+static int do_later(const char *seconds)
+{
+	later_ms += atoll(seconds) * 1000;
+	clock_replace(later, NULL);
+	return 0;
 }
 
 static int do_find(struct backend **b, char **argv)
@@ -287,6 +394,37 @@ static int do_text(struct backend **b, char **argv)
 	return r;
 }
 
+static int no_command(const char *name)
+{
+	fprintf(stderr, "no such command: %s\n", name);
+	exit(2);
+}
+
+static int do_change(struct backend **b, int argc, char **argv)
+{
+	const char *name = argv[0];
+
+	if ((!strcmp(name, "append") || !strcmp(name, "append8")) && argc == 4)
+		return do_append(b, argv);
+	if (!strcmp(name, "appends") && argc >= 3)
+		return do_appends(b, argc, argv);
+	if (!strcmp(name, "store") && argc == 6)
+		return do_store(b, argv);
+	if ((!strcmp(name, "copy") || !strcmp(name, "move")) && argc == 5)
+		return do_copy(b, argv);
+	if (!strcmp(name, "expunge") && argc == 4)
+		return do_expunge(b, argv);
+	if (!strcmp(name, "remove") && argc == 2)
+		return backend_remove(b, argv[1]);
+	if (!strcmp(name, "rename") && argc == 3)
+		return backend_rename(b, argv[1], argv[2]);
+	if ((!strcmp(name, "subscribe") || !strcmp(name, "unsubscribe")) && argc == 2)
+		return backend_subscribe(b, argv[1], *name == 's');
+	if (!strcmp(name, "create") && argc == 2)
+		return backend_create(b, argv[1], USE_NONE);
+	return no_command(name);
+}
+
 static int do_command(struct backend **b, int argc, char **argv)
 {
 	const char *name = argv[0];
@@ -297,10 +435,12 @@ static int do_command(struct backend **b, int argc, char **argv)
 		return do_sync(b, argc, argv);
 	if ((!strcmp(name, "fetch") && argc == 4) || (!strcmp(name, "range") && argc == 6))
 		return do_fetch(b, argc, argv);
-	if (!strcmp(name, "append") && argc == 4)
-		return do_append(b, argv);
-	if (!strcmp(name, "create") && argc == 2)
-		return backend_create(b, argv[1], USE_NONE);
+	if (!strcmp(name, "uids") && argc == 4)
+		return do_uids(b, argv);
+	if (!strcmp(name, "abilities"))
+		return do_abilities(b);
+	if (!strcmp(name, "later") && argc == 2)
+		return do_later(argv[1]);
 	if (!strcmp(name, "find") && argc == 3)
 		return do_find(b, argv);
 	if (!strcmp(name, "quota"))
@@ -311,8 +451,7 @@ static int do_command(struct backend **b, int argc, char **argv)
 		return backend_noop(b);
 	if (!strcmp(name, "describe") || (!strcmp(name, "rights") && argc == 2))
 		return do_text(b, argv);
-	fprintf(stderr, "no such command: %s\n", name);
-	exit(2);
+	return do_change(b, argc, argv);
 }
 
 static int fail(int r, const char *why)

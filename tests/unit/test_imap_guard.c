@@ -88,7 +88,7 @@ static struct fixture *begin_with(const char *text, size_t len, size_t piece, ss
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct imap_limits limits = imap_limits_default;
-	struct imap_source source = { read, server_write, &f->server };
+	struct imap_source source = { read, server_write, &f->server, NULL };
 
 	limits.timeout_s = 15;
 	f->server = (struct server){ .text = text, .len = len, .piece = piece };
