@@ -28,7 +28,9 @@ static void fill_size(struct stat *st, int64_t size_bytes)
 
 static struct timespec from_ns(int64_t ns)
 {
-	return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+	int64_t s = ns / NS_PER_S - (ns % NS_PER_S < 0);
+
+	return (struct timespec){ .tv_sec = s, .tv_nsec = ns - s * NS_PER_S };
 }
 
 void attributes_of_folder(const struct fs *fs, const struct mailbox_folder *folder, struct stat *ret)
@@ -42,9 +44,11 @@ void attributes_of_folder(const struct fs *fs, const struct mailbox_folder *fold
 
 void attributes_of_message(const struct fs *fs, const struct mailbox_message *message, struct stat *ret)
 {
-	fill(fs, inode_make(INODE_MESSAGE, 0, message->row), S_IFREG | permissions(fs, 0666, true), message->folder ? 1 : 0, ret);
+	mode_t mode = message->mode ? message->mode & 0777 & (fs->read_only ? 0555 : 0777) : permissions(fs, 0666, true);
+
+	fill(fs, inode_make(INODE_MESSAGE, 0, message->row), S_IFREG | mode, message->folder ? 1 : 0, ret);
 	fill_size(ret, message->size_bytes);
-	ret->st_mtim = ret->st_atim = (struct timespec){ .tv_sec = message->internaldate_s };
+	ret->st_mtim = ret->st_atim = from_ns(message->mtime_ns);
 	ret->st_ctim = from_ns(message->ctime_ns);
 }
 
@@ -69,15 +73,32 @@ void entry_of_folder(const struct fs *fs, const struct mailbox_folder *folder, s
 	ret->ino = ret->attr.st_ino;
 }
 
-void entry_of_message(const struct fs *fs, const struct mailbox_message *message, struct fuse_entry_param *ret)
+/* Whether somebody has it open as a file that is written: then its descriptor tells what the mailbox does not know yet. */
+static bool refresh(struct fs *fs, const struct mailbox_message *message, struct stat *st)
 {
-	*ret = (struct fuse_entry_param){ .entry_timeout = SESSION_KEEP_S,
-					  .attr_timeout = message->size_trusted ? SESSION_KEEP_S : 0 };
-	attributes_of_message(fs, message, &ret->attr);
-	ret->ino = ret->attr.st_ino;
+	bool is_written;
+	struct stat now;
+
+	if (!submission_stat(&fs->submissions, st->st_ino, &now, &is_written))
+		return false;
+	if (is_written || message->is_local) {
+		fill_size(st, now.st_size);
+		st->st_mtim = st->st_atim = now.st_mtim;
+	}
+	return true;
 }
 
-void entry_of_child(const struct fs *fs, const struct mailbox_entry *child, struct fuse_entry_param *ret)
+/* The kernel keeps no attributes of what may be other bytes once it is committed: it would believe the old size until it is told. */
+void entry_of_message(struct fs *fs, const struct mailbox_message *message, struct fuse_entry_param *ret)
+{
+	*ret = (struct fuse_entry_param){ .entry_timeout = SESSION_KEEP_S };
+	attributes_of_message(fs, message, &ret->attr);
+	ret->ino = ret->attr.st_ino;
+	if (!refresh(fs, message, &ret->attr) && !message->is_local && message->size_trusted)
+		ret->attr_timeout = SESSION_KEEP_S;
+}
+
+void entry_of_child(struct fs *fs, const struct mailbox_entry *child, struct fuse_entry_param *ret)
 {
 	if (child->is_folder)
 		entry_of_folder(fs, &child->folder, ret);

@@ -2,6 +2,7 @@
 #include "fs/dispatch.h"
 
 #include "fs/attributes.h"
+#include "fs/copying.h"
 #include "fs/inode.h"
 #include "fs/kinds.h"
 #include "fs/loop.h"
@@ -29,18 +30,26 @@ const struct kind_operations *dispatch_operations(uint64_t ino)
 			fuse_reply_err(req, absent);                                 \
 	} while (0)
 
-/* Changing stored mail by file operations is not built yet: a mount says so as a read-only one would, or as one without the permission. */
-static int no_change(fuse_req_t req)
-{
-	return fs_of(req)->read_only ? EROFS : EPERM;
-}
-
 /* The same for what writes to a disk, or makes others do so. */
 #define DISPATCH_SLOW(...)             \
 	do {                           \
 		loop_step_aside();     \
 		DISPATCH(__VA_ARGS__); \
 	} while (0)
+
+/* The same for what changes something; a kind that cannot be changed that way says EPERM. */
+#define DISPATCH_CHANGE(operation, req, ino, ...)                               \
+	do {                                                                    \
+		if (fs_of(req)->read_only)                                      \
+			fuse_reply_err(req, EROFS);                             \
+		else                                                            \
+			DISPATCH_SLOW(operation, req, ino, EPERM, __VA_ARGS__); \
+	} while (0)
+
+static void refuse_change(fuse_req_t req)
+{
+	fuse_reply_err(req, fs_of(req)->read_only ? EROFS : EPERM);
+}
 
 static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -56,7 +65,7 @@ static void on_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static void on_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *to, int valid, struct fuse_file_info *fi)
 {
 	(void)fi;
-	DISPATCH_SLOW(setattr, req, ino, no_change(req), to, valid);
+	DISPATCH_CHANGE(setattr, req, ino, to, valid);
 }
 
 static void on_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -84,47 +93,49 @@ static void on_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 
 static void on_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
 {
-	DISPATCH_SLOW(create, req, parent, no_change(req), name, mode, fi);
+	DISPATCH_CHANGE(create, req, parent, name, mode, fi);
 }
 
 static void on_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	DISPATCH_SLOW(unlink, req, parent, no_change(req), name);
+	DISPATCH_CHANGE(unlink, req, parent, name);
 }
 
 static void on_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *to_name, unsigned flags)
 {
-	DISPATCH_SLOW(rename, req, parent, no_change(req), name, to, to_name, flags);
+	DISPATCH_CHANGE(rename, req, parent, name, to, to_name, flags);
 }
 
 static void on_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	(void)parent, (void)name, (void)mode;
-	fuse_reply_err(req, no_change(req));
+	(void)mode; /* a folder's is what the server lets us do */
+	DISPATCH_CHANGE(mkdir, req, parent, name);
 }
 
 static void on_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
-	(void)parent, (void)name, (void)mode, (void)device;
-	fuse_reply_err(req, no_change(req));
+	(void)device;
+	if (S_ISREG(mode))
+		DISPATCH_CHANGE(make, req, parent, name, mode);
+	else
+		refuse_change(req);
 }
 
 static void on_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	(void)parent, (void)name;
-	fuse_reply_err(req, no_change(req));
+	DISPATCH_CHANGE(rmdir, req, parent, name);
 }
 
 static void on_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
 	(void)target, (void)parent, (void)name;
-	fuse_reply_err(req, no_change(req));
+	refuse_change(req);
 }
 
 static void on_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t to, const char *to_name)
 {
 	(void)ino, (void)to, (void)to_name;
-	fuse_reply_err(req, no_change(req));
+	refuse_change(req);
 }
 
 static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -155,8 +166,8 @@ static void on_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 
 static void on_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
-	(void)ino, (void)datasync, (void)fi;
-	fuse_reply_err(req, 0); /* what an outbox holds is on disk once its close returned */
+	(void)datasync, (void)fi;
+	DISPATCH_SLOW(fsyncdir, req, ino, 0); /* what an outbox holds is on disk once its close returned */
 }
 
 static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -164,8 +175,21 @@ static void on_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	DISPATCH(release, req, ino, 0, fi);
 }
 
-/* The capabilities that libfuse wants by default are right for us but for one: plain names first and attributes on suspicion costs a walk
- * of a large folder more than always having them. */
+static void on_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t from_offset, struct fuse_file_info *from_fi, fuse_ino_t to,
+			       off_t to_offset, struct fuse_file_info *to_fi, size_t size, int flags)
+{
+	(void)flags;
+	if (inode_kind(from) == INODE_MESSAGE && inode_kind(to) == INODE_MESSAGE && from_offset == 0 && to_offset == 0)
+		copying_range(fs_of(req), req, from, from_fi, to, to_fi, size);
+	else
+		fuse_reply_err(req, EXDEV); /* the kernel copies the bytes itself */
+}
+
+/*
+ * The capabilities that libfuse wants by default are right for us but for one: plain names first and attributes on suspicion costs a walk
+ * of a large folder more than always having them. Among them is ATOMIC_O_TRUNC: an OPEN that truncates says so, where a SETATTR before it would ask for a draft's
+ * bytes just to drop them. WRITEBACK_CACHE is not: a write must be here before the close that commits it.
+ */
 static void on_init(void *userdata, struct fuse_conn_info *connection)
 {
 	(void)userdata;
@@ -205,4 +229,5 @@ const struct fuse_lowlevel_ops dispatch_table = {
 	.listxattr = xattr_list,
 	.removexattr = xattr_remove,
 	.create = on_create,
+	.copy_file_range = on_copy_file_range,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel's operations, each handed to the kind of inode that it is for. Also the one place that says what cannot be changed yet.
+ * The kernel's operations, each handed to the kind of inode that it is for. Also the one place that refuses changes of a read-only mount.
  */
 #ifndef MAILFS_DISPATCH_H
 #define MAILFS_DISPATCH_H

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Folders: names looked up, listed. From the index; only a folder that was not looked at since the start makes its caller wait.
+ * Folders: names looked up, listed. From the index; only a folder that was not looked at since the start makes its caller wait. What changes them:
+ * folder_change.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs/attributes.h"
 #include "fs/control.h"
+#include "fs/folder_change.h"
 #include "fs/inode.h"
 #include "fs/kinds.h"
 #include "fs/place.h"
@@ -240,8 +242,17 @@ static void folder_getxattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const
 
 const struct kind_operations folder_operations = {
 	.getattr = folder_getattr,
+	.setattr = folder_change_attributes,
 	.getxattr = folder_getxattr,
+	.setxattr = folder_change_xattr,
 	.lookup = folder_lookup,
 	.opendir = folder_opendir,
 	.list = folder_list,
+	.create = folder_change_create,
+	.make = folder_change_make,
+	.mkdir = folder_change_mkdir,
+	.rmdir = folder_change_rmdir,
+	.fsyncdir = folder_change_sync,
+	.unlink = folder_change_unlink,
+	.rename = folder_change_rename,
 };

@@ -44,7 +44,7 @@ int fs_mount(struct fs *fs, struct mailbox *mailbox, struct buf *why);
 
 /*
  * Serves until unmounted, or until SIGTERM, SIGINT, SIGHUP or fs_stop(), which unmount. When it returns, no request is being
- * served but final closes in the outbox, which mailbox_free() ends. 0 or -errno.
+ * served but final closes, which mailbox_free() ends. 0 or -errno.
  */
 int fs_run(struct fs *fs);
 

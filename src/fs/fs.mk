@@ -4,9 +4,11 @@ src_libfs_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 src_libfs_a_SOURCES = \
 	src/fs/attributes.c src/fs/attributes.h \
 	src/fs/control.c src/fs/control.h \
+	src/fs/copying.c src/fs/copying.h \
 	src/fs/dispatch.c src/fs/dispatch.h \
 	src/fs/entry.c src/fs/entry.h \
 	src/fs/folder.c \
+	src/fs/folder_change.c src/fs/folder_change.h \
 	src/fs/fs.h \
 	src/fs/handle.c src/fs/handle.h \
 	src/fs/header_attribute.c src/fs/header_attribute.h \
@@ -22,6 +24,7 @@ src_libfs_a_SOURCES = \
 	src/fs/reading.c src/fs/reading.h \
 	src/fs/requester.c src/fs/requester.h \
 	src/fs/session.c src/fs/session.h \
+	src/fs/settling.c src/fs/settling.h \
 	src/fs/submission.c src/fs/submission.h \
 	src/fs/wait.c src/fs/wait.h \
 	src/fs/writing.c src/fs/writing.h src/fs/writing_private.h \
@@ -43,7 +46,7 @@ tests_mount_fs_on_fake_SOURCES = tests/mount/fs_on_fake.c \
 tests_mount_fs_on_fake_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_mount_fs_on_fake_LDADD = src/libfs.a $(LINK_message) $(FUSE_LIBS)
 
-FS_TESTS = tests/mount/test_fs_outbox.py tests/mount/test_fs_reading.py tests/mount/test_fs_tree.py
+FS_TESTS = tests/mount/test_fs_changes.py tests/mount/test_fs_outbox.py tests/mount/test_fs_reading.py tests/mount/test_fs_tree.py
 dist_check_SCRIPTS += $(FS_TESTS)
 TESTS += $(FS_TESTS)
 EXTRA_DIST += tests/support/fakefs.py

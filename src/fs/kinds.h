@@ -19,6 +19,7 @@ struct kind_operations {
 	const char *listed_xattrs;
 	size_t listed_xattrs_size;
 	void (*setxattr)(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size);
+	void (*removexattr)(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name);
 
 	/* Of directories. */
 	void (*lookup)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name);
@@ -26,6 +27,10 @@ struct kind_operations {
 	/* Adds what comes behind the position `after` until the listing is full. 0 or -errno. */
 	int (*list)(struct fs *fs, fuse_ino_t ino, uint64_t after, struct listing *listing);
 	void (*create)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi);
+	void (*make)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode); /* mknod of a regular file */
+	void (*mkdir)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name);
+	void (*rmdir)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name);
+	void (*fsyncdir)(struct fs *fs, fuse_req_t req, fuse_ino_t ino);
 	void (*unlink)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name);
 	void (*rename)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *to_name,
 		       unsigned flags);

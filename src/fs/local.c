@@ -20,7 +20,11 @@ static int create_local(struct fs *fs, fuse_ino_t parent, const char *name, mode
 
 static int open_local(struct fs *fs, fuse_ino_t ino, bool write, bool truncate, struct waiter *w, int *ret_fd)
 {
-	return mailbox_edit(fs->mailbox, inode_row(ino), write, truncate, w, ret_fd);
+	int r = mailbox_edit(fs->mailbox, inode_row(ino), write, truncate, w, ret_fd);
+
+	if (r == 0 && write)
+		reading_end_of(fs, ino);
+	return r;
 }
 
 static int show_local(struct fs *fs, fuse_ino_t ino, struct fuse_entry_param *ret)
@@ -43,6 +47,11 @@ static bool is_journalled(struct fs *fs, fuse_ino_t ino)
 	return mailbox_commit_is_safe(fs->mailbox, inode_row(ino));
 }
 
+static int copy_stored(struct fs *fs, fuse_ino_t source, fuse_ino_t ino)
+{
+	return mailbox_copy(fs->mailbox, inode_row(source), inode_row(ino));
+}
+
 static void abandon_local(struct fs *fs, fuse_ino_t ino)
 {
 	mailbox_abandon(fs->mailbox, inode_row(ino));
@@ -62,6 +71,7 @@ const struct written_operations local_written = {
 	.entry = show_local,
 	.commit = commit_local,
 	.may_leave = is_journalled,
+	.copy = copy_stored,
 	.abandon = abandon_local,
 	.settle = settle_local,
 };

@@ -14,6 +14,7 @@ struct reader {
 	struct handle handle; /* first */
 	struct body *body;
 	fuse_ino_t ino;
+	atomic_bool is_stale;	      /* its message has other bytes by now */
 	atomic_int failure;	      /* -errno of a read that failed */
 	atomic_llong failure_ends_ms; /* until then it stands for others too */
 };
@@ -94,10 +95,6 @@ void reading_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fil
 	struct opening *opening;
 	int r;
 
-	if ((fi->flags & O_ACCMODE) != O_RDONLY || (fi->flags & O_TRUNC)) {
-		fuse_reply_err(req, fs->read_only ? EROFS : EACCES);
-		return;
-	}
 	opening = new_opening(fs, ino, fi);
 	if (!opening) {
 		fuse_reply_err(req, ENOMEM);
@@ -109,6 +106,11 @@ void reading_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fil
 		return;
 	wait_end(&opening->wait);
 	opened(&opening->wait, r);
+}
+
+int64_t reading_size(const struct fuse_file_info *fi)
+{
+	return body_size(reader_of(fi)->body);
 }
 
 struct reading {
@@ -137,6 +139,8 @@ static void reply_bytes(const struct reading *reading, size_t size)
 
 	if (n < 0)
 		fuse_reply_err(reading->wait.req, data ? errno : ENOMEM);
+	else if (atomic_load(&reading->reader->is_stale))
+		fuse_reply_err(reading->wait.req, ESTALE);
 	else
 		fuse_reply_buf(reading->wait.req, data, (size_t)n);
 }
@@ -191,6 +195,10 @@ void reading_read(struct fs *fs, fuse_req_t req, fuse_ino_t ino, size_t size, of
 	int failure = atomic_load(&reader->failure);
 
 	(void)ino;
+	if (atomic_load(&reader->is_stale)) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
 	if (failure && clock_monotonic_ms() < atomic_load(&reader->failure_ends_ms)) {
 		fuse_reply_err(req, -failure);
 		return;
@@ -204,6 +212,19 @@ void reading_read(struct fs *fs, fuse_req_t req, fuse_ino_t ino, size_t size, of
 		.wait = { .fs = fs, .req = req, .owner = reader }, .reader = reader, .size = size, .offset = offset
 	};
 	wait_for_bytes(reading);
+}
+
+void reading_end_of(struct fs *fs, fuse_ino_t ino)
+{
+	struct reader *reader;
+
+	pthread_mutex_lock(&fs->handles.lock);
+	for (struct handle *at = fs->handles.head.next; at != &fs->handles.head; at = at->next) {
+		reader = at->close == close_reader ? (struct reader *)at : NULL;
+		if (reader && reader->ino == ino)
+			atomic_store(&reader->is_stale, true);
+	}
+	pthread_mutex_unlock(&fs->handles.lock);
 }
 
 /*

@@ -12,7 +12,11 @@ struct submission {
 	struct writer *writers; /* and readers; the newest first */
 	int failure;		/* -errno of a write that was refused */
 	bool closer_failing;
-	bool is_put_off; /* its end, until those who open it have it open */
+	unsigned closes; /* seen so far */
+	bool is_put_off; /* its end, until others closed it too */
+	uint64_t source; /* what it is a copy of, its own bytes none; 0: its bytes are its own */
+	int64_t source_size_bytes;
+	bool is_filling; /* from the source */
 };
 
 void submissions_init(struct submissions *submissions)
@@ -59,11 +63,15 @@ static struct writer *first_who_writes(const struct submission *s)
 	return at;
 }
 
-static bool somebody_opens(const struct submission *s)
+/*
+ * Whether somebody has it open whom /proc may not show yet: each descriptor's close is seen here, so one that was not closed at all is open, or is about
+ * to be.
+ */
+static bool somebody_closes_later(const struct submission *s)
 {
 	const struct writer *at;
 
-	for (at = s->writers; at && !(at->can_write && at->is_opening); at = at->next)
+	for (at = s->writers; at && (!at->can_write || at->is_over || at->was_closed); at = at->next)
 		;
 	return at;
 }
@@ -94,7 +102,6 @@ void submission_attach(struct submissions *submissions, struct writer *writer, i
 		s->closer_failing = false;
 		s->failure = 0;
 	}
-	s->is_put_off &= !writer->can_write;
 	writer->is_opening = false;
 	writer->fd = fd;
 	pthread_mutex_unlock(&submissions->lock);
@@ -102,7 +109,7 @@ void submission_attach(struct submissions *submissions, struct writer *writer, i
 
 static enum submission_ending end(struct submission *s)
 {
-	s->is_put_off = somebody_opens(s);
+	s->is_put_off = somebody_closes_later(s);
 	if (s->is_put_off)
 		return SUBMISSION_GOES_ON;
 	for (struct writer *at = s->writers; at; at = at->next)
@@ -139,13 +146,25 @@ enum submission_ending submission_detach(struct submissions *submissions, struct
 	return ending;
 }
 
-enum submission_ending submission_end(struct submissions *submissions, struct writer *writer, int *ret_failure)
+enum submission_ending submission_end(struct submissions *submissions, struct writer *writer, unsigned number, int *ret_failure)
 {
 	enum submission_ending ending = SUBMISSION_GOES_ON;
 
 	pthread_mutex_lock(&submissions->lock);
 	*ret_failure = writer->submission->failure;
-	if (is_writing(writer))
+	if (is_writing(writer) && writer->submission->closes == number)
+		ending = end(writer->submission);
+	pthread_mutex_unlock(&submissions->lock);
+	return ending;
+}
+
+enum submission_ending submission_end_alone(struct submissions *submissions, struct writer *writer)
+{
+	enum submission_ending ending = SUBMISSION_GOES_ON;
+	const struct submission *s = writer->submission;
+
+	pthread_mutex_lock(&submissions->lock);
+	if (is_writing(writer) && s->writers == writer && !writer->next)
 		ending = end(writer->submission);
 	pthread_mutex_unlock(&submissions->lock);
 	return ending;
@@ -168,12 +187,18 @@ void submission_note_refused_write(struct submissions *submissions, struct write
 	pthread_mutex_unlock(&submissions->lock);
 }
 
-void submission_note_closer(struct submissions *submissions, struct writer *writer, bool is_failing)
+unsigned submission_note_closer(struct submissions *submissions, struct writer *writer, bool is_failing)
 {
+	struct submission *s = writer->submission;
+	unsigned number;
+
 	pthread_mutex_lock(&submissions->lock);
+	writer->was_closed = true;
 	if (is_writing(writer))
-		writer->submission->closer_failing = is_failing;
+		s->closer_failing = is_failing;
+	number = ++s->closes;
 	pthread_mutex_unlock(&submissions->lock);
+	return number;
 }
 
 bool submission_is_alone(struct submissions *submissions, const struct writer *writer)
@@ -208,8 +233,21 @@ bool submission_stat(struct submissions *submissions, uint64_t ino, struct stat 
 	if (s && !writer)
 		writer = first_open(s);
 	found = writer && fstat(writer->fd, ret) == 0;
+	if (found && s->source)
+		ret->st_size = s->source_size_bytes;
 	pthread_mutex_unlock(&submissions->lock);
 	return found;
+}
+
+/* Of a copy: all of it, which is no change, or nothing. */
+static int truncate_copy(struct submission *s, int64_t size_bytes)
+{
+	if (size_bytes == s->source_size_bytes)
+		return 0;
+	if (size_bytes != 0 || s->is_filling)
+		return -EOPNOTSUPP;
+	s->source = 0;
+	return 0;
 }
 
 int submission_truncate(struct submissions *submissions, uint64_t ino, int64_t size_bytes)
@@ -221,8 +259,79 @@ int submission_truncate(struct submissions *submissions, uint64_t ino, int64_t s
 	pthread_mutex_lock(&submissions->lock);
 	s = find(submissions, ino);
 	writer = s ? first_who_writes(s) : NULL;
-	if (writer)
+	if (writer && s->source)
+		r = truncate_copy(s, size_bytes);
+	else if (writer)
 		r = ftruncate(writer->fd, size_bytes) < 0 ? -errno : 0;
 	pthread_mutex_unlock(&submissions->lock);
 	return r;
+}
+
+void submission_set_mtime(struct submissions *submissions, uint64_t ino, const struct timespec *mtime)
+{
+	struct timespec times[2] = { *mtime, *mtime };
+	const struct writer *writer;
+	struct submission *s;
+
+	pthread_mutex_lock(&submissions->lock);
+	s = find(submissions, ino);
+	writer = s ? first_who_writes(s) : NULL;
+	if (writer)
+		futimens(writer->fd, times);
+	pthread_mutex_unlock(&submissions->lock);
+}
+
+bool submission_take_source(struct submissions *submissions, const struct writer *writer, uint64_t source, int64_t size_bytes)
+{
+	struct submission *s = writer->submission;
+	struct stat st;
+	bool takes;
+
+	pthread_mutex_lock(&submissions->lock);
+	takes = is_writing(writer) && !s->source && fstat(writer->fd, &st) == 0 && st.st_size == 0;
+	if (takes) {
+		s->source = source;
+		s->source_size_bytes = size_bytes;
+	}
+	pthread_mutex_unlock(&submissions->lock);
+	return takes;
+}
+
+uint64_t submission_source(struct submissions *submissions, const struct writer *writer)
+{
+	uint64_t source;
+
+	pthread_mutex_lock(&submissions->lock);
+	source = writer->submission->source;
+	pthread_mutex_unlock(&submissions->lock);
+	return source;
+}
+
+int submission_claim_source(struct submissions *submissions, const struct writer *writer, uint64_t *ret_source,
+			    int64_t *ret_size_bytes)
+{
+	struct submission *s = writer->submission;
+	int r = -ENODATA;
+
+	pthread_mutex_lock(&submissions->lock);
+	if (s->source)
+		r = s->is_filling ? -EBUSY : 0;
+	if (r == 0) {
+		s->is_filling = true;
+		*ret_source = s->source;
+		*ret_size_bytes = s->source_size_bytes;
+	}
+	pthread_mutex_unlock(&submissions->lock);
+	return r;
+}
+
+void submission_end_source(struct submissions *submissions, const struct writer *writer, bool is_done)
+{
+	struct submission *s = writer->submission;
+
+	pthread_mutex_lock(&submissions->lock);
+	s->is_filling = false;
+	if (is_done)
+		s->source = 0;
+	pthread_mutex_unlock(&submissions->lock);
 }

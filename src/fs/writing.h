@@ -25,4 +25,7 @@ void writing_flush(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fi
 void writing_fsync(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void writing_release(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 
+/* truncate(2) of a file that nobody writes: opened, cut, and closed again. -EBUSY while it is committed. */
+int writing_truncate(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int64_t size_bytes);
+
 #endif

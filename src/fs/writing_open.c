@@ -98,8 +98,8 @@ static void opened(struct opening *opening, int r, int fd)
 
 	if (r == 0) {
 		submission_attach(&fs->submissions, writer, fd);
-		if (write && (opening->fi.flags & O_TRUNC) && ftruncate(fd, 0) < 0)
-			r = -errno;
+		if (write && (opening->fi.flags & O_TRUNC))
+			r = submission_truncate(&fs->submissions, opening->ino, 0);
 	}
 	if (r < 0)
 		writing_drop(fs, writer, opening->ino);
@@ -151,4 +151,42 @@ void writing_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fil
 	}
 	*opening = (struct opening){ .wait = { .fs = fs, .req = req }, .fi = *fi, .ino = ino };
 	try_open(opening);
+}
+
+static void nobody_waits(struct waiter *w, int result)
+{
+	(void)result;
+	free(w);
+}
+
+static int open_to_truncate(struct fs *fs, fuse_ino_t ino, bool to_nothing, int *ret_fd)
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->done = nobody_waits;
+	r = written_operations(ino)->open(fs, ino, true, to_nothing, w, ret_fd);
+	if (r == -EINPROGRESS)
+		return -EBUSY;
+	free(w);
+	return r;
+}
+
+int writing_truncate(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int64_t size_bytes)
+{
+	struct fuse_file_info fi = { .flags = O_WRONLY };
+	struct writer *writer = new_writer(fs, req, ino, &fi);
+	int fd, r;
+
+	if (!writer)
+		return -ENOMEM;
+	r = open_to_truncate(fs, ino, size_bytes == 0, &fd);
+	if (r == 0) {
+		submission_attach(&fs->submissions, writer, fd);
+		r = submission_truncate(&fs->submissions, ino, size_bytes);
+	}
+	writing_drop(fs, writer, ino);
+	return r;
 }

@@ -26,6 +26,8 @@ struct written_operations {
 	int (*commit)(struct fs *fs, fuse_ino_t ino, struct waiter *w);
 	/* Whether what is being committed is safe, so that nobody need wait for the verdict. */
 	bool (*may_leave)(struct fs *fs, fuse_ino_t ino);
+	/* Before commit(), instead of bytes: it becomes a copy of a stored message. -EXDEV: put the bytes there. NULL: never asked for. */
+	int (*copy)(struct fs *fs, fuse_ino_t source, fuse_ino_t ino);
 	/* Its writer was killed or failed, or a write was refused. */
 	void (*abandon)(struct fs *fs, fuse_ino_t ino);
 	/* fsync(2), its bytes on the disk already: `w` is answered once the server knows. NULL: nothing more to do. */

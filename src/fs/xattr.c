@@ -60,7 +60,9 @@ void xattr_set(fuse_req_t req, fuse_ino_t ino, const char *name, const char *val
 	const struct kind_operations *operations = dispatch_operations(ino);
 
 	(void)flags;
-	if (operations->setxattr && strncmp(name, "user.", 5) == 0)
+	if (fs_of(req)->read_only)
+		fuse_reply_err(req, EROFS);
+	else if (operations->setxattr && strncmp(name, "user.", 5) == 0)
 		operations->setxattr(fs_of(req), req, ino, name, value, size);
 	else
 		fuse_reply_err(req, EOPNOTSUPP);
@@ -68,6 +70,14 @@ void xattr_set(fuse_req_t req, fuse_ino_t ino, const char *name, const char *val
 
 void xattr_remove(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	(void)ino;
-	fuse_reply_err(req, strncmp(name, "user.", 5) == 0 ? EPERM : EOPNOTSUPP);
+	const struct kind_operations *operations = dispatch_operations(ino);
+
+	if (fs_of(req)->read_only)
+		fuse_reply_err(req, EROFS);
+	else if (strncmp(name, "user.", 5) != 0)
+		fuse_reply_err(req, EOPNOTSUPP);
+	else if (operations->removexattr)
+		operations->removexattr(fs_of(req), req, ino, name);
+	else
+		fuse_reply_err(req, EPERM);
 }

@@ -159,6 +159,16 @@ static void on_safe(char **words, struct buf *out)
 	fake_set_safe(mailbox, number(words, 1) != 0);
 }
 
+static void on_move(char **words, struct buf *out)
+{
+	struct mailbox_message message;
+
+	(void)out;
+	decode(words[3]);
+	mailbox_message(mailbox, number(words, 1), &message);
+	mailbox_rename(mailbox, message.folder, message.name, number(words, 2), words[3], false, NULL);
+}
+
 static void on_outbox(char **words, struct buf *out)
 {
 	(void)words;
@@ -200,6 +210,7 @@ static const struct {
 	{ "changed", 4, on_changed },
 	{ "vanish", 2, on_vanish },
 	{ "safe", 2, on_safe },
+	{ "move", 4, on_move },
 	{ "outbox", 1, on_outbox },
 	{ "outbox-delay", 2, on_outbox_delay },
 	{ "file-limit", 2, on_file_limit },

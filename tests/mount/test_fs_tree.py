@@ -46,20 +46,6 @@ class Attributes(FakeTestCase):
         for name in names:
             self.assertEqual(os.stat(os.path.join(self.mount / 'INBOX', name)).st_size, 10)
 
-    def test_stored_mail_cannot_be_changed_yet(self):
-        self.mount.message(self.inbox, 'a.eml')
-        path, other = self.mount / 'INBOX/a.eml', self.mount / 'INBOX/b.eml'
-        self.assertErrno(errno.EACCES, open, path, 'r+b')
-        self.assertErrno(errno.EACCES, os.truncate, path, 0)
-        self.assertErrno(errno.EPERM, os.unlink, path)
-        self.assertErrno(errno.EPERM, os.rename, path, other)
-        self.assertErrno(errno.EPERM, os.link, path, other)
-        self.assertErrno(errno.EPERM, os.symlink, 'x', other)
-        self.assertErrno(errno.EPERM, os.mkdir, other)
-        self.assertErrno(errno.EPERM, os.rmdir, self.mount / 'INBOX')
-        self.assertErrno(errno.EPERM, open, other, 'wb')
-        self.assertErrno(errno.EPERM, os.utime, path)
-
     def test_a_message_that_went_while_open_is_still_read_and_has_no_link(self):
         row = self.mount.message(self.inbox, 'a.eml', 5000)
         with open(self.mount / 'INBOX/a.eml', 'rb') as file:
