@@ -24,3 +24,7 @@ MOUNT_TESTS = \
 	tests/mount/test_stalls.py
 dist_check_SCRIPTS += $(MOUNT_TESTS)
 TESTS += $(MOUNT_TESTS)
+
+# Of changing mail by file operations; each joins MOUNT_TESTS with what it tests.
+EXTRA_DIST += \
+	tests/mount/test_change_flags.py

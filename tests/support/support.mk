@@ -3,6 +3,7 @@
 EXTRA_DIST += tests/support/README \
 	tests/support/mailtest/__init__.py \
 	tests/support/mailtest/certificates.py \
+	tests/support/mailtest/changing.py \
 	tests/support/mailtest/cutting_proxy.py \
 	tests/support/mailtest/dovecot.py \
 	tests/support/mailtest/dovecot_config.py \
