@@ -28,4 +28,5 @@ TESTS += $(MOUNT_TESTS)
 # Of changing mail by file operations; each joins MOUNT_TESTS with what it tests.
 EXTRA_DIST += \
 	tests/mount/test_change_flags.py \
-	tests/mount/test_change_remove.py
+	tests/mount/test_change_remove.py \
+	tests/mount/test_change_move.py
