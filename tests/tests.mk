@@ -29,4 +29,5 @@ TESTS += $(MOUNT_TESTS)
 EXTRA_DIST += \
 	tests/mount/test_change_flags.py \
 	tests/mount/test_change_remove.py \
-	tests/mount/test_change_move.py
+	tests/mount/test_change_move.py \
+	tests/mount/test_change_append.py
