@@ -32,4 +32,5 @@ EXTRA_DIST += \
 	tests/mount/test_change_move.py \
 	tests/mount/test_change_append.py \
 	tests/mount/test_change_folders.py \
-	tests/mount/test_change_faults.py
+	tests/mount/test_change_faults.py \
+	tests/mount/test_change_capabilities.py
