@@ -33,4 +33,5 @@ EXTRA_DIST += \
 	tests/mount/test_change_append.py \
 	tests/mount/test_change_folders.py \
 	tests/mount/test_change_faults.py \
-	tests/mount/test_change_capabilities.py
+	tests/mount/test_change_capabilities.py \
+	tests/mount/test_change_latency.py
