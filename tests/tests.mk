@@ -34,4 +34,5 @@ EXTRA_DIST += \
 	tests/mount/test_change_folders.py \
 	tests/mount/test_change_faults.py \
 	tests/mount/test_change_capabilities.py \
-	tests/mount/test_change_latency.py
+	tests/mount/test_change_latency.py \
+	tests/mount/test_maildir_view.py
