@@ -20,7 +20,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import mailtest  # noqa: E402
-from mailtest import certificates, folders, maildir, messages, process, scripted_smtp, utf7  # noqa: E402
+from mailtest import certificates, folders, maildir, messages, observer, process, scripted_smtp, utf7  # noqa: E402
 from mailtest.scripted_imap import (SIGN_IN, answer, close, drip, endless_line, expect, garbage, huge_literal,  # noqa: E402
                                     in_turn, one_folder, send, stall, starttls)
 
@@ -164,6 +164,313 @@ class Servers(unittest.TestCase):
         with mailtest.Dovecot(ssl='required') as strict, mailtest.Proxy(strict.imap_port, source='127.0.0.2') as proxy:
             with imaplib.IMAP4('127.0.0.1', proxy.port) as client:
                 self.assertIn('LOGINDISABLED', client.capabilities)
+
+
+class Observing(unittest.TestCase):
+    def setUp(self):
+        self.server = self.enterContext(mailtest.Dovecot())
+        self.letters = [messages.letter(subject=f'letter {number}') for number in range(1, 5)]
+        for data in self.letters:
+            self.server.deliver(data, flags='\\Seen', date=1700000000)
+        self.before = observer.snapshot(self.server)
+
+    def test_a_snapshot_tells_flags_date_and_bytes_and_changes_nothing(self):
+        self.assertEqual(self.before, {uid: observer.Message({'\\Seen'}, 1700000000, data) for uid, data in enumerate(self.letters, 1)})
+        self.assertEqual(observer.assert_only(self.before, observer.snapshot(self.server)), {})
+
+    def test_each_kind_of_difference_is_seen_and_named(self):
+        with mailtest.OtherClient(self.server) as other:
+            other.mark_deleted([1])
+            other.expunge([2])
+            other.store([3], '-FLAGS', '\\Seen')
+            other.store([3], '+FLAGS', '\\Flagged project')
+            self.assertEqual(other.append(b'Subject: fresh\r\n\r\nx\r\n', date=1600000000), 5)
+        after = observer.snapshot(self.server)
+        added = observer.assert_only(self.before, after, gone=[2], changed={1: '\\Seen \\Deleted', 3: '\\Flagged project'}, added=1)
+        self.assertEqual(added, {5: observer.Message(set(), 1600000000, b'Subject: fresh\r\n\r\nx\r\n')})
+        for expected, complaint in (
+                ({}, r'2 is gone: \[\\Seen\] .* letter 2'), ({'gone': [2, 4]}, '4 is still there: .* letter 4'),
+                ({'gone': [2]}, r'1 was \[\\Seen\].*, is \[\\Deleted \\Seen\].* should have \[\\Seen\]'),
+                ({'added': 2}, '1 messages were added, not 2: .* fresh'), ({'added': [self.letters[0]]}, "not added: .*letter 1'.\nadded as well: .* fresh")):
+            with self.assertRaisesRegex(AssertionError, complaint):
+                observer.assert_only(self.before, after, **expected)
+
+    def test_waiting_ends_with_the_change_or_with_what_is_missing(self):
+        with mailtest.OtherClient(self.server) as other:
+            other.move([4], ('Archive',))
+        added = observer.wait_only(self.server, ('Archive',), {}, added=[self.letters[3]])
+        self.assertEqual([message.flags for message in added.values()], [{'\\Seen'}])
+        with self.assertRaisesRegex(AssertionError, 'INBOX after 0.1 s:\n4 is gone'):
+            observer.wait_only(self.server, 'INBOX', self.before, timeout=0.1)
+        with self.assertRaisesRegex(AssertionError, 'Nowhere'):
+            observer.wait_only(self.server, 'Nowhere', {}, timeout=0.1)
+
+    def test_whole_mailboxes_are_compared_wherever_a_message_stands(self):
+        before = observer.snapshots(self.server)
+        with mailtest.OtherClient(self.server) as other:
+            other.move([4], ('Archive',))
+            observer.assert_each_once(before, observer.snapshots(self.server))
+            other.expunge([1])
+            other.append(self.letters[1])
+        with self.assertRaisesRegex(AssertionError, r'^duplicated \(\+1\): letter 2\nlost \(-1\): letter 1$'):
+            observer.assert_each_once(before, observer.snapshots(self.server))
+
+    def test_folders_and_subscriptions_by_their_names(self):
+        names = {'Größe & Maß', 'with "quotes" \\ and more', '发票'}
+        for name in names:
+            self.server.create((name,))
+        with self.server.imap() as client:
+            client.create('above/below')
+        self.assertLessEqual(names | {'INBOX', 'above/below'}, observer.folders(self.server))
+        self.assertNotIn('above', observer.folders(self.server))
+        self.assertLessEqual(names, observer.subscribed(self.server))
+        self.assertNotIn('above/below', observer.subscribed(self.server))
+
+
+class Refusals(unittest.TestCase):
+    """What Dovecot is made to refuse for the tests of mailfs."""
+
+    def test_rights_of_a_folder(self):
+        with mailtest.Dovecot(acl=True) as server:
+            server.deliver(messages.letter(), ('Lists',))
+            for rights, store, move, append in (('lr', 'OK', 'NO', 'NO'), ('lrswi', 'OK', 'NO', 'OK'), (None, 'OK', 'OK', 'OK')):
+                server.set_rights(('Lists',), rights)
+                with self.subTest(rights), server.imap() as client:
+                    with contextlib.suppress(imaplib.IMAP4.readonly):
+                        client.select('Lists')
+                    self.assertEqual(client.response('READ-WRITE')[1] == [b''], rights != 'lr')
+                    client.is_readonly = True       # imaplib makes an exception of it otherwise
+                    self.assertEqual(client.uid('STORE', '1', '+FLAGS', '(\\Flagged)')[0], store)
+                    self.assertEqual(client.append('Lists', '', '', messages.letter())[0], append)
+                    self.assertEqual(client.uid('MOVE', '1', 'Trash')[0], move)
+                self.assertEqual(len(observer.snapshot(server, 'Trash')), rights is None)
+
+    def test_limit_of_a_message_and_of_all(self):
+        with mailtest.Dovecot(append_limit=20000, quota='messages=2') as server, server.imap() as client:
+            self.assertIn(b'APPENDLIMIT=20000', client.capability()[1][0])
+            self.assertRegex(str(client.append('INBOX', '', '', messages.letter(body='x' * 20000))), 'NO.*LIMIT')
+            for expected in ('OK', 'OK', 'NO.*OVERQUOTA'):
+                self.assertRegex(str(client.append('INBOX', '', '', messages.letter())), expected)
+
+    def test_keyword_that_is_too_long(self):
+        with mailtest.Dovecot() as server:
+            server.deliver(messages.letter())
+            with mailtest.OtherClient(server) as other, self.assertRaisesRegex(RuntimeError, 'Keyword'):
+                other.store([1], '+FLAGS', 'k' * 60)
+
+
+class Cutting(unittest.TestCase):
+    def setUp(self):
+        self.server = self.enterContext(mailtest.Dovecot())
+        self.server.deliver(messages.letter())
+        self.proxy = self.enterContext(mailtest.CuttingProxy(self.server.imap_port, record=True))
+
+    def client(self):
+        client = imaplib.IMAP4('127.0.0.1', self.proxy.port, timeout=5)
+        client.login('alice', 'secret')
+        client.select()
+        return client
+
+    def cut(self, **where):
+        """Whether the client saw the end of the command, and what the client's side of the wire had from the command on."""
+        client = self.client()
+        self.proxy.reset_counters()
+        self.proxy.arm(b'UID STORE', **where)
+        try:
+            client.uid('STORE', '1', '+FLAGS', '(\\Flagged)')
+            seen = True
+        except (imaplib.IMAP4.abort, OSError):
+            seen = False
+        self.proxy.disarm()
+        return seen, bytes(self.proxy.sent).partition(b' ')[2]
+
+    def flagged(self):
+        return '\\Flagged' in observer.snapshot(self.server)[1].flags
+
+    def test_a_command_that_is_cut_is_not_obeyed(self):
+        for count in (0, 3, len('UID STORE 1 +FLAGS (\\Flagged)\r')):
+            with self.subTest(count):
+                self.assertEqual(self.cut(client=count), (False, b'UID STORE 1 +FLAGS (\\Flagged)\r\n'[:count]))
+                self.assertTrue(self.proxy.fired.is_set())
+        self.assertFalse(self.flagged())
+
+    def test_a_command_whose_reply_is_cut_is_obeyed(self):
+        for how in ('close', 'reset'):
+            with self.subTest(how), mailtest.OtherClient(self.server) as other:
+                other.store([1], '-FLAGS', '\\Flagged')
+                self.assertFalse(self.cut(server=0, how=how)[0])
+                self.assertTrue(self.proxy.fired.is_set())
+                process.wait_for(self.flagged, 5, 'the flag')
+
+    def test_a_loop_over_the_bytes_ends_with_the_dialogue(self):
+        for count in range(0, 500, 10):
+            seen, _ = self.cut(server=count)
+            self.assertEqual(seen, not self.proxy.fired.is_set())
+            if seen:
+                break
+        self.assertTrue(20 < count < 200, count)
+
+    def test_only_one_connection_is_cut_and_only_once(self):
+        bystander = self.client()
+        self.cut(client=5)
+        bystander.noop()
+        client = self.client()
+        for current in (client, bystander):
+            self.assertEqual(current.uid('STORE', '1', '+FLAGS', '(\\Flagged)')[0], 'OK')
+
+    def test_a_pattern_that_comes_in_two_pieces_is_found(self):
+        for start, rest in ((b'x NO', b'OP\r\n'), (b'x NOO', b'P\r\n')):
+            for limit, passed in ((0, None), (3, 3), (5, 5)):
+                self.proxy.reset_counters()
+                with self.subTest((start, limit)), socket.create_connection(('127.0.0.1', self.proxy.port), 5) as client:
+                    client.recv(1000)
+                    self.proxy.arm(b'NOOP', client=limit)
+                    client.sendall(start)
+                    process.wait_for(lambda: len(self.proxy.sent) >= len(start), 5, 'the first piece')
+                    client.sendall(rest)
+                    while client.recv(1000):
+                        pass
+                    self.assertTrue(self.proxy.fired.is_set())
+                    self.assertEqual(len(self.proxy.sent), max(len(start), 2 + (passed or 0)))
+
+
+class Hiding(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mailtest.Dovecot().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.__exit__()
+
+    def setUp(self):
+        self.folder = 'Folder' + self._testMethodName
+        self.server.deliver(messages.letter(subject='trap', body='* OK [COPYUID 1 2 3] no protocol {5}\r\nMODSEQ (17) [CAPABILITY MOVE]\r\n'), (self.folder,))
+
+    def client(self, *hide):
+        self.proxy = self.enterContext(mailtest.HidingProxy(self.server.imap_port, hide))
+        client = self.enterContext(imaplib.IMAP4('127.0.0.1', self.proxy.port, timeout=10))
+        client.login('alice', 'secret')
+        client.select(self.folder)
+        self.addCleanup(lambda: self.assertEqual(self.proxy.failures, []))
+        return client
+
+    def test_nothing_hidden_is_the_server_as_it_is(self):
+        client = self.client()
+        with self.server.imap() as direct:
+            self.assertEqual(client.capability()[1][-1], direct.capability()[1][-1])
+        self.assertIn('COPYUID', str(client.uid('COPY', '1', 'Archive')) + str(client.untagged_responses))
+        self.assertEqual(client.fetch('1', '(BODY.PEEK[])')[1][0][1], observer.snapshot(self.server, self.folder)[1].data)
+
+    def test_capabilities_are_gone_from_all_that_tells_of_them(self):
+        names = ('MOVE', 'UIDPLUS', 'CONDSTORE', 'LITERAL+', 'SPECIAL-USE', 'MULTIAPPEND', 'ENABLE')
+        with mailtest.HidingProxy(self.server.imap_port, names) as proxy, socket.create_connection(('127.0.0.1', proxy.port), 5) as client:
+            client.sendall(b'a CAPABILITY\r\nb LOGIN alice secret\r\nc CAPABILITY\r\nd LIST "" *\r\ne LOGOUT\r\n')
+            said = client.makefile('rb').read().decode()
+        self.assertEqual(said.count('CAPABILITY IMAP4rev1'), 4)
+        for name in (*names, 'QRESYNC', 'Trash '):
+            self.assertNotIn(' ' + name, said)
+        self.assertIn('"/" Trash', said)
+        self.assertNotIn('\\Trash', said)
+        self.assertIn('ESEARCH', said)
+
+    def refused(self, client, capability, *command):
+        with self.assertRaisesRegex(imaplib.IMAP4.error, capability):
+            client._simple_command(*command)
+        self.assertEqual(len(self.proxy.violations), 1, command)
+        self.proxy.violations.clear()
+
+    def test_commands_that_need_them_are_refused_and_noted(self):
+        client = self.client('MOVE', 'UIDPLUS', 'CONDSTORE', 'SPECIAL-USE', 'LIST-EXTENDED')
+        for capability, *command in (('MOVE', 'UID', 'MOVE', '1', 'Archive'), ('UIDPLUS', 'UID', 'EXPUNGE', '1'), ('CONDSTORE', 'SELECT', 'INBOX', '(CONDSTORE)'),
+                                     ('CONDSTORE', 'EXAMINE', 'INBOX', '(QRESYNC (1 2))'), ('CONDSTORE', 'UID', 'FETCH', '1:*', '(FLAGS)', '(CHANGEDSINCE 1)'),
+                                     ('CONDSTORE', 'STATUS', 'INBOX', '(HIGHESTMODSEQ)'), ('SPECIAL-USE', 'LIST', '""', '*', 'RETURN (SPECIAL-USE)'),
+                                     ('LIST-EXTENDED', 'LIST', '""', '*', 'RETURN (CHILDREN)')):
+            self.refused(client, capability, *command)
+        self.assertEqual(client.uid('COPY', '1', '"UID MOVE 1 (CONDSTORE"')[0], 'NO')     # there is no such folder
+        self.assertEqual(self.proxy.violations, [])
+        self.assertEqual(self.proxy.commands[-1], b'UID COPY 1 "UID MOVE 1 (CONDSTORE"')
+
+    def test_codes_of_hidden_capabilities_are_gone(self):
+        client = self.client('UIDPLUS', 'CONDSTORE')
+        self.assertEqual(client.append(self.folder, '', '', messages.letter(subject='second'))[1][0][:6], b'Append')
+        client.uid('COPY', '1', 'Archive')
+        self.assertEqual(client.uid('MOVE', '1', 'Archive')[0], 'OK')
+        for code in ('COPYUID', 'APPENDUID', 'HIGHESTMODSEQ'):
+            self.assertEqual(client.response(code)[1], [None], code)
+        self.assertEqual(len(observer.snapshot(self.server, self.folder)), 1)
+
+    def test_a_code_can_be_missing_alone(self):
+        client = self.client('COPYUID')
+        self.assertIn(b'UIDPLUS', client.capability()[1][0])
+        self.assertIn(b'APPENDUID', client.append(self.folder, '', '', messages.letter())[1][0])
+        self.assertEqual(client.uid('MOVE', '1', 'Archive'), ('OK', [None]))
+        self.assertEqual(client.response('COPYUID')[1], [None])
+
+    def test_enable_leaves_out_what_is_hidden(self):
+        client = self.client('QRESYNC')
+        client.unselect()
+        self.assertEqual(client.enable('QRESYNC')[0], 'OK')
+        self.assertIn(client.response('ENABLED')[1][0], (None, b''))
+        client.enable('CONDSTORE')
+        self.assertIn(b'CONDSTORE', client.response('ENABLED')[1][0])
+        self.assertNotIn(b'ENABLE QRESYNC', b''.join(self.proxy.violations))
+
+    def test_literals_from_the_server_are_not_touched(self):
+        client = self.client('CONDSTORE', 'COPYUID')
+        data = observer.snapshot(self.server, self.folder)[1].data
+        self.assertIn(b'MODSEQ (17) [CAPABILITY MOVE]', data)
+        self.assertEqual(client.fetch('1', '(FLAGS BODY.PEEK[] UID)')[1][0][1], data)
+
+    def test_modseq_that_a_server_tells_unasked_is_gone(self):
+        told = (b'* 1 FETCH (UID 1 MODSEQ (5) FLAGS (\\Seen))\r\n* 1 FETCH (MODSEQ (6) BODY[] {13}\r\n MODSEQ (7)\r\n ENVELOPE ("MODSEQ (8)"))\r\n'
+                b'* STATUS x (MESSAGES 1 HIGHESTMODSEQ 9)\r\n* OK [HIGHESTMODSEQ 10] x\r\n* OK [UIDNEXT 1] MODSEQ (11)\r\n{tag} OK done\r\n')
+        with mailtest.ScriptedImap([send(b'* OK hi\r\n'), answer([(b'NOOP', told)])]) as server, \
+                mailtest.HidingProxy(server.port, ['CONDSTORE']) as proxy, socket.create_connection(('127.0.0.1', proxy.port), 5) as client:
+            client.sendall(b'a NOOP\r\n')
+            replies = client.makefile('rb')
+            self.assertEqual(b''.join(replies.readline() for _ in range(9)),
+                             b'* OK hi\r\n* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n* 1 FETCH (BODY[] {13}\r\n MODSEQ (7)\r\n ENVELOPE ("MODSEQ (8)"))\r\n'
+                             b'* STATUS x (MESSAGES 1)\r\n* OK x\r\n* OK [UIDNEXT 1] MODSEQ (11)\r\na OK done\r\n')
+
+    def test_literals_pass_towards_the_server_in_each_form(self):
+        trap = b'Subject: x\r\n\r\na UID MOVE 1 Archive {10+}\r\nUID EXPUNGE 1\r\n'
+        self.client('MOVE', 'UIDPLUS')
+        with socket.create_connection(('127.0.0.1', self.proxy.port), 5) as client:
+            replies = client.makefile('rb')
+            replies.readline()
+            client.sendall(b'a LOGIN {5+}\r\nalice {6}\r\n')
+            self.assertEqual(replies.readline()[:1], b'+')
+            client.sendall(b'secret\r\n')
+            self.assertEqual(replies.readline()[:5], b'a OK ')
+            client.sendall(b'b APPEND %s {%d+}\r\n%s {%d}\r\n' % (self.folder.encode(), len(trap), trap, len(trap)))
+            self.assertEqual(replies.readline()[:1], b'+')
+            client.sendall(trap + b'\r\nc NOOP\r\n')
+            self.assertEqual([replies.readline()[:4] for _ in range(2)], [b'b OK', b'c OK'])
+            client.sendall(b'd APPEND Nowhere {5}\r\ne NOOP\r\n')       # the server says NO before the literal
+            self.assertEqual([replies.readline()[:4] for _ in range(2)], [b'd NO', b'e OK'])
+        self.assertEqual([message.data for message in observer.snapshot(self.server, self.folder).values()][1:], [trap, trap])
+        self.assertEqual(self.proxy.violations, [])
+
+    def test_literal_plus_where_it_is_hidden_is_refused_and_skipped(self):
+        self.client('LITERAL+')
+        with socket.create_connection(('127.0.0.1', self.proxy.port), 5) as client:
+            replies = client.makefile('rb')
+            replies.readline()
+            client.sendall(b'a LOGIN alice secret\r\nb APPEND INBOX {5+}\r\nabcde\r\nc NOOP\r\n')
+            self.assertEqual({replies.readline()[:5] for _ in range(3)}, {b'a OK ', b'b BAD', b'c OK '})
+        self.assertEqual(self.proxy.violations, [b'APPEND INBOX {5+}'])
+
+    def test_idle_and_a_large_message_pass(self):
+        client = self.client('MOVE')
+        data = messages.large(3 << 20)
+        self.assertEqual(client.append(self.folder, '', '', data)[0], 'OK')
+        client.noop()
+        self.assertEqual(client.fetch('2', '(BODY.PEEK[])')[1][0][1], data)
+        client.send(b'x IDLE\r\n')
+        self.assertEqual(client.readline()[:1], b'+')
+        client.send(b'DONE\r\n')
+        self.assertEqual(client.readline()[:4], b'x OK')
 
 
 class Layouts(unittest.TestCase):

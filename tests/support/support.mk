@@ -3,15 +3,20 @@
 EXTRA_DIST += tests/support/README \
 	tests/support/mailtest/__init__.py \
 	tests/support/mailtest/certificates.py \
+	tests/support/mailtest/changing.py \
+	tests/support/mailtest/cutting_proxy.py \
 	tests/support/mailtest/dovecot.py \
 	tests/support/mailtest/dovecot_config.py \
 	tests/support/mailtest/folders.py \
+	tests/support/mailtest/hiding_proxy.py \
 	tests/support/mailtest/janitor.py \
 	tests/support/mailtest/kinds_mime.py \
 	tests/support/mailtest/kinds_text.py \
 	tests/support/mailtest/maildir.py \
 	tests/support/mailtest/messages.py \
 	tests/support/mailtest/mount.py \
+	tests/support/mailtest/observer.py \
+	tests/support/mailtest/other_client.py \
 	tests/support/mailtest/postfix.py \
 	tests/support/mailtest/process.py \
 	tests/support/mailtest/proxy.py \

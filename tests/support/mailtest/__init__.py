@@ -7,10 +7,13 @@
 Python's standard library only.  `README` beside this package has the tour.
 """
 
-from . import certificates, folders, kinds_mime, kinds_text, maildir, messages, process, utf7  # noqa: F401
+from . import certificates, folders, kinds_mime, kinds_text, maildir, messages, observer, process, utf7  # noqa: F401
 from . import scripted_imap, scripted_smtp  # noqa: F401
+from .cutting_proxy import CuttingProxy  # noqa: F401
 from .dovecot import Dovecot  # noqa: F401
+from .hiding_proxy import HidingProxy  # noqa: F401
 from .mount import Mount, account, configuration, is_mounted, no_fuse  # noqa: F401
+from .other_client import OtherClient  # noqa: F401
 from .postfix import Postfix  # noqa: F401
 from .process import at_exit, free_port, temporary_directory, wait_for  # noqa: F401
 from .proxy import Proxy  # noqa: F401

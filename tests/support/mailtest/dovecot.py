@@ -36,11 +36,12 @@ class Dovecot:
     """A server, started by `start()` or `with`.  Ports and paths stay the same over a restart."""
 
     def __init__(self, users=None, *, layout='maildir++', separator='/', prefix='', special_use=None, quota=None,
-                 acl=False, imap_capability=None, max_userip_connections=10, certificate=None, ssl='yes',
+                 append_limit=None, acl=False, imap_capability=None, max_userip_connections=10, certificate=None, ssl='yes',
                  mechanisms='plain login cram-md5 scram-sha-1 scram-sha-256', plugins=(), rawlog=False, extra=''):
         """
         layout: 'maildir++', 'fs' or 'index'.  special_use: {name: flag}, `{}` for no folders but INBOX.
-        quota: a Dovecot rule, e.g. 'storage=10M:messages=1000'.  acl: with a `shared/USER/` namespace.
+        quota: a Dovecot rule, e.g. 'storage=10M:messages=1000'.  append_limit: bytes of a message, told as APPENDLIMIT and enforced.
+        acl: with a `shared/USER/` namespace, and `set_rights()`.
         ssl: 'yes', 'no' or 'required': then LOGINDISABLED without TLS, but only for clients that do not come from the
         address they connect to; a `Proxy` with source='127.0.0.2' makes one.
         rawlog: record what clients send, see `commands()`.  extra: more configuration text.
@@ -59,7 +60,7 @@ class Dovecot:
         self._users_mtime = 1
         self._paths = {}        # of folders, (name, user): asking doveadm takes 30 ms
         self._settings = dict(
-            layout=layout, separator=separator, prefix=prefix, quota=quota, acl=acl, plugins=plugins, rawlog=rawlog,
+            layout=layout, separator=separator, prefix=prefix, quota=quota, append_limit=append_limit, acl=acl, plugins=plugins, rawlog=rawlog,
             special_use=dovecot_config.SPECIAL_USE if special_use is None else special_use, extra=extra,
             imap_capability=imap_capability, max_userip_connections=max_userip_connections, ssl=ssl,
             mechanisms=mechanisms, certificate=self.certificate, directory=self.directory)
@@ -227,6 +228,21 @@ class Dovecot:
             file.write(f'3 V{uidvalidity} N1\n')
         self.start()
         return uidvalidity
+
+    def set_rights(self, folder, rights, user='alice'):
+        """
+        What a user may do in a folder of hers from now on, as letters of RFC 4314 (`lr`: read only); None: all, as it was.
+        Needs acl=True.  A session that has looked at the folder before goes on by what it knows: end it, e.g. with
+        Proxy.drop_connections().
+        """
+        path = os.path.join(self.maildir(folder, user), 'dovecot-acl')
+        if rights is None:
+            os.unlink(path)
+            return
+        with open(path + '.new', 'w', encoding='ascii') as file:
+            file.write(f'owner {rights}\n')
+        os.chown(path + '.new', *self.mail_owner())
+        os.replace(path + '.new', path)
 
     def doveadm(self, *arguments):
         """Output of a doveadm command on this server."""

@@ -124,6 +124,12 @@ plugin {{
 }}
 '''
 
+_APPEND_LIMIT = '''
+plugin {{
+  quota_max_mail_size = {append_limit}
+}}
+'''
+
 
 def _users(as_root):
     """Who keeps mail, who runs the services, who runs what an unknown client talks to."""
@@ -143,11 +149,15 @@ def _mailboxes(special_use):
 
 def text(settings):
     """The whole file.  `settings` are the arguments of `dovecot.Dovecot`, its directory and its ports, by name."""
-    plugins = ['quota'] * bool(settings['quota']) + ['acl'] * settings['acl'] + list(settings['plugins'])
+    counts = bool(settings['quota'] or settings['append_limit'])      # the quota plugin has the limit of a single message too
+    plugins = ['quota'] * counts + ['acl'] * settings['acl'] + list(settings['plugins'])
     imap_plugins = plugins + ['imap_quota'] * bool(settings['quota']) + ['imap_acl'] * settings['acl']
     imap_settings = []
-    if settings['imap_capability']:
-        imap_settings.append('imap_capability = ' + settings['imap_capability'])
+    capability = settings['imap_capability'] or '+'
+    if settings['append_limit']:
+        capability += f' APPENDLIMIT={settings["append_limit"]}'
+    if capability != '+':
+        imap_settings.append('imap_capability = ' + capability.replace('+ ', '+'))
     if settings['rawlog']:
         imap_settings.append(f'rawlog_dir = {settings["directory"]}/mail/%n/rawlog')
     values = dict(settings, mail_plugins=' '.join(plugins), imap_plugins=' '.join(imap_plugins),
@@ -158,4 +168,6 @@ def text(settings):
         parts.append(_SHARED)
     if settings['quota']:
         parts.append(_QUOTA)
+    if settings['append_limit']:
+        parts.append(_APPEND_LIMIT)
     return ''.join(part.format(**values) for part in parts) + settings['extra'] + '\n'

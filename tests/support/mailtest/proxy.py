@@ -16,6 +16,13 @@ from .server import LoopbackServer, end, reset
 CHUNK = 65536
 
 
+class Link:
+    """One connection, as both its directions see it."""
+
+    def __init__(self):
+        self.passed = [0, 0]        # bytes from the client, from the server
+
+
 class Proxy(LoopbackServer):
     """
     latency: seconds of a round trip, half of it in each direction.
@@ -61,17 +68,18 @@ class Proxy(LoopbackServer):
         with socket.create_connection(('127.0.0.1', self.target_port), 10, (self.source, 0)) as upstream:
             upstream.settimeout(None)
             upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            back = threading.Thread(target=self._pass, args=(upstream, connection, True), daemon=True)
+            link = Link()
+            back = threading.Thread(target=self._pass, args=(upstream, connection, True, link), daemon=True)
             back.start()
-            self._pass(connection, upstream, False)
+            self._pass(connection, upstream, False, link)
             back.join()
 
-    def _pass(self, source, sink, from_server):
+    def _pass(self, source, sink, from_server, link):
         """One direction: a reader that never waits for the latency, a writer that does, and the line between them."""
         line = queue.Queue(maxsize=1024)
         threading.Thread(target=self._read, args=(source, line), daemon=True).start()
         try:
-            self._write(line, source, sink, from_server)
+            self._write(line, source, sink, from_server, link)
         except OSError:
             end(source)
             end(sink)
@@ -87,8 +95,7 @@ class Proxy(LoopbackServer):
                 data = b''
             line.put((time.monotonic() + self.latency / 2, data))
 
-    def _write(self, line, source, sink, from_server):
-        passed = 0
+    def _write(self, line, source, sink, from_server, link):
         while True:
             due, data = line.get()
             time.sleep(max(0, due - time.monotonic()))
@@ -97,15 +104,20 @@ class Proxy(LoopbackServer):
                 line.put((due, data))
                 sink.shutdown(socket.SHUT_WR)
                 return
-            limit = self.cut_server if from_server else self.cut_client
-            if limit is not None:
-                data = data[:max(0, limit - passed)]
-            passed += len(data)
+            data, last = self._admit(data, from_server, link)
             self._count(data, from_server)
             sink.sendall(data)
-            if passed == limit:
+            if last:
                 self._cut(source, sink)
                 return
+
+    def _admit(self, data, from_server, link):
+        """What of it passes, and whether the connection ends then."""
+        limit = self.cut_server if from_server else self.cut_client
+        if limit is not None:
+            data = data[:max(0, limit - link.passed[from_server])]
+        link.passed[from_server] += len(data)
+        return data, link.passed[from_server] == limit
 
     def _count(self, data, from_server):
         with self._lock:

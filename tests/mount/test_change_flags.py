@@ -1,0 +1,297 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Flags changed by setfattr, mailfsctl flag and .flags/: at once in the tree, soon on the server, and only what differs."""
+
+import errno
+import os
+import subprocess
+
+import mailtest
+from mailtest.changing import ChangeTestCase, set_flags, sync
+from mailtest.scripted_imap import answer, one_folder, send
+
+STORE = r'UID STORE '
+
+
+class FlagChanges:
+    """What holds with every server; test_change_capabilities.py runs it with worse ones."""
+
+    def test_flags_are_added_taken_away_and_replaced(self):
+        self.run_quietly('setfattr', '-n', 'user.mail.flags', '-v', r'+\Flagged', self.path(3))      # it had none
+        self.run_quietly('setfattr', '-n', 'user.mail.flags', '-v', r'-\Flagged', self.path(2))      # \Seen \Flagged
+        self.run_quietly('setfattr', '-n', 'user.mail.flags', '-v', r'\Answered', self.path(5))      # \Seen \Flagged
+        self.run_quietly('setfattr', '-n', 'user.mail.flags', '-v', r'+\Answered \Draft', self.path(4))   # \Seen
+        self.check({'INBOX': {'changed': {3: r'\Flagged', 2: r'\Seen', 5: r'\Answered', 4: r'\Seen \Answered \Draft'}}})
+
+    def test_a_change_shows_at_once(self):
+        path = self.path(3)
+        for words, shown in ((r'+\Flagged', {'\\Flagged'}), (r'+\Seen project', {'\\Flagged', '\\Seen', 'project'}), (r'-\Flagged', {'\\Seen', 'project'}),
+                             (r'\Answered', {'\\Answered'}), ('', set())):
+            set_flags(path, words)
+            self.assertEqual(self.flags(path), shown)
+        sync(path)
+        self.check_now()
+
+    def test_fsync_of_the_file_or_its_folder_waits_for_the_server(self):
+        set_flags(self.path(1), r'+\Flagged')
+        sync(self.path(1))
+        self.check_now({'INBOX': {'changed': {1: r'\Seen \Flagged'}}})
+        set_flags(self.path(3), r'+\Flagged')
+        self.sync('INBOX')
+        self.check_now({'INBOX': {'changed': {1: r'\Seen \Flagged', 3: r'\Flagged'}}})
+
+    def test_keywords(self):
+        set_flags(self.path(1), '+$Forwarded project-x')
+        set_flags(self.path(3), 'one two')
+        self.check({'INBOX': {'changed': {1: r'\Seen $Forwarded project-x', 3: 'one two'}}})
+        set_flags(self.path(3), '-one')
+        self.check({'INBOX': {'changed': {1: r'\Seen $Forwarded project-x', 3: 'two'}}})
+
+    def test_a_message_marked_deleted_by_its_flag_is_not_removed(self):
+        set_flags(self.path(1), r'+\Deleted')
+        self.check({'INBOX': {'changed': {1: r'\Seen \Deleted'}}})
+        self.assertEqual(self.mount.read(self.path(1)), self.data(1))
+        set_flags(self.path(8), r'-\Deleted')
+        self.check({'INBOX': {'changed': {1: r'\Seen \Deleted', 8: r'\Seen \Flagged'}}})
+        self.assertEqual(self.said('EXPUNGE|UID EXPUNGE|CLOSE'), [])
+
+    def test_what_another_client_changes_meanwhile_stays(self):
+        paths = {uid: self.path(uid) for uid in range(1, 7)}
+        with mailtest.OtherClient(self.server) as other:
+            for uid in paths:
+                other.store([uid], '+FLAGS', 'theirs')
+                set_flags(paths[uid], r'+\Answered mine')
+            other.store([4], '-FLAGS', '\\Seen')
+            set_flags(paths[4], r'+\Flagged')
+        own = r'\Answered mine theirs '
+        self.check({'INBOX': {'changed': {1: own + r'\Seen', 2: own + r'\Seen \Flagged', 3: own, 4: own + r'\Flagged', 5: own + r'\Seen \Flagged', 6: own}}})
+
+    def test_flags_survive_a_remount(self):
+        set_flags(self.path(3), r'+\Flagged keyword')
+        self.mount.remount()
+        self.assertEqual(self.flags(self.path(3)), {'\\Flagged', 'keyword'})
+        self.check({'INBOX': {'changed': {3: r'\Flagged keyword'}}})
+
+
+class Flags(FlagChanges, ChangeTestCase):
+    def test_only_the_difference_goes_to_the_server(self):
+        for uid, words in ((2, r'\Seen \Answered'), (5, r'\Seen \Flagged'), (3, ''), (1, r'+\Seen'), (4, r'-\Flagged')):
+            set_flags(self.path(uid), words)
+        self.sync('INBOX')
+        self.check_now({'INBOX': {'changed': {2: r'\Seen \Answered'}}})
+        stores = self.said(STORE)
+        self.assertEqual({command.split(' ', 3)[3].upper() for command in stores}, {r'+FLAGS.SILENT (\ANSWERED)', r'-FLAGS.SILENT (\FLAGGED)'})
+        self.assertEqual({command.split(' ')[2] for command in stores}, {'2'})
+
+    def test_hundreds_at_once_are_few_commands(self):
+        self.server.fill(500, ('Lists',), small=True, seed=7)
+        self.before = mailtest.observer.snapshots(self.server)
+        paths = {path for path in self.mount.files('Lists') if '\\Flagged' not in self.flags(path)}
+        self.assertGreater(len(paths), 300)
+        for path in paths:
+            set_flags(path, r'+\Flagged')
+        self.sync('Lists')
+        changed = {uid: ' '.join(message.flags | {'\\Flagged'}) for uid, message in self.before['Lists'].items()
+                   if '\\Flagged' not in message.flags}
+        self.check_now({'Lists': {'changed': changed}})
+        self.assert_few_said(STORE, 25)
+
+    def test_a_flag_that_goes_to_and_fro_ends_as_it_was_set_last(self):
+        path = self.path(3)
+        for number in range(50):
+            set_flags(path, r'+\Flagged' if number % 2 == 0 else r'-\Flagged')
+        set_flags(path, r'+\Answered')
+        self.check({'INBOX': {'changed': {3: r'\Answered'}}})
+        self.assertEqual(self.flags(path), {'\\Answered'})
+
+    def test_what_is_no_flag_is_refused_and_nothing_is_sent(self):
+        path = self.path(1)
+        for words in ('a(b', '+"x"', r'+\Recent', '+\\', '*', 'new\nline', '%'):
+            with self.subTest(words), self.fails_with(errno.EINVAL):
+                set_flags(path, words)
+        self.assertEqual(self.flags(path), {'\\Seen'})
+        with self.fails_with(errno.EPERM, errno.EACCES, errno.EOPNOTSUPP):
+            os.setxattr(path, 'user.mail.uid', b'17')
+        self.sync('INBOX')
+        self.check_now()
+        self.assertEqual(self.said(STORE), [])
+
+    def test_a_keyword_that_the_server_refuses_is_enotsup(self):
+        with self.fails_with(errno.ENOTSUP):
+            set_flags(self.path(1), '+' + 'k' * 60)
+        self.assertEqual(self.flags(self.path(1)), {'\\Seen'})
+        set_flags(self.path(1), '+keyword')
+        self.check({'INBOX': {'changed': {1: r'\Seen keyword'}}})
+
+    def test_ctime_changes_and_mtime_does_not(self):
+        before = os.stat(self.path(3))
+        set_flags(self.path(3), r'+\Flagged')
+        after = os.stat(self.path(3))
+        self.assertGreater(after.st_ctime_ns, before.st_ctime_ns)
+        self.assertEqual((after.st_mtime_ns, after.st_ino, after.st_size), (before.st_mtime_ns, before.st_ino, before.st_size))
+        self.check({'INBOX': {'changed': {3: r'\Flagged'}}})
+
+    def test_flags_of_a_folder_cannot_be_set(self):
+        with self.fails_with(errno.EPERM, errno.EOPNOTSUPP, errno.EINVAL, errno.EACCES):
+            set_flags(self.mount / 'INBOX', r'+\Seen')
+        self.check_now()
+
+
+class KeywordsNotAllowed(mailtest.MountTestCase):
+    def test_a_new_keyword_where_permanentflags_allows_none_is_enotsup(self):
+        selected = (b'* FLAGS (\\Seen \\Flagged known)\r\n* OK [PERMANENTFLAGS (\\Seen \\Flagged known)] ok\r\n* 1 EXISTS\r\n* 0 RECENT\r\n'
+                    b'* OK [UIDVALIDITY 1] ok\r\n* OK [UIDNEXT 2] ok\r\n{tag} OK [READ-WRITE] done\r\n')
+        rules = [(rb'SELECT', selected), (rb'UID STORE', b'{tag} OK done\r\n')] + one_folder()
+        with mailtest.ScriptedImap([send(b'* OK hi\r\n'), answer(rules)]) as server:
+            section = mailtest.account(imap=f'imap+insecure://alice@localhost:{server.port}', password='secret')
+            with mailtest.Mount(section) as mount:
+                path, = mount.files()
+                self.assertRaisesErrno(errno.ENOTSUP, path, '+unknown')
+                set_flags(path, r'+\Flagged known')
+                sync(path)
+            server.check()
+        stores = [command for command in server.commands if b'UID STORE' in command]
+        self.assertTrue(stores)
+        self.assertNotIn(b'unknown', b''.join(stores))
+
+    def assertRaisesErrno(self, number, path, words):
+        with self.assertRaises(OSError) as refused:
+            set_flags(path, words)
+        self.assertEqual(refused.exception.errno, number)
+
+
+class NotAllowed(ChangeTestCase):
+    server_options = {'acl': True}
+
+    def fill(self):
+        super().fill()
+        self.server.set_rights(('Archive',), 'lr')
+        self.server.set_rights(('Lists',), 'lrs')
+
+    def test_flags_in_a_folder_that_may_only_be_read(self):
+        with self.fails_with(errno.EACCES):
+            set_flags(self.path(1, 'Archive'), r'+\Flagged')
+        self.assertEqual(self.flags(self.path(1, 'Archive')), {'\\Seen'})
+        self.sync('Archive')
+        self.check_now()
+
+    def test_flags_that_the_rights_of_the_folder_leave_out(self):
+        set_flags(self.path(1, 'Lists'), r'-\Seen')
+        with self.fails_with(errno.EACCES, errno.ENOTSUP):
+            set_flags(self.path(1, 'Lists'), r'+\Flagged')
+        self.check({'Lists': {'changed': {1: ''}}})
+        self.assertEqual(self.flags(self.path(1, 'Lists')), set())
+
+
+class ReadOnly(ChangeTestCase):
+    options = ('ro',)
+
+    def test_nothing_can_be_changed(self):
+        with self.fails_with(errno.EROFS):
+            set_flags(self.path(1), r'+\Flagged')
+        self.assertNotEqual(self.mount.ctl('flag', '+flagged', self.path(1), check=False).returncode, 0)
+        self.check_now()
+        self.assertEqual(self.said('SELECT|UID STORE'), [])
+
+
+class Mailfsctl(ChangeTestCase):
+    def test_words_add_and_take_away_of_many_files(self):
+        said = self.mount.ctl('flag', '+seen', '-flagged', *(self.path(uid) for uid in range(1, 7)), self.path(1, 'Archive'))
+        self.assertEqual(said.stderr, '')
+        self.check({'INBOX': {'changed': {2: r'\Seen', 3: r'\Seen', 5: r'\Seen', 6: r'\Seen'}}})
+        self.assert_few_said(STORE, 4)
+
+    def test_every_system_flag_and_keywords_have_a_word(self):
+        self.mount.ctl('flag', '+answered', '+draft', '+deleted', '+flagged', '+project-x', '-seen', self.path(1))
+        self.check({'INBOX': {'changed': {1: r'\Answered \Draft \Deleted \Flagged project-x'}}})
+
+    def test_when_it_returns_the_server_has_it(self):
+        self.mount.ctl('flag', '+flagged', self.path(3))
+        self.check_now({'INBOX': {'changed': {3: r'\Flagged'}}})
+
+    def test_what_is_no_message_is_told_and_the_others_are_changed(self):
+        result = self.mount.ctl('flag', '+flagged', self.path(3), self.mount / 'INBOX/missing.eml', self.outside('x', b'x'), self.path(6), check=False)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn('missing.eml', result.stderr)
+        self.check({'INBOX': {'changed': {3: r'\Flagged', 6: r'\Flagged'}}})
+
+    def test_without_a_change_or_a_file_it_says_how(self):
+        for arguments in ((), ('+seen',), (self.path(1),)):
+            result = self.mount.ctl('flag', *arguments, check=False)
+            self.assertNotEqual(result.returncode, 0)
+            self.assertRegex(result.stderr, '(?i)usage')
+        self.check_now()
+
+
+class FlagDirectories(ChangeTestCase):
+    """.flags/ of a folder."""
+
+    def view(self, name='', folder='INBOX'):
+        return os.path.join(self.mount / folder, '.flags', name)
+
+    def shown(self, name):
+        return {int(os.getxattr(os.path.join(self.view(name), entry), 'user.mail.uid')) for entry in os.listdir(self.view(name))}
+
+    def test_it_is_there_and_not_listed(self):
+        self.assertNotIn('.flags', self.names())
+        self.assertLessEqual({'seen', 'unseen', 'flagged', 'answered', 'draft', 'deleted'}, set(os.listdir(self.view())))
+
+    def test_messages_are_listed_by_flag(self):
+        with mailtest.OtherClient(self.server) as other:
+            other.store([3], '+FLAGS', 'project')
+        for name, uids in (('seen', {1, 2, 4, 5, 7, 8}), ('unseen', {3, 6}), ('flagged', {2, 5, 8}), ('answered', set()), ('deleted', {8})):
+            self.assertEqual(self.shown(name), uids, name)
+        mailtest.wait_for(lambda: 'project' in os.listdir(self.view()), 30, 'the keyword', 0.1)
+        self.assertEqual(self.shown('project'), {3})
+
+    def test_they_are_the_same_files(self):
+        for name in os.listdir(self.view('flagged')):
+            here, there = os.path.join(self.view('flagged'), name), self.mount / f'INBOX/{name}'
+            self.assertEqual(os.stat(here).st_ino, os.stat(there).st_ino)
+            self.assertEqual(self.mount.read(here), self.mount.read(there))
+
+    def test_ln_sets_and_rm_clears(self):
+        name = os.path.basename(self.path(3))
+        self.run_quietly('ln', self.path(3), self.view('flagged'))
+        self.run_quietly('ln', self.path(3), self.view('answered'))
+        self.assertEqual(self.flags(self.path(3)), {'\\Flagged', '\\Answered'})
+        self.assertEqual(self.shown('flagged'), {2, 3, 5, 8})
+        self.run_quietly('rm', os.path.join(self.view('answered'), name), os.path.join(self.view('seen'), os.path.basename(self.path(1))))
+        self.assertEqual(self.shown('answered'), set())
+        self.check({'INBOX': {'changed': {1: '', 3: r'\Flagged'}}})
+        self.assertEqual(len(self.names()), 8)
+        self.assertEqual(self.said('UID (MOVE|COPY|EXPUNGE)|EXPUNGE'), [])
+
+    def test_rm_in_unseen_is_eperm_and_ln_into_it_marks_unseen(self):
+        with self.fails_with(errno.EPERM):
+            os.unlink(os.path.join(self.view('unseen'), os.path.basename(self.path(3))))
+        self.run_quietly('ln', self.path(1), self.view('unseen'))
+        self.assertEqual(self.shown('unseen'), {1, 3, 6})
+        self.check({'INBOX': {'changed': {1: ''}}})
+
+    def test_mkdir_makes_a_keyword_to_use(self):
+        os.mkdir(self.view('project-x'))
+        self.run_quietly('ln', self.path(3), self.path(4), self.view('project-x'))
+        self.assertEqual(self.shown('project-x'), {3, 4})
+        self.check({'INBOX': {'changed': {3: 'project-x', 4: r'\Seen project-x'}}})
+        self.assertEqual(self.said('CREATE'), [])
+
+    def test_rm_r_of_a_flag_takes_the_flag_away_and_no_message(self):
+        subprocess.run(['rm', '-rf', self.view('flagged')], capture_output=True, check=False)
+        self.check({'INBOX': {'changed': {2: r'\Seen', 5: r'\Seen', 8: r'\Seen \Deleted'}}})
+
+    def test_ln_of_what_does_not_belong_there_is_refused(self):
+        for source in (self.path(1, 'Archive'), self.outside('x', b'x')):
+            with self.fails_with(errno.EXDEV, errno.EPERM):
+                os.link(source, os.path.join(self.view('flagged'), 'x.eml'))
+        with self.fails_with(errno.EPERM, errno.EACCES):
+            with open(os.path.join(self.view('flagged'), 'new.eml'), 'xb'):
+                pass
+        with self.fails_with(errno.EEXIST):
+            os.link(self.path(2), os.path.join(self.view('flagged'), os.path.basename(self.path(2))))
+        self.sync('INBOX')
+        self.check_now()
+
+
+if __name__ == '__main__':
+    mailtest.main()
