@@ -61,13 +61,13 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[MESSAGE_EACH] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND uid > ?2 ORDER BY uid",
 	[MESSAGE_EACH_WITHOUT_UID] =
 		"SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND uid IS NULL AND row > ?2 ORDER BY row",
-	[MESSAGE_EACH_CHANGED] =
-		"SELECT " MESSAGE_COLUMNS " FROM message INDEXED BY message_away"
-		" WHERE server_folder IS NOT NULL AND marked = 0 AND row > ?1 UNION"
-		" SELECT " MESSAGE_COLUMNS
-		" FROM message INDEXED BY message_flagged WHERE server_flags IS NOT NULL AND row > ?1 UNION"
-		" SELECT " MESSAGE_COLUMNS " FROM message INDEXED BY message_without_uid WHERE uid IS NULL AND marked = 0 AND row > ?1"
-		" ORDER BY 1",
+	[MESSAGE_EACH_CHANGED] = "SELECT " MESSAGE_COLUMNS " FROM message INDEXED BY message_away"
+				 " WHERE server_folder IS NOT NULL AND marked = 0 AND row > ?1 UNION"
+				 " SELECT " MESSAGE_COLUMNS
+				 " FROM message INDEXED BY message_flagged WHERE server_flags IS NOT NULL AND row > ?1 UNION"
+				 " SELECT " MESSAGE_COLUMNS
+				 " FROM message INDEXED BY message_without_uid WHERE uid IS NULL AND marked = 0 AND row > ?1"
+				 " ORDER BY 1",
 	[MESSAGE_UIDS] = "SELECT uid FROM message WHERE folder = ?1 AND uid < ?2 UNION ALL"
 			 " SELECT server_uid FROM message WHERE server_folder = ?1 AND server_uid < ?2 ORDER BY 1",
 	[MESSAGE_COUNT] = "SELECT (SELECT count(*) FROM message WHERE folder = ?1 AND uid < ?2) +"
