@@ -15,6 +15,7 @@ MOUNT_TESTS = \
 	tests/mount/test_changes.py \
 	tests/mount/test_configuration.py \
 	tests/mount/test_crash.py \
+	tests/mount/test_ending.py \
 	tests/mount/test_folders.py \
 	tests/mount/test_large.py \
 	tests/mount/test_mailfsctl.py \

@@ -195,7 +195,7 @@ static int get_known(struct secret *s, struct buf *out, struct buf *why)
 	return r;
 }
 
-int secret_get(struct secret *s, struct buf *out, struct buf *why)
+int secret_get(struct secret *s, const struct cancel *cancel, struct buf *out, struct buf *why)
 {
 	const char *source = s->command ? "password-command" : "password-file";
 	CLEANUP(secret_memory) struct secret_memory m = { NULL, 0 };
@@ -208,7 +208,7 @@ int secret_get(struct secret *s, struct buf *out, struct buf *why)
 		return get_known(s, out, why);
 	if (secret_memory_init(&m, SECRET_MAX_BYTES) < 0)
 		return -ENOMEM;
-	n = s->command ? secret_source_command(s->command, s->command_limit_s, m.data, &how)
+	n = s->command ? secret_source_command(s->command, s->command_limit_s, cancel, m.data, &how)
 		       : secret_source_file(s->file, m.data, &how);
 	if (n < 0) {
 		buf_printf(why, "%s: %s %s", s->what, source, buf_str(&how));

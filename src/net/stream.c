@@ -3,9 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,12 +16,12 @@ enum { TRACE_MAX_BYTES = 160 };
 struct stream {
 	int fd; /* own */
 	int timeout_s;
-	struct tls *tls; /* own; NULL: cleartext */
+	struct tls *tls;	     /* own; NULL: cleartext */
+	const struct cancel *cancel; /* borrowed */
 	bool is_private;
-	atomic_bool is_aborted;
 };
 
-int stream_from_socket(int fd, int timeout_s, struct stream **ret)
+int stream_from_socket(int fd, int timeout_s, const struct cancel *cancel, struct stream **ret)
 {
 	int flags = fcntl(fd, F_GETFL);
 	struct stream *s;
@@ -36,19 +33,20 @@ int stream_from_socket(int fd, int timeout_s, struct stream **ret)
 		return -ENOMEM;
 	s->fd = fd;
 	s->timeout_s = timeout_s;
-	atomic_init(&s->is_aborted, false);
+	s->cancel = cancel;
 	*ret = s;
 	return 0;
 }
 
-int stream_connect(const char *host, uint16_t port, int timeout_s, struct stream **ret, struct buf *why)
+int stream_connect(const char *host, uint16_t port, int timeout_s, const struct cancel *cancel, struct stream **ret,
+		   struct buf *why)
 {
-	CLEANUP(fd) int fd = dial(host, port, timeout_s, why);
+	CLEANUP(fd) int fd = dial(host, port, timeout_s, cancel, why);
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = stream_from_socket(fd, timeout_s, ret);
+	r = stream_from_socket(fd, timeout_s, cancel, ret);
 	if (r < 0)
 		return r;
 	steal_fd(&fd);
@@ -64,19 +62,6 @@ void stream_free(struct stream *s)
 	free(s);
 }
 
-/* A shut socket looks to whoever waits for it like one that the peer closed; the flag tells the two apart, and also stops
- * what still comes out of the buffers. */
-void stream_abort(struct stream *s)
-{
-	atomic_store(&s->is_aborted, true);
-	shutdown(s->fd, SHUT_RDWR);
-}
-
-static ssize_t unless_aborted(struct stream *s, ssize_t result)
-{
-	return atomic_load(&s->is_aborted) ? -ECANCELED : result;
-}
-
 static void trace(const struct stream *s, const char *direction, const char *data, size_t len)
 {
 	size_t line = 0;
@@ -90,9 +75,7 @@ static void trace(const struct stream *s, const char *direction, const char *dat
 
 int stream_start_tls(struct stream *s, const char *host, const struct tls_options *options, struct buf *why)
 {
-	int r = tls_open(s->fd, host, options, s->timeout_s, &s->tls, why);
-
-	return (int)unless_aborted(s, r);
+	return tls_open(s->fd, host, options, s->timeout_s, s->cancel, &s->tls, why);
 }
 
 bool stream_is_tls(const struct stream *s)
@@ -105,26 +88,12 @@ const char *stream_tls_description(const struct stream *s)
 	return s->tls ? tls_description(s->tls) : NULL;
 }
 
-/* 1: one of `events`, 0: not within `timeout_ms`, -errno. */
-static int poll_socket(const struct stream *s, short events, int timeout_ms)
+/* 1: one of `events`, 0: not before `until_ms`, -errno. */
+static int poll_socket(const struct stream *s, short events, int64_t until_ms)
 {
 	struct pollfd pollfd = { .fd = s->fd, .events = events };
-	int64_t until_ms = clock_monotonic_ms() + timeout_ms;
-	int n;
 
-	while ((n = poll(&pollfd, 1, timeout_ms)) < 0 && errno == EINTR) {
-		if (timeout_ms < 0)
-			continue;
-		timeout_ms = (int)(until_ms - clock_monotonic_ms());
-		if (timeout_ms < 0)
-			timeout_ms = 0;
-	}
-	return n < 0 ? -errno : n;
-}
-
-static int silence_ms(const struct stream *s)
-{
-	return s->timeout_s > INT_MAX / 1000 ? INT_MAX : s->timeout_s * 1000;
+	return cancel_poll(s->cancel, &pollfd, 1, until_ms);
 }
 
 /* After a call said `error`: 0 to try again, the socket being ready, else -errno. */
@@ -136,7 +105,7 @@ static int wait_to_retry(const struct stream *s, int error, short events)
 		return 0;
 	if (error != EAGAIN)
 		return error == EPIPE ? -ECONNRESET : -error;
-	n = poll_socket(s, events, silence_ms(s));
+	n = poll_socket(s, events, clock_monotonic_ms() + (int64_t)s->timeout_s * 1000);
 	if (n < 0)
 		return n;
 	return n ? 0 : -ETIMEDOUT;
@@ -174,12 +143,11 @@ static int write_clear(struct stream *s, const char *data, size_t len)
 
 ssize_t stream_read(struct stream *s, void *data, size_t len)
 {
-	ssize_t n = unless_aborted(s, 0);
+	ssize_t n;
 
-	if (n < 0)
-		return n;
+	if (cancel_is_set(s->cancel))
+		return -ECANCELED;
 	n = s->tls ? tls_read(s->tls, data, len, s->timeout_s) : read_clear(s, data, len);
-	n = unless_aborted(s, n);
 	if (n > 0)
 		trace(s, "<", data, (size_t)n);
 	return n;
@@ -187,42 +155,27 @@ ssize_t stream_read(struct stream *s, void *data, size_t len)
 
 int stream_write(struct stream *s, const void *data, size_t len)
 {
-	ssize_t r = unless_aborted(s, 0);
-
-	if (r < 0)
-		return (int)r;
+	if (cancel_is_set(s->cancel))
+		return -ECANCELED;
 	trace(s, ">", data, len);
-	r = s->tls ? tls_write(s->tls, data, len, s->timeout_s) : write_clear(s, data, len);
-	return (int)unless_aborted(s, r);
-}
-
-static int wait_clear_or_tls(struct stream *s, int timeout_ms)
-{
-	int64_t until_ms = clock_monotonic_ms() + timeout_ms;
-	int n;
-
-	for (;;) {
-		if (s->tls && tls_pending(s->tls))
-			return 1;
-		n = poll_socket(s, POLLIN, timeout_ms);
-		/* With TLS, what came may be no data yet: half a record, a session ticket. */
-		if (n <= 0 || !s->tls)
-			return n;
-		if (timeout_ms < 0)
-			continue;
-		timeout_ms = (int)(until_ms - clock_monotonic_ms());
-		if (timeout_ms < 0)
-			timeout_ms = 0;
-	}
+	return s->tls ? tls_write(s->tls, data, len, s->timeout_s) : write_clear(s, data, len);
 }
 
 int stream_wait(struct stream *s, int timeout_ms)
 {
-	ssize_t r = unless_aborted(s, 0);
+	int64_t until_ms = timeout_ms < 0 ? -1 : clock_monotonic_ms() + timeout_ms;
+	int n;
 
-	if (r < 0)
-		return (int)r;
-	return (int)unless_aborted(s, wait_clear_or_tls(s, timeout_ms));
+	if (cancel_is_set(s->cancel))
+		return -ECANCELED;
+	for (;;) {
+		if (s->tls && tls_pending(s->tls))
+			return 1;
+		n = poll_socket(s, POLLIN, until_ms);
+		/* With TLS, what came may be no data yet: half a record, a session ticket. */
+		if (n <= 0 || !s->tls)
+			return n;
+	}
 }
 
 void stream_set_private(struct stream *s, bool is_private)

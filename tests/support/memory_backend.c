@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,11 +27,6 @@ struct memory_folder {
 	uint64_t modseq;
 	struct memory_message *messages; /* own; ascending by UID */
 	size_t n;
-};
-
-struct memory_session {
-	struct backend base;
-	atomic_bool is_aborted;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -190,7 +184,7 @@ static void pause_ms(int ms)
 
 static int memory_open(const struct backend_options *options, struct backend **ret, struct buf *why)
 {
-	struct memory_session *s;
+	struct backend *b;
 
 	pthread_mutex_lock(&lock);
 	counts.opens++;
@@ -199,10 +193,10 @@ static int memory_open(const struct backend_options *options, struct backend **r
 		buf_printf(why, "memory: %s", strerror(-memory_faults.open_error));
 		return memory_faults.open_error;
 	}
-	s = calloc(1, sizeof *s);
-	s->base.ops = &memory_backend;
-	s->base.options = options;
-	*ret = &s->base;
+	b = calloc(1, sizeof *b);
+	b->ops = &memory_backend;
+	b->options = options;
+	*ret = b;
 	pthread_mutex_lock(&lock);
 	if (++counts.sessions > counts.sessions_most)
 		counts.sessions_most = counts.sessions;
@@ -225,11 +219,6 @@ static void memory_close(struct backend *b)
 	pthread_mutex_unlock(&lock);
 	buf_release(&b->why);
 	free(b);
-}
-
-static void memory_abort(struct backend *b)
-{
-	((struct memory_session *)b)->is_aborted = true;
 }
 
 static int memory_list(struct backend *b, int (*each)(void *userdata, const struct backend_folder *f), void *userdata)
@@ -398,7 +387,7 @@ static int memory_fetch(struct backend *b, const char *wire, uint32_t uidvalidit
 	pthread_mutex_unlock(&lock);
 	for (int waited = 0; waited < memory_faults.fetch_delay_ms; waited += 5) {
 		pause_ms(5);
-		if (((struct memory_session *)b)->is_aborted)
+		if (cancel_is_set(b->options->cancel))
 			return fail(b, -ECANCELED);
 	}
 	if (memory_faults.fetch_error)
@@ -419,7 +408,6 @@ const struct backend_ops memory_backend = {
 	.open = memory_open,
 	.reopen = memory_reopen,
 	.close = memory_close,
-	.abort = memory_abort,
 	.list = memory_list,
 	.status = memory_status,
 	.sync = memory_sync,
