@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,25 +41,51 @@ static int xdg_directory(const char *variable, const char *below_home, struct bu
 	return buf_append_str(out, below_home);
 }
 
-/* `where` is a file and line, or an option. */
-static int set(const char *where, const struct configuration_key *key, const char *value, struct configuration *c, struct buf *why)
+/* A file and line, or the option's sign. */
+static int append_where(const struct configuration *c, int line, struct buf *out)
+{
+	return line > 0 ? buf_printf(out, "%s:%d", c->path, line) : buf_append_str(out, "-o");
+}
+
+static int set(const struct configuration_key *key, const char *value, int line, struct configuration *c, struct buf *why)
 {
 	CLEANUP(buf) struct buf advice = BUF_INIT;
-	int r = configuration_key_set(key, value, c, &advice);
+	int r = configuration_key_set(key, value, line, c, &advice);
 
-	if (r < 0)
-		buf_printf(why, "%s: %s: %s", where, configuration_key_name(key), advice.len ? buf_str(&advice) : strerror(-r));
+	if (r == 0)
+		return 0;
+	append_where(c, line, why);
+	buf_printf(why, ": %s: %s", configuration_key_name(key), advice.len ? buf_str(&advice) : strerror(-r));
 	return r;
 }
 
-static int unknown_key(const char *where, const char *name, struct buf *why)
+int configuration_fault(const struct configuration *c, const char *key, struct buf *why, const char *format, ...)
+{
+	char words[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(words, sizeof words, format, arguments);
+	va_end(arguments);
+	append_where(c, configuration_key_line(c, key), why);
+	buf_printf(why, ": %s: %s", key, words);
+	return -EINVAL;
+}
+
+bool configuration_is_given(const struct configuration *c, const char *key)
+{
+	return configuration_key_line(c, key);
+}
+
+static int unknown_key(const struct configuration *c, int line, const char *name, struct buf *why)
 {
 	const char *nearest = configuration_key_nearest(name);
 
+	append_where(c, line, why);
 	if (nearest)
-		buf_printf(why, "%s: unknown key \"%s\": did you mean \"%s\"?", where, name, nearest);
+		buf_printf(why, ": unknown key \"%s\": did you mean \"%s\"?", name, nearest);
 	else
-		buf_printf(why, "%s: unknown key \"%s\": mailfs.conf(5) lists them", where, name);
+		buf_printf(why, ": unknown key \"%s\": mailfs.conf(5) lists them", name);
 	return -EINVAL;
 }
 
@@ -70,19 +98,16 @@ static int apply_file(const struct configuration_file *file, const char *section
 	for (size_t i = 0; i < file->n; i++) {
 		const struct configuration_entry *entry = &file->entries[i];
 		const struct configuration_key *key;
-		CLEANUP(buf) struct buf where = BUF_INIT;
 		int r;
 
 		if (!entry->key)
 			continue;
-		if (buf_printf(&where, "%s:%u", c->path, entry->line) < 0)
-			return -ENOMEM;
 		key = configuration_key_find(entry->key, strlen(entry->key));
 		if (!key)
-			return unknown_key(buf_str(&where), entry->key, why);
+			return unknown_key(c, entry->line, entry->key, why);
 		if (entry->section && (!section || strcmp(entry->section, section)))
 			continue;
-		r = set(buf_str(&where), key, entry->value, c, why);
+		r = set(key, entry->value, entry->line, c, why);
 		if (r < 0)
 			return r;
 	}
@@ -198,7 +223,7 @@ static int apply_option(const char *option, struct configuration *c, struct buf 
 		return -ENOMEM;
 	key = configuration_key_find(name, strlen(name));
 	if (!key)
-		return unknown_key("-o", name, why);
+		return unknown_key(c, CONFIGURATION_OPTION, name, why);
 	if (configuration_key_is_secret(key)) {
 		buf_printf(why, "-o %s: everybody sees a command line: use password-command or password-file", name);
 		return -EINVAL;
@@ -208,26 +233,20 @@ static int apply_option(const char *option, struct configuration *c, struct buf 
 		buf_printf(why, "-o %s: a value is missing: write %s=VALUE", name, name);
 		return -EINVAL;
 	}
-	return set("-o", key, *value ? value + 1 : "yes", c, why);
+	return set(key, *value ? value + 1 : "yes", CONFIGURATION_OPTION, c, why);
 }
 
 /* One of the two, and a word on what to add or take away. */
 static int check_mailbox(const struct configuration *c, struct buf *why)
 {
-	const char *where = c->path ? c->path : "-o";
-
-	if (c->imap.host && c->pop3.host) {
-		buf_printf(why, "%s: account %s has both imap and pop3: keep one", where, c->account);
-		return -EINVAL;
-	}
+	if (c->imap.host && c->pop3.host)
+		return configuration_fault(c, "pop3", why, "account %s has both imap and pop3: keep one", c->account);
 	if (!c->imap.host && !c->pop3.host) {
-		buf_printf(why, "%s: account %s has no server: add imap = imaps://user@host", where, c->account);
+		buf_printf(why, "%s: account %s has no server: add imap = imaps://user@host", c->path ? c->path : "-o", c->account);
 		return -EINVAL;
 	}
-	if (c->tls_key && !c->tls_cert) {
-		buf_printf(why, "%s: account %s has tls-key without its certificate: add tls-cert = FILE", where, c->account);
-		return -EINVAL;
-	}
+	if (c->tls_key && !c->tls_cert)
+		return configuration_fault(c, "tls-key", why, "a key without its certificate: add tls-cert = FILE");
 	return 0;
 }
 

@@ -22,8 +22,14 @@ bool configuration_key_is_secret(const struct configuration_key *key);
 /* May stand alone, for "yes". */
 bool configuration_key_is_bool(const struct configuration_key *key);
 
-/* Stores `value` in *c; an empty value takes the key back to its default. -EINVAL with `why` a fragment that tells what to write, -ENOMEM. */
-int configuration_key_set(const struct configuration_key *key, const char *value, struct configuration *c, struct buf *why);
+enum { CONFIGURATION_OPTION = -1 }; /* for a line: there is none, -o gave it */
+
+/* Stores `value` in *c, and where it stands; an empty value takes the key back to its default. -EINVAL with `why` a fragment that tells what to write, -ENOMEM. */
+int configuration_key_set(const struct configuration_key *key, const char *value, int line, struct configuration *c,
+			  struct buf *why);
+
+/* What was last set for the key called `name`, 0: nothing but its default. */
+int configuration_key_line(const struct configuration *c, const char *name);
 
 int configuration_key_set_defaults(struct configuration *c);
 

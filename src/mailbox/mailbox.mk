@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/libmailbox.a
 src_libmailbox_a_SOURCES = \
 	src/mailbox/answers.c src/mailbox/answers.h \
 	src/mailbox/change.h \
+	src/mailbox/check.c \
 	src/mailbox/fetch.c src/mailbox/fetch.h \
 	src/mailbox/fetch_arrival.c \
 	src/mailbox/fetch_range.c \

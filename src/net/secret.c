@@ -237,11 +237,10 @@ static int check_file(const char *path, int fd, struct buf *why)
 	return 0;
 }
 
-ssize_t secret_source_file(const char *path, char *data, struct buf *why)
+static int open_file(const char *path, struct buf *why)
 {
 	/* Non-blocking, or a FIFO would hold the open until somebody writes. */
 	CLEANUP(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	ssize_t n;
 	int r;
 
 	if (fd < 0) {
@@ -249,8 +248,23 @@ ssize_t secret_source_file(const char *path, char *data, struct buf *why)
 		return -EACCES;
 	}
 	r = check_file(path, fd, why);
-	if (r < 0)
-		return r;
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+int secret_check_file(const char *path, struct buf *why)
+{
+	CLEANUP(fd) int fd = open_file(path, why);
+
+	return fd < 0 ? fd : 0;
+}
+
+ssize_t secret_source_file(const char *path, char *data, struct buf *why)
+{
+	CLEANUP(fd) int fd = open_file(path, why);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
 	n = read(fd, data, SECRET_MAX_BYTES);
 	if (n < 0) {
 		buf_printf(why, "%s: %s", path, strerror(errno));

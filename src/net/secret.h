@@ -30,6 +30,9 @@ int secret_prepare(struct secret *s, struct buf *why);
  */
 int secret_get(struct secret *s, const struct cancel *cancel, struct buf *out, struct buf *why);
 
+/* Whether `path` is a file that secret_get() would take as password-file. -EACCES with a fragment that begins with the path. */
+int secret_check_file(const char *path, struct buf *why);
+
 /* For tests: another limit than 60 s. */
 void secret_set_command_limit(struct secret *s, int limit_s);
 
