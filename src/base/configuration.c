@@ -20,7 +20,8 @@ int configuration_home(struct buf *out)
 	char memory[16384];
 	struct passwd entry, *found;
 
-	if (home && *home == '/')
+	/* One that cannot be entered is somebody else's: mount(8) takes HOME away, and mount.fuse3 makes it /root, whoever mounts. */
+	if (home && *home == '/' && (access(home, X_OK) == 0 || errno != EACCES))
 		return buf_append_str(out, home);
 	if (getpwuid_r(getuid(), &entry, memory, sizeof memory, &found) || !found || *found->pw_dir != '/')
 		return -ENOENT;
@@ -114,14 +115,6 @@ static int apply_file(const struct configuration_file *file, const char *section
 	return 0;
 }
 
-static bool has_section(const struct configuration_file *file, const char *section)
-{
-	for (size_t i = 0; i < file->n; i++)
-		if (!file->entries[i].key && !strcmp(file->entries[i].section, section))
-			return true;
-	return false;
-}
-
 static int no_such_section(const struct configuration_file *file, const struct configuration *c, struct buf *why)
 {
 	const char *separator = " there are";
@@ -136,6 +129,45 @@ static int no_such_section(const struct configuration_file *file, const struct c
 	if (*separator != ',')
 		buf_printf(why, " there is none yet: add the line [%s] and below it imap = imaps://user@host", c->account);
 	return -ENOENT;
+}
+
+/* Whether `account` is a path that ends with `section`. */
+static bool is_path_of(const char *account, const char *section)
+{
+	size_t len = strlen(account), tail = strlen(section);
+
+	return *account == '/' && len > tail && account[len - tail - 1] == '/' && !strcmp(account + len - tail, section);
+}
+
+static const char *find_section(const struct configuration_file *file, const char *account)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < file->n; i++) {
+		const char *section = file->entries[i].key ? NULL : file->entries[i].section;
+
+		if (section && !strcmp(section, account))
+			return section;
+		if (section && is_path_of(account, section))
+			found = section;
+	}
+	return found;
+}
+
+/* mount(8) makes "/home/alice/work" of "work" where a file of that name happens to be. */
+static int name_account(const struct configuration_file *file, struct configuration *c, struct buf *why)
+{
+	const char *section = find_section(file, c->account);
+	char *name;
+
+	if (!section)
+		return no_such_section(file, c, why);
+	name = strdup(section);
+	if (!name)
+		return -ENOMEM;
+	free(c->account);
+	c->account = name;
+	return 0;
 }
 
 /* The first of the default files that exists into c->path; stays NULL when none does. */
@@ -186,8 +218,10 @@ static int load_file(const char *file, bool account_is_url, struct configuration
 	r = configuration_file_read(c->path, &content, why);
 	if (r < 0)
 		return r;
-	if (!account_is_url && !has_section(&content, c->account))
-		return no_such_section(&content, c, why);
+	if (!account_is_url)
+		r = name_account(&content, c, why);
+	if (r < 0)
+		return r;
 	return apply_file(&content, account_is_url ? NULL : c->account, c, why);
 }
 

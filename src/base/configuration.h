@@ -56,7 +56,7 @@ struct configuration {
 
 /*
  * Reads `account` out of `file` (NULL: $XDG_CONFIG_HOME/mailfs/mailfs.conf, ~/.config/…, else /etc/mailfs/mailfs.conf; HOME
- * unset: from passwd). `account` may be a section or a URL; with a URL the keys above the first section still apply.
+ * unset, or a directory that is closed to us: from passwd). `account` may be a section, a path that ends with one, or a URL; with a URL the keys above the first section still apply.
  * `options` are n "key=value" or "key" strings from -o, keys with _ or - alike; they win over the file; passwords are
  * refused there. An empty value takes a key back to its default. 0, or -errno with `why` (empty before) set to one line that names
  * file, line and what to write instead; -ENOENT when the file or the section is not there, -EACCES when others can read it.

@@ -36,7 +36,7 @@ int configuration_key_set_defaults(struct configuration *c);
 /* Frees what the keys own in *c, secrets wiped. */
 void configuration_key_clear_all(struct configuration *c);
 
-/* The user's home directory: HOME where that is an absolute path, else from passwd. -ENOENT when neither tells. */
+/* The user's home directory: HOME where that is an absolute path that is not closed to us, else from passwd. -ENOENT when neither tells. */
 int configuration_home(struct buf *out);
 
 #endif

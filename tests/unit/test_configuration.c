@@ -152,6 +152,30 @@ static void a_url_is_an_account_with_the_defaults_of_the_file(void **state)
 	assert_non_null(strstr(c.state_dir, "/mailfs/alice@example.com@mail.example.com:1995+pop3"));
 }
 
+static void a_path_that_ends_with_a_section_is_that_account(void **state)
+{
+	static const char text[] = "[work]\nimap = imaps://h\n[/srv/work]\nimap = imaps://g\n";
+	static const char *const accounts[][2] = {
+		{ "work", "work" }, { "/work", "work" }, { "/home/alice/work", "work" }, { "/srv/work", "/srv/work" }
+	};
+	static const char *const none[] = { "alice/work", "/home/alice/work/", "/paperwork", "/" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof accounts / sizeof *accounts; i++) {
+		CLEANUP(configuration) struct configuration c = { 0 };
+		CLEANUP(buf) struct buf why = BUF_INIT;
+
+		assert_int_equal(load(text, accounts[i][0], NULL, &c, &why), 0);
+		assert_string_equal(c.account, accounts[i][1]);
+	}
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		CLEANUP(configuration) struct configuration c = { 0 };
+		CLEANUP(buf) struct buf why = BUF_INIT;
+
+		assert_int_equal(load(text, none[i], NULL, &c, &why), -ENOENT);
+	}
+}
+
 static void an_option_wins_and_an_empty_value_takes_back(void **state)
 {
 	CLEANUP(configuration) struct configuration c = { 0 };
@@ -367,6 +391,7 @@ int main(void)
 		cmocka_unit_test(every_key_reaches_its_field),
 		cmocka_unit_test(the_defaults_are_those_of_the_manual),
 		cmocka_unit_test(a_url_is_an_account_with_the_defaults_of_the_file),
+		cmocka_unit_test(a_path_that_ends_with_a_section_is_that_account),
 		cmocka_unit_test(an_option_wins_and_an_empty_value_takes_back),
 		cmocka_unit_test(every_fault_is_one_line_that_says_where_and_what_to_write),
 		cmocka_unit_test(a_value_that_proves_wrong_later_is_named_with_its_line),
