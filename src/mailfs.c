@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -126,34 +125,6 @@ static int make_secrets(struct daemon_parts *d, struct buf *why)
 	return r;
 }
 
-static int check_file(const struct configuration *c, const char *key, const char *path, bool is_private, struct buf *why)
-{
-	struct stat st;
-
-	if (!path)
-		return 0;
-	if (stat(path, &st) < 0 || access(path, R_OK) < 0)
-		buf_printf(why, "%s: %s = %s: %s: name a file that can be read", c->path ? c->path : "-o", key, path,
-			   strerror(errno));
-	else if (is_private && st.st_mode & 077)
-		buf_printf(why, "%s: %s = %s: others can read it: chmod 600 %s", c->path ? c->path : "-o", key, path, path);
-	return why->len ? -EINVAL : 0;
-}
-
-/* What cannot be read now is a mistake in the configuration, not a server that is out of reach or refuses. */
-static int check_files(const struct configuration *c, struct buf *why)
-{
-	int r = c->secret.command ? 0 : check_file(c, "password-file", c->secret.file, true, why);
-
-	if (r == 0 && !c->smtp_secret.command)
-		r = check_file(c, "smtp-password-file", c->smtp_secret.file, true, why);
-	if (r == 0)
-		r = check_file(c, "tls-ca", c->tls_ca, false, why);
-	if (r == 0)
-		r = check_file(c, "tls-cert", c->tls_cert, false, why);
-	return r == 0 ? check_file(c, "tls-key", c->tls_key, false, why) : r;
-}
-
 /* Everything that needs no network and no threads. 0 or an exit status, the line told. */
 static int prepare(struct daemon_parts *d)
 {
@@ -169,7 +140,7 @@ static int prepare(struct daemon_parts *d)
 		buf_printf(&why, "%s: no IMAP server; write imap = imaps://USER@HOST", d->configuration.account);
 		return fail(EXIT_CONFIGURATION, &why);
 	}
-	if (check_files(&d->configuration, &why) < 0)
+	if (mailbox_check(&d->configuration, &why) < 0)
 		return fail(EXIT_CONFIGURATION, &why);
 	if (!d->mountpoint || take_locks(d, &why) < 0)
 		return fail(EXIT_USAGE, &why);
@@ -232,8 +203,11 @@ static void on_outbox_change(void *fs, int64_t id, bool is_failed_place, const c
 	fs_outbox_changed(fs, id, is_failed_place, name, is_gone);
 }
 
+/* -EINVAL: a file of tls-ca, tls-cert or tls-key does not hold what it should. */
 static int connect_status(int error)
 {
+	if (error == -EINVAL)
+		return EXIT_CONFIGURATION;
 	return error == -EACCES || error == -EKEYREJECTED ? EXIT_REFUSED : EXIT_UNREACHABLE;
 }
 

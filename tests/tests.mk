@@ -15,9 +15,11 @@ MOUNT_TESTS = \
 	tests/mount/test_changes.py \
 	tests/mount/test_configuration.py \
 	tests/mount/test_crash.py \
+	tests/mount/test_ending.py \
 	tests/mount/test_folders.py \
 	tests/mount/test_large.py \
 	tests/mount/test_mailfsctl.py \
+	tests/mount/test_mount8.py \
 	tests/mount/test_outbox.py \
 	tests/mount/test_signin.py \
 	tests/mount/test_sizes.py \

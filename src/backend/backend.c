@@ -30,12 +30,6 @@ void backend_close(struct backend *b)
 		b->ops->close(b);
 }
 
-void backend_abort(struct backend *b)
-{
-	if (b)
-		b->ops->abort(b);
-}
-
 const char *backend_why(const struct backend *b)
 {
 	return buf_str(&b->why);

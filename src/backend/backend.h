@@ -2,8 +2,9 @@
 /*
  * The contract between the mailbox and a mail protocol: a table of synchronous calls on one session.
  *
- * A session belongs to one thread at a time; only backend_abort() may come from another. Callers use the backend_*() wrappers,
- * which hold the NULL check (-EOPNOTSUPP), the trace line at debug level, and one reconnect for calls that are safe to repeat.
+ * A session belongs to one thread at a time; what ends its waits from another is the `cancel` of its options. Callers use the
+ * backend_*() wrappers, which hold the NULL check (-EOPNOTSUPP), the trace line at debug level, and one reconnect for calls that
+ * are safe to repeat.
  * Nothing here knows the kernel, the index or names in the tree: folders go by wire name, messages by UID.
  *
  * Errors tell the scope of the damage: message -ENOENT; folder -ESTALE (UIDVALIDITY is not the expected one), -ENXIO (no such
@@ -22,6 +23,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "base/url.h"
 #include "net/secret.h"
 #include "net/tls.h"
@@ -36,6 +38,7 @@ struct backend_options {
 	const char *auth; /* "auto" or a mechanism */
 	struct tls_options tls;
 	int timeout_s;
+	const struct cancel *cancel; /* set: what waits for the server, being opened included, fails with -ECANCELED; NULL: never */
 	/* An ALERT or BYE text of the server's (RFC 9051 7.1). May be NULL. */
 	void (*alert)(void *userdata, const char *text);
 	void *userdata;
@@ -171,8 +174,7 @@ struct backend_ops {
 	const char *name; /* "imap" */
 	int (*open)(const struct backend_options *options, struct backend **ret, struct buf *why);
 	void (*close)(struct backend *b);
-	void (*abort)(struct backend *b);
-	/* A session that is broken begins anew at the same address, so that an abort from another thread finds it. */
+	/* A session that is broken begins anew at the same address. */
 	int (*reopen)(struct backend *b);
 	int (*list)(struct backend *b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata);
 	int (*status)(struct backend *b, const char *folder, struct backend_status *ret);
@@ -226,8 +228,6 @@ const struct backend_ops *backend_for(const struct url *url);
 
 int backend_open(const struct backend_ops *ops, const struct backend_options *options, struct backend **ret, struct buf *why);
 void backend_close(struct backend *b);
-/* Any thread: the call under way fails soon. */
-void backend_abort(struct backend *b);
 const char *backend_why(const struct backend *b);
 
 /* As of the last sign-in. */
@@ -238,8 +238,8 @@ int64_t backend_append_limit(const struct backend *b);
 /*
  * All of these open a broken session anew first, and do so once when one that had worked turns out dead before it said a word
  * (idleness) and the call is safe to repeat; before the others, a connection that was idle for long is tried with a NOOP. *b stays
- * the same pointer throughout: backend_abort() from another thread is safe until backend_close(). After a failure (*b)->broken
- * tells whether the connection was lost, and backend_why() what happened. ret_* untouched on failure.
+ * the same pointer throughout. After a failure (*b)->broken tells whether the connection was lost, and backend_why() what happened.
+ * ret_* untouched on failure.
  */
 int backend_list(struct backend **b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata);
 int backend_status(struct backend **b, const char *folder, struct backend_status *ret);

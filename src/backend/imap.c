@@ -16,7 +16,6 @@ const struct backend_ops imap_backend = {
 	.name = "imap",
 	.open = imap_session_open,
 	.close = imap_session_close,
-	.abort = imap_session_abort,
 	.reopen = imap_session_reopen,
 	.list = imap_list,
 	.status = imap_status,

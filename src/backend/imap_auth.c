@@ -244,7 +244,7 @@ int imap_auth_sign_in(struct imap_session *s)
 	if (needs_secret && !o->user)
 		return imap_session_fail(s, -EACCES, "no user name: write it into the URL, imaps://USER@%s", o->url->host);
 	if (needs_secret) {
-		r = secret_get(o->secret, &secret, &why);
+		r = secret_get(o->secret, o->cancel, &secret, &why);
 		if (r < 0)
 			return imap_session_fail(s, r, "%s", buf_str(&why));
 	}

@@ -162,21 +162,6 @@ static ssize_t source_write_some(void *userdata, const void *data, size_t len)
 	return stream_write_some(userdata, data, len);
 }
 
-/* Another thread may want to abort what is connected here. */
-static int session_set_stream(struct imap_session *s, struct stream *stream)
-{
-	struct stream *old;
-	bool aborted;
-
-	pthread_mutex_lock(&s->lock);
-	old = s->stream;
-	s->stream = stream;
-	aborted = s->aborted;
-	pthread_mutex_unlock(&s->lock);
-	stream_free(old);
-	return aborted && stream ? imap_session_fail(s, -ECANCELED, "aborted") : 0;
-}
-
 static int session_start_tls(struct imap_session *s)
 {
 	CLEANUP(buf) struct buf why = BUF_INIT;
@@ -189,19 +174,15 @@ static int session_connect(struct imap_session *s)
 {
 	const struct backend_options *o = s->base.options;
 	CLEANUP(buf) struct buf why = BUF_INIT;
-	struct stream *stream;
 	int r;
 
 	if (o->url->transport == URL_INSECURE && !url_host_is_loopback(o->url->host))
 		return imap_session_fail(s, -EACCES, "%s is not this machine: no connection without TLS", o->url->host);
-	r = stream_connect(o->url->host, o->url->port, o->timeout_s, &stream, &why);
+	r = stream_connect(o->url->host, o->url->port, o->timeout_s, o->cancel, &s->stream, &why);
 	if (r < 0)
 		return imap_session_fail(s, r, "%s", buf_str(&why));
-	s->source = (struct imap_source){ source_read, source_write, stream, source_write_some };
-	r = session_set_stream(s, stream);
-	if (r == 0 && o->url->transport == URL_TLS)
-		r = session_start_tls(s);
-	return r;
+	s->source = (struct imap_source){ source_read, source_write, s->stream, source_write_some };
+	return o->url->transport == URL_TLS ? session_start_tls(s) : 0;
 }
 
 static int session_greeting(struct imap_session *s)
@@ -347,6 +328,7 @@ static int session_speak(struct imap_session *s)
 /* Forgets the connection and all that was known of it. */
 static void session_reset(struct imap_session *s)
 {
+	stream_free(steal_pointer(&s->stream));
 	imap_guard_release(&s->guard);
 	imap_record_release(&s->record);
 	session_init_record(s);
@@ -367,11 +349,8 @@ int imap_session_reopen(struct backend *b)
 
 	session_reset(s);
 	s->base.broken = true;
-	if (!s->source.read || s->source.read == source_read) {
-		r = session_set_stream(s, NULL);
-		if (r == 0)
-			r = session_connect(s);
-	}
+	if (!s->source.read || s->source.read == source_read)
+		r = session_connect(s);
 	return r == 0 ? session_speak(s) : r;
 }
 
@@ -383,7 +362,6 @@ static struct imap_session *session_new(const struct backend_options *options)
 		return NULL;
 	s->base.ops = &imap_backend;
 	s->base.options = options;
-	pthread_mutex_init(&s->lock, NULL);
 	session_init_record(s);
 	return s;
 }
@@ -427,25 +405,12 @@ void imap_session_close(struct backend *b)
 		imap_guard_write(&s->guard, logout, strlen(logout));
 	}
 	session_reset(s);
-	session_set_stream(s, NULL);
 	imap_record_release(&s->record);
 	buf_release(&s->server_id);
 	buf_release(&s->early.text);
 	imap_items_reader_release(&s->items);
 	buf_release(&s->base.why);
-	pthread_mutex_destroy(&s->lock);
 	free(s);
-}
-
-void imap_session_abort(struct backend *b)
-{
-	struct imap_session *s = imap_session_of(b);
-
-	pthread_mutex_lock(&s->lock);
-	s->aborted = true;
-	if (s->stream)
-		stream_abort(s->stream);
-	pthread_mutex_unlock(&s->lock);
 }
 
 int imap_session_noop(struct backend *b)

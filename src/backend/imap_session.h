@@ -3,13 +3,10 @@
  * One connection to an IMAP server from connect to close, and what is known of it: transport, capabilities, the folder that is
  * selected.
  *
- * The imap_*.c files beside it each do one thing with a session. One thread at a time; only imap_session_abort() may come from
- * another.
+ * The imap_*.c files beside it each do one thing with a session. One thread at a time.
  */
 #ifndef MAILFS_IMAP_SESSION_H
 #define MAILFS_IMAP_SESSION_H
-
-#include <pthread.h>
 
 #include "backend/backend.h"
 #include "backend/imap_guard.h"
@@ -43,10 +40,8 @@ enum imap_capability {
 
 struct imap_session {
 	struct backend base;
-	pthread_mutex_t lock;	   /* guards `stream` and `aborted` */
 	struct stream *stream;	   /* own; NULL when bytes come from elsewhere (tests) */
 	struct imap_source source; /* where bytes come from; in tests also after a reconnect */
-	bool aborted;
 	struct imap_guard guard;
 	struct imap_record record;
 	struct imap_items_reader items;
@@ -70,10 +65,9 @@ struct imap_session {
 	bool utf8;			       /* names are UTF-8 on the wire (UTF8=ACCEPT) */
 };
 
-/* The table's open, close, abort, reopen, noop, describe. */
+/* The table's open, close, reopen, noop, describe. */
 int imap_session_open(const struct backend_options *options, struct backend **ret, struct buf *why);
 void imap_session_close(struct backend *b);
-void imap_session_abort(struct backend *b);
 int imap_session_reopen(struct backend *b);
 int imap_session_noop(struct backend *b);
 int imap_session_describe(struct backend *b, struct buf *ret);

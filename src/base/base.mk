@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/libbase.a
 src_libbase_a_SOURCES = \
 	src/base/buf.c src/base/buf.h \
+	src/base/cancel.c src/base/cancel.h \
 	src/base/cleanup.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/configuration.c src/base/configuration.h \

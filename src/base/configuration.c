@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +20,8 @@ int configuration_home(struct buf *out)
 	char memory[16384];
 	struct passwd entry, *found;
 
-	if (home && *home == '/')
+	/* One that cannot be entered is somebody else's: mount(8) takes HOME away, and mount.fuse3 makes it /root, whoever mounts. */
+	if (home && *home == '/' && (access(home, X_OK) == 0 || errno != EACCES))
 		return buf_append_str(out, home);
 	if (getpwuid_r(getuid(), &entry, memory, sizeof memory, &found) || !found || *found->pw_dir != '/')
 		return -ENOENT;
@@ -39,25 +42,51 @@ static int xdg_directory(const char *variable, const char *below_home, struct bu
 	return buf_append_str(out, below_home);
 }
 
-/* `where` is a file and line, or an option. */
-static int set(const char *where, const struct configuration_key *key, const char *value, struct configuration *c, struct buf *why)
+/* A file and line, or the option's sign. */
+static int append_where(const struct configuration *c, int line, struct buf *out)
+{
+	return line > 0 ? buf_printf(out, "%s:%d", c->path, line) : buf_append_str(out, "-o");
+}
+
+static int set(const struct configuration_key *key, const char *value, int line, struct configuration *c, struct buf *why)
 {
 	CLEANUP(buf) struct buf advice = BUF_INIT;
-	int r = configuration_key_set(key, value, c, &advice);
+	int r = configuration_key_set(key, value, line, c, &advice);
 
-	if (r < 0)
-		buf_printf(why, "%s: %s: %s", where, configuration_key_name(key), advice.len ? buf_str(&advice) : strerror(-r));
+	if (r == 0)
+		return 0;
+	append_where(c, line, why);
+	buf_printf(why, ": %s: %s", configuration_key_name(key), advice.len ? buf_str(&advice) : strerror(-r));
 	return r;
 }
 
-static int unknown_key(const char *where, const char *name, struct buf *why)
+int configuration_fault(const struct configuration *c, const char *key, struct buf *why, const char *format, ...)
+{
+	char words[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(words, sizeof words, format, arguments);
+	va_end(arguments);
+	append_where(c, configuration_key_line(c, key), why);
+	buf_printf(why, ": %s: %s", key, words);
+	return -EINVAL;
+}
+
+bool configuration_is_given(const struct configuration *c, const char *key)
+{
+	return configuration_key_line(c, key);
+}
+
+static int unknown_key(const struct configuration *c, int line, const char *name, struct buf *why)
 {
 	const char *nearest = configuration_key_nearest(name);
 
+	append_where(c, line, why);
 	if (nearest)
-		buf_printf(why, "%s: unknown key \"%s\": did you mean \"%s\"?", where, name, nearest);
+		buf_printf(why, ": unknown key \"%s\": did you mean \"%s\"?", name, nearest);
 	else
-		buf_printf(why, "%s: unknown key \"%s\": mailfs.conf(5) lists them", where, name);
+		buf_printf(why, ": unknown key \"%s\": mailfs.conf(5) lists them", name);
 	return -EINVAL;
 }
 
@@ -70,31 +99,20 @@ static int apply_file(const struct configuration_file *file, const char *section
 	for (size_t i = 0; i < file->n; i++) {
 		const struct configuration_entry *entry = &file->entries[i];
 		const struct configuration_key *key;
-		CLEANUP(buf) struct buf where = BUF_INIT;
 		int r;
 
 		if (!entry->key)
 			continue;
-		if (buf_printf(&where, "%s:%u", c->path, entry->line) < 0)
-			return -ENOMEM;
 		key = configuration_key_find(entry->key, strlen(entry->key));
 		if (!key)
-			return unknown_key(buf_str(&where), entry->key, why);
+			return unknown_key(c, entry->line, entry->key, why);
 		if (entry->section && (!section || strcmp(entry->section, section)))
 			continue;
-		r = set(buf_str(&where), key, entry->value, c, why);
+		r = set(key, entry->value, entry->line, c, why);
 		if (r < 0)
 			return r;
 	}
 	return 0;
-}
-
-static bool has_section(const struct configuration_file *file, const char *section)
-{
-	for (size_t i = 0; i < file->n; i++)
-		if (!file->entries[i].key && !strcmp(file->entries[i].section, section))
-			return true;
-	return false;
 }
 
 static int no_such_section(const struct configuration_file *file, const struct configuration *c, struct buf *why)
@@ -111,6 +129,45 @@ static int no_such_section(const struct configuration_file *file, const struct c
 	if (*separator != ',')
 		buf_printf(why, " there is none yet: add the line [%s] and below it imap = imaps://user@host", c->account);
 	return -ENOENT;
+}
+
+/* Whether `account` is a path that ends with `section`. */
+static bool is_path_of(const char *account, const char *section)
+{
+	size_t len = strlen(account), tail = strlen(section);
+
+	return *account == '/' && len > tail && account[len - tail - 1] == '/' && !strcmp(account + len - tail, section);
+}
+
+static const char *find_section(const struct configuration_file *file, const char *account)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < file->n; i++) {
+		const char *section = file->entries[i].key ? NULL : file->entries[i].section;
+
+		if (section && !strcmp(section, account))
+			return section;
+		if (section && is_path_of(account, section))
+			found = section;
+	}
+	return found;
+}
+
+/* mount(8) makes "/home/alice/work" of "work" where a file of that name happens to be. */
+static int name_account(const struct configuration_file *file, struct configuration *c, struct buf *why)
+{
+	const char *section = find_section(file, c->account);
+	char *name;
+
+	if (!section)
+		return no_such_section(file, c, why);
+	name = strdup(section);
+	if (!name)
+		return -ENOMEM;
+	free(c->account);
+	c->account = name;
+	return 0;
 }
 
 /* The first of the default files that exists into c->path; stays NULL when none does. */
@@ -161,8 +218,10 @@ static int load_file(const char *file, bool account_is_url, struct configuration
 	r = configuration_file_read(c->path, &content, why);
 	if (r < 0)
 		return r;
-	if (!account_is_url && !has_section(&content, c->account))
-		return no_such_section(&content, c, why);
+	if (!account_is_url)
+		r = name_account(&content, c, why);
+	if (r < 0)
+		return r;
 	return apply_file(&content, account_is_url ? NULL : c->account, c, why);
 }
 
@@ -198,7 +257,7 @@ static int apply_option(const char *option, struct configuration *c, struct buf 
 		return -ENOMEM;
 	key = configuration_key_find(name, strlen(name));
 	if (!key)
-		return unknown_key("-o", name, why);
+		return unknown_key(c, CONFIGURATION_OPTION, name, why);
 	if (configuration_key_is_secret(key)) {
 		buf_printf(why, "-o %s: everybody sees a command line: use password-command or password-file", name);
 		return -EINVAL;
@@ -208,26 +267,20 @@ static int apply_option(const char *option, struct configuration *c, struct buf 
 		buf_printf(why, "-o %s: a value is missing: write %s=VALUE", name, name);
 		return -EINVAL;
 	}
-	return set("-o", key, *value ? value + 1 : "yes", c, why);
+	return set(key, *value ? value + 1 : "yes", CONFIGURATION_OPTION, c, why);
 }
 
 /* One of the two, and a word on what to add or take away. */
 static int check_mailbox(const struct configuration *c, struct buf *why)
 {
-	const char *where = c->path ? c->path : "-o";
-
-	if (c->imap.host && c->pop3.host) {
-		buf_printf(why, "%s: account %s has both imap and pop3: keep one", where, c->account);
-		return -EINVAL;
-	}
+	if (c->imap.host && c->pop3.host)
+		return configuration_fault(c, "pop3", why, "account %s has both imap and pop3: keep one", c->account);
 	if (!c->imap.host && !c->pop3.host) {
-		buf_printf(why, "%s: account %s has no server: add imap = imaps://user@host", where, c->account);
+		buf_printf(why, "%s: account %s has no server: add imap = imaps://user@host", c->path ? c->path : "-o", c->account);
 		return -EINVAL;
 	}
-	if (c->tls_key && !c->tls_cert) {
-		buf_printf(why, "%s: account %s has tls-key without its certificate: add tls-cert = FILE", where, c->account);
-		return -EINVAL;
-	}
+	if (c->tls_key && !c->tls_cert)
+		return configuration_fault(c, "tls-key", why, "a key without its certificate: add tls-cert = FILE");
 	return 0;
 }
 

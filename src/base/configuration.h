@@ -25,6 +25,8 @@ struct secret_source {
 	char *literal;
 };
 
+enum { CONFIGURATION_KEYS_MAX = 64 };
+
 struct configuration {
 	char *account; /* own; the section's name or the URL */
 	char *path;    /* own; the file it came from, NULL for a bare URL without one */
@@ -49,11 +51,12 @@ struct configuration {
 	int timeout_s;
 	int connections;
 	int64_t read_ahead_bytes;
+	int lines[CONFIGURATION_KEYS_MAX]; /* where each key's value stands in `path`, from 1; 0: a default; -1: -o */
 };
 
 /*
  * Reads `account` out of `file` (NULL: $XDG_CONFIG_HOME/mailfs/mailfs.conf, ~/.config/…, else /etc/mailfs/mailfs.conf; HOME
- * unset: from passwd). `account` may be a section or a URL; with a URL the keys above the first section still apply.
+ * unset, or a directory that is closed to us: from passwd). `account` may be a section, a path that ends with one, or a URL; with a URL the keys above the first section still apply.
  * `options` are n "key=value" or "key" strings from -o, keys with _ or - alike; they win over the file; passwords are
  * refused there. An empty value takes a key back to its default. 0, or -errno with `why` (empty before) set to one line that names
  * file, line and what to write instead; -ENOENT when the file or the section is not there, -EACCES when others can read it.
@@ -62,6 +65,14 @@ int configuration_load(const char *file, const char *account, const char *const 
 		       struct buf *why);
 
 void configuration_release(struct configuration *c);
+
+/* Whether the value of `key` was given, in the file or by -o, and is no default or follows from another key. */
+bool configuration_is_given(const struct configuration *c, const char *key);
+
+/* For who finds a value wrong that looked right: `why` (empty before) becomes one line of where `key` was given, its name, and the
+ * words, which end with what to write instead. -EINVAL. */
+int configuration_fault(const struct configuration *c, const char *key, struct buf *why, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* The i-th key's name, NULL past the last: for -o parsing, documentation tests and completion. */
 const char *configuration_key(size_t i);

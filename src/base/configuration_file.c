@@ -111,7 +111,7 @@ static int parse(struct configuration_file *file, const char *path, struct buf *
 		if (!*line || *line == '#' || *line == ';')
 			continue;
 		if (!parse_line(line, &entry)) {
-			buf_printf(why, "%s:%u: neither \"[account]\" nor \"key = value\" nor a comment", path, entry.line);
+			buf_printf(why, "%s:%d: neither \"[account]\" nor \"key = value\" nor a comment", path, entry.line);
 			return -EINVAL;
 		}
 		if (add_entry(file, entry) < 0)

@@ -17,7 +17,7 @@ struct configuration_entry {
 	const char *section; /* NULL above the first section */
 	const char *key;
 	const char *value;
-	unsigned line; /* from 1 */
+	int line; /* from 1 */
 };
 
 struct configuration_file {

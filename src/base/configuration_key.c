@@ -10,6 +10,7 @@
 
 static const char *const names_words[] = { [NAMES_SUBJECT] = "subject", [NAMES_UID] = "uid", NULL };
 static const char *const delete_words[] = { [DELETE_TRASH] = "trash", [DELETE_EXPUNGE] = "expunge", [DELETE_MARK] = "mark", NULL };
+static const char *const sent_words[] = { "auto", "none", NULL };
 static const char *const auth_words[] = { "auto",    "plain",	    "login",	"cram-md5",  "scram-sha-1", "scram-sha-256",
 					  "xoauth2", "oauthbearer", "external", "anonymous", NULL };
 
@@ -38,12 +39,12 @@ static const struct configuration_key keys[] = {
 	{ "subscribed",			&value_bool,		AT(subscribed),		"no" },
 	{ "delete",			&value_word,		AT(delete_mode),	"trash", .words = delete_words },
 	{ "trash-keep",			&value_duration,		AT(trash_keep_s),	"1h", .max = 100 * YEAR_S },
-	{ "sent",			&value_text,		AT(sent),		"auto" },
+	{ "sent",			&value_word_or_text,	AT(sent),		"auto", .words = sent_words },
 	{ "outbox-hold",		&value_duration,		AT(outbox_hold_s),	"0", .max = YEAR_S },
 	{ "outbox-wait",		&value_duration,		AT(outbox_wait_s),	"0", .max = YEAR_S },
 	{ "cache-dir",			&value_path,		AT(cache_dir) },
 	{ "cache-size",			&value_size,		AT(cache_size_bytes),	"2G", .max = INT64_MAX },
-	{ "cache-age",			&value_duration_or_unlimited, AT(cache_age_s),	"unlimited", .max = 100 * YEAR_S },
+	{ "cache-age",			&value_duration_or_unlimited, AT(cache_age_s),	"unlimited", .min = 1, .max = 100 * YEAR_S },
 	{ "state-dir",			&value_path,		AT(state_dir) },
 	{ "timeout",			&value_short_duration,	AT(timeout_s),		"15", .min = 1, .max = 3600 },
 	{ "connections",		&value_count,		AT(connections),	"4", .min = 1, .max = 32 },
@@ -52,6 +53,7 @@ static const struct configuration_key keys[] = {
 /* clang-format on */
 
 enum { N_KEYS = sizeof keys / sizeof keys[0] };
+_Static_assert((int)N_KEYS <= (int)CONFIGURATION_KEYS_MAX, "struct configuration keeps a line for each key");
 
 const char *configuration_key(size_t i)
 {
@@ -140,9 +142,19 @@ bool configuration_key_is_bool(const struct configuration_key *key)
 	return key->type == &value_bool;
 }
 
-int configuration_key_set(const struct configuration_key *key, const char *value, struct configuration *c, struct buf *why)
+int configuration_key_set(const struct configuration_key *key, const char *value, int line, struct configuration *c,
+			  struct buf *why)
 {
-	return key->type->store(key, *value ? value : key->fallback, (char *)c + key->offset, why);
+	int r = key->type->store(key, *value ? value : key->fallback, (char *)c + key->offset, why);
+
+	if (r == 0)
+		c->lines[key - keys] = *value ? line : 0;
+	return r;
+}
+
+int configuration_key_line(const struct configuration *c, const char *name)
+{
+	return c->lines[configuration_key_find(name, strlen(name)) - keys];
 }
 
 int configuration_key_set_defaults(struct configuration *c)
@@ -152,7 +164,7 @@ int configuration_key_set_defaults(struct configuration *c)
 
 	for (size_t i = 0; i < N_KEYS && r == 0; i++)
 		if (keys[i].fallback)
-			r = configuration_key_set(&keys[i], "", c, &why);
+			r = configuration_key_set(&keys[i], "", 0, c, &why);
 	return r;
 }
 

@@ -22,15 +22,21 @@ bool configuration_key_is_secret(const struct configuration_key *key);
 /* May stand alone, for "yes". */
 bool configuration_key_is_bool(const struct configuration_key *key);
 
-/* Stores `value` in *c; an empty value takes the key back to its default. -EINVAL with `why` a fragment that tells what to write, -ENOMEM. */
-int configuration_key_set(const struct configuration_key *key, const char *value, struct configuration *c, struct buf *why);
+enum { CONFIGURATION_OPTION = -1 }; /* for a line: there is none, -o gave it */
+
+/* Stores `value` in *c, and where it stands; an empty value takes the key back to its default. -EINVAL with `why` a fragment that tells what to write, -ENOMEM. */
+int configuration_key_set(const struct configuration_key *key, const char *value, int line, struct configuration *c,
+			  struct buf *why);
+
+/* What was last set for the key called `name`, 0: nothing but its default. */
+int configuration_key_line(const struct configuration *c, const char *name);
 
 int configuration_key_set_defaults(struct configuration *c);
 
 /* Frees what the keys own in *c, secrets wiped. */
 void configuration_key_clear_all(struct configuration *c);
 
-/* The user's home directory: HOME where that is an absolute path, else from passwd. -ENOENT when neither tells. */
+/* The user's home directory: HOME where that is an absolute path that is not closed to us, else from passwd. -ENOENT when neither tells. */
 int configuration_home(struct buf *out);
 
 #endif

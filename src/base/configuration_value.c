@@ -115,6 +115,15 @@ static int store_word_text(const struct configuration_key *key, const char *valu
 	return i < 0 ? i : store_text(key, value ? key->words[i] : NULL, target, why);
 }
 
+/* Any other text is none of the words. */
+static int store_word_or_text(const struct configuration_key *key, const char *value, void *target, struct buf *why)
+{
+	for (int i = 0; value && key->words[i]; i++)
+		if (!strcasecmp(key->words[i], value))
+			value = key->words[i];
+	return store_text(key, value, target, why);
+}
+
 static int store_bool(const struct configuration_key *key, const char *value, void *target, struct buf *why)
 {
 	static const char *const bool_words[] = { "no", "yes", "false", "true", "off", "on", "0", "1", NULL };
@@ -231,7 +240,16 @@ static int store_duration(const struct configuration_key *key, const char *value
 
 static int store_duration_or_unlimited(const struct configuration_key *key, const char *value, void *target, struct buf *why)
 {
-	return store_duration(key, strcasecmp(value, "unlimited") ? value : "0", target, why);
+	int r;
+
+	if (!strcasecmp(value, "unlimited")) {
+		*(int64_t *)target = 0;
+		return 0;
+	}
+	r = store_duration(key, value, target, why);
+	if (r < 0)
+		buf_append_str(why, ", or unlimited");
+	return r;
 }
 
 static int store_short_duration(const struct configuration_key *key, const char *value, void *target, struct buf *why)
@@ -263,6 +281,7 @@ const struct value_type value_text = { store_text, true };
 const struct value_type value_secret = { store_secret, true };
 const struct value_type value_word = { store_word, false };
 const struct value_type value_word_text = { store_word_text, true };
+const struct value_type value_word_or_text = { store_word_or_text, true };
 const struct value_type value_bool = { store_bool, false };
 const struct value_type value_path = { store_path, true };
 const struct value_type value_url = { store_url, true };

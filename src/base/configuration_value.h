@@ -21,13 +21,13 @@ struct configuration_key {
 	const struct value_type *type;
 	size_t offset; /* in struct configuration */
 	const char *fallback;
-	const char *const *words;   /* of value_word and value_word_text; NULL-terminated */
+	const char *const *words;   /* of value_word, value_word_text, value_word_or_text; NULL-terminated */
 	int64_t min, max;	    /* of the numbers */
 	enum url_protocol protocol; /* of value_url */
 };
 
 /* char * */
-extern const struct value_type value_text, value_secret, value_path, value_fingerprint, value_word_text;
+extern const struct value_type value_text, value_secret, value_path, value_fingerprint, value_word_text, value_word_or_text;
 extern const struct value_type value_url;  /* struct url */
 extern const struct value_type value_word; /* an enum, the word's index */
 extern const struct value_type value_bool; /* bool */

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/configuration.h"
 #include "ctl/command.h"
+#include "mailbox/mailbox.h"
 #include "net/secret.h"
 #include "net/smtp.h"
 
@@ -225,7 +226,7 @@ static int check(const char *file, const char *account, const char *const *optio
 	CLEANUP(configuration) struct configuration c = { 0 };
 	CLEANUP(buf) struct buf why = BUF_INIT;
 
-	if (configuration_load(file, account, options, n, &c, &why) < 0) {
+	if (configuration_load(file, account, options, n, &c, &why) < 0 || mailbox_check(&c, &why) < 0) {
 		fprintf(stderr, "mailfsctl: %s\n", buf_str(&why));
 		return EXIT_FAILURE;
 	}

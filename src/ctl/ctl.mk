@@ -11,7 +11,7 @@ LINK_ctl = src/libctl.a src/libbackend.a $(LINK_net) $(JANSSON_LIBS)
 
 bin_PROGRAMS += mailfsctl
 mailfsctl_SOURCES = src/ctl/mailfsctl.c src/ctl/command.h src/ctl/check.c src/ctl/flag.c src/ctl/status.c src/ctl/warm.c
-mailfsctl_LDADD = $(LINK_ctl)
+mailfsctl_LDADD = src/libctl.a $(LINK_mailbox)
 
 if HAVE_CMOCKA
 CTL_TESTS = tests/unit/test_amount tests/unit/test_mounts tests/unit/test_progress tests/unit/test_status_text

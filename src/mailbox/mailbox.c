@@ -209,8 +209,9 @@ static int open_store(struct mailbox *mb, struct buf *why)
 	atomic_store(&mb->sizes_lie, state_get(mb->state, "sizes-lie", &lie) == 0);
 	r = open_zone(mb);
 	if (r < 0) {
-		buf_printf(why, "zone = %s: no such time zone is installed; write one such as Europe/Berlin or UTC",
-			   c->zone ? c->zone : "(the system's)");
+		buf_printf(
+			why,
+			"the time zone that the names are made for is not installed any more: install tzdata, or write zone = UTC");
 		return r;
 	}
 	r = settle_names(mb);

@@ -39,6 +39,12 @@ struct mailbox_options {
 	void *userdata;
 };
 
+/*
+ * Whether what the configuration names is there and makes sense: files that can be read, a time zone, patterns, addresses. Before
+ * mailbox_new(); no network, any thread. 0, or -EINVAL with `why` one line of file, line and what to write; -ENOMEM.
+ */
+int mailbox_check(const struct configuration *c, struct buf *why);
+
 /* Opens cache and state (locked by the caller), no network yet. */
 int mailbox_new(const struct mailbox_options *options, struct mailbox **ret, struct buf *why);
 /*

@@ -11,6 +11,7 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/answers.c src/mailbox/answers.h \
 	src/mailbox/change.h \
 	src/mailbox/changing.c src/mailbox/changing.h \
+	src/mailbox/check.c \
 	src/mailbox/fetch.c src/mailbox/fetch.h \
 	src/mailbox/fetch_arrival.c \
 	src/mailbox/fetch_range.c \

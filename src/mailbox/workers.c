@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -22,12 +23,14 @@ enum {
 struct worker {
 	struct workers *all;
 	pthread_t thread;
-	struct backend *session; /* own; NULL: none yet. Written under the lock, so that others may abort it */
+	struct backend *session; /* own; NULL: none yet. Written under the lock, so that others may count it */
 };
 
 struct workers {
 	struct workers_options options;
-	pthread_mutex_t lock; /* protects everything below */
+	struct backend_options backend; /* the caller's, with `cancel` */
+	struct cancel cancel;		/* set by workers_stop() */
+	pthread_mutex_t lock;		/* protects everything below */
 	pthread_cond_t wake;
 	struct jobs jobs;
 	struct worker pool[CONNECTIONS_MAX];
@@ -169,7 +172,7 @@ static int open_session(struct worker *self, struct buf *why)
 	int r;
 
 	pthread_mutex_unlock(&w->lock);
-	r = backend_open(w->options.ops, w->options.backend, &session, why);
+	r = backend_open(w->options.ops, &w->backend, &session, why);
 	pthread_mutex_lock(&w->lock);
 	if (r < 0)
 		return r;
@@ -335,7 +338,14 @@ int workers_new(const struct workers_options *options, struct workers **ret)
 
 	if (!w)
 		return -ENOMEM;
+	r = cancel_init(&w->cancel);
+	if (r < 0) {
+		free(w);
+		return r;
+	}
 	w->options = *options;
+	w->backend = *options->backend;
+	w->backend.cancel = &w->cancel;
 	if (w->options.connections > CONNECTIONS_MAX)
 		w->options.connections = CONNECTIONS_MAX;
 	w->limit = w->options.connections;
@@ -353,7 +363,7 @@ int workers_new(const struct workers_options *options, struct workers **ret)
 	r = start_thread(w);
 	pthread_mutex_unlock(&w->lock);
 	if (r < 0) {
-		free(w);
+		workers_free(w);
 		return r;
 	}
 	*ret = w;
@@ -367,11 +377,9 @@ void workers_stop(struct workers *w)
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
 	waiting = jobs_take_all(&w->jobs);
-	for (int i = 0; i < w->n_threads; i++)
-		if (w->pool[i].session)
-			backend_abort(w->pool[i].session);
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
+	cancel_set(&w->cancel);
 	jobs_answer(waiting, told_error(-ENOTCONN), "unmounting");
 }
 
@@ -384,6 +392,7 @@ void workers_free(struct workers *w)
 		pthread_join(w->pool[i].thread, NULL);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->lock);
+	cancel_release(&w->cancel);
 	free(w);
 }
 

@@ -20,7 +20,7 @@ enum workers_state { WORKERS_CONNECTING, WORKERS_ONLINE, WORKERS_OFFLINE };
 /* All borrowed. */
 struct workers_options {
 	const struct backend_ops *ops;
-	const struct backend_options *backend;
+	const struct backend_options *backend; /* but for its `cancel`, which is the workers' own */
 	int connections;
 	/* The state changed; `error` and `why` tell why it is offline. Called by a worker, no lock held. */
 	void (*state_changed)(void *userdata, enum workers_state state, int error, const char *why);
@@ -28,7 +28,7 @@ struct workers_options {
 };
 
 int workers_new(const struct workers_options *options, struct workers **ret);
-/* Aborts what is under way and answers every job (-EHOSTUNREACH); further ones are refused. Their submitters may still live. */
+/* Ends what is under way, a server that is being connected to included, and answers every job (-EHOSTUNREACH); further ones are refused. Their submitters may still live. */
 void workers_stop(struct workers *w);
 /* Stops and joins. Nobody submits any more. */
 void workers_free(struct workers *w);

@@ -29,4 +29,7 @@ int folder_name_from_component(const char *component, bool wire_is_utf8, bool to
  * quotes, excludes. The last one that matches decides; none: shown if all exclude, else not. */
 bool folder_name_selected(const char *patterns, const char *path);
 
+/* Whether they can mean what their writer meant. -EINVAL with *ret_advice, static, what is wrong and what to write. -ENOMEM. */
+int folder_name_check_patterns(const char *patterns, const char **ret_advice);
+
 #endif

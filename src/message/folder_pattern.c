@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
 #include <string.h>
 
 #include "message/folder_name.h"
@@ -6,6 +7,7 @@
 struct pattern {
 	char *text; /* unquoted; within the caller's copy */
 	bool excludes;
+	bool is_open; /* a quote in it is never closed */
 };
 
 /* Takes the next word off *text, its quotes and the backslashes within them undone in place. */
@@ -29,6 +31,7 @@ static bool next_pattern(char **text, struct pattern *ret)
 	}
 	*text = *p ? p + 1 : p;
 	*to = '\0';
+	ret->is_open = quoted;
 	ret->excludes = *ret->text == '!';
 	ret->text += ret->excludes;
 	return true;
@@ -87,4 +90,25 @@ bool folder_name_selected(const char *patterns, const char *path)
 		shown = !pattern.excludes;
 	}
 	return decided ? shown : only_excludes;
+}
+
+int folder_name_check_patterns(const char *patterns, const char **ret_advice)
+{
+	CLEANUP(free) char *copy = strdup(patterns);
+	char *rest = copy;
+	struct pattern pattern;
+
+	if (!copy)
+		return -ENOMEM;
+	while (next_pattern(&rest, &pattern)) {
+		if (pattern.is_open) {
+			*ret_advice = "a quote is not closed: write one at each end, \"Bulk mail\"";
+			return -EINVAL;
+		}
+		if (!*pattern.text) {
+			*ret_advice = "an empty pattern fits no folder: write * for all, !NAME for all but one";
+			return -EINVAL;
+		}
+	}
+	return 0;
 }

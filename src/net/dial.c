@@ -2,9 +2,7 @@
 #include "net/dial.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <netdb.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -12,6 +10,7 @@
 #include <string.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -36,7 +35,7 @@ DEFINE_CLEANUP(addresses, struct addrinfo *, addresses_free)
 /* One name being looked up, shared by who asked and the thread that does it; the last one to leave frees it. */
 struct lookup {
 	pthread_mutex_t lock;
-	pthread_cond_t finished;
+	int finished;		    /* own; an eventfd, readable when it is done */
 	int owners;		    /* lock */
 	bool done;		    /* lock */
 	int status;		    /* lock; getaddrinfo's */
@@ -51,15 +50,15 @@ static struct lookup *lookup_new(const char *host, uint16_t port)
 {
 	size_t len = strlen(host) + 1;
 	struct lookup *l = calloc(1, sizeof *l + len);
-	pthread_condattr_t attributes;
 
 	if (!l)
 		return NULL;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	l->finished = eventfd(0, EFD_CLOEXEC);
+	if (l->finished < 0) {
+		free(l);
+		return NULL;
+	}
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_cond_init(&l->finished, &attributes);
-	pthread_condattr_destroy(&attributes);
 	l->owners = 1;
 	snprintf(l->port, sizeof l->port, "%u", port);
 	memcpy(l->host, host, len);
@@ -76,7 +75,7 @@ static void lookup_leave(struct lookup *l)
 	if (!is_last)
 		return;
 	addresses_free(l->addresses);
-	pthread_cond_destroy(&l->finished);
+	close(l->finished);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
 }
@@ -97,8 +96,8 @@ static void *lookup_run(void *argument)
 	l->done = true;
 	l->status = status;
 	l->addresses = status ? NULL : addresses;
-	pthread_cond_signal(&l->finished);
 	pthread_mutex_unlock(&l->lock);
+	eventfd_write(l->finished, 1);
 	lookup_leave(l);
 	return NULL;
 }
@@ -124,26 +123,22 @@ static int lookup_start(struct lookup *l)
 	return -r;
 }
 
-static void lookup_wait(struct lookup *l, int timeout_s)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_s;
-	while (!l->done)
-		if (pthread_cond_timedwait(&l->finished, &l->lock, &until) == ETIMEDOUT)
-			return;
-}
-
-static int look_up_name(const char *host, uint16_t port, int timeout_s, struct addrinfo **ret, struct buf *why)
+static int look_up_name(const char *host, uint16_t port, int timeout_s, const struct cancel *cancel, struct addrinfo **ret,
+			struct buf *why)
 {
 	CLEANUP(lookup_leave) struct lookup *l = lookup_new(host, port);
+	struct pollfd finished = { .events = POLLIN };
 	int r = l ? lookup_start(l) : -ENOMEM;
 
 	if (r < 0)
 		return r;
+	finished.fd = l->finished;
+	r = cancel_poll(cancel, &finished, 1, clock_monotonic_ms() + (int64_t)timeout_s * 1000);
+	if (r < 0) {
+		buf_printf(why, "%s: name lookup: %s", host, strerror(-r));
+		return r;
+	}
 	pthread_mutex_lock(&l->lock);
-	lookup_wait(l, timeout_s);
 	*ret = steal_pointer(&l->addresses);
 	if (!l->done)
 		buf_printf(why, "%s: name lookup not done after %d s", host, timeout_s);
@@ -153,7 +148,8 @@ static int look_up_name(const char *host, uint16_t port, int timeout_s, struct a
 	return *ret ? 0 : -EHOSTUNREACH;
 }
 
-static int look_up(const char *host, uint16_t port, int timeout_s, struct addrinfo **ret, struct buf *why)
+static int look_up(const char *host, uint16_t port, int timeout_s, const struct cancel *cancel, struct addrinfo **ret,
+		   struct buf *why)
 {
 	struct addrinfo hints = lookup_hints;
 	char service[8];
@@ -162,7 +158,7 @@ static int look_up(const char *host, uint16_t port, int timeout_s, struct addrin
 	snprintf(service, sizeof service, "%u", port);
 	if (getaddrinfo(host, service, &hints, ret) == 0)
 		return 0;
-	return look_up_name(host, port, timeout_s, ret, why);
+	return look_up_name(host, port, timeout_s, cancel, ret, why);
 }
 
 /* The addresses being tried at once. */
@@ -232,11 +228,13 @@ static void race_start(struct race *race, const struct addrinfo *address)
 	race->running++;
 }
 
-/* Waits up to `wait_ms` for one to connect: its socket, the caller's; -1 when none has yet, or one has failed. */
-static int race_wait(struct race *race, int wait_ms)
+/* Waits until then for one to connect: its socket, the caller's; -EAGAIN when none has yet, or one has failed; -ECANCELED, -errno. */
+static int race_wait(struct race *race, const struct cancel *cancel, int64_t until_ms)
 {
-	if (poll(race->sockets, race->n, wait_ms) <= 0)
-		return -1;
+	int ready = cancel_poll(cancel, race->sockets, race->n, until_ms);
+
+	if (ready < 0)
+		return ready;
 	for (size_t i = 0; i < race->n; i++) {
 		struct pollfd *p = &race->sockets[i];
 		socklen_t len = sizeof(int);
@@ -252,19 +250,18 @@ static int race_wait(struct race *race, int wait_ms)
 		close(steal_fd(&p->fd));
 		race->running--;
 	}
-	return -1;
+	return -EAGAIN;
 }
 
-static int run_race(struct race *race, const struct addrinfo *next, int64_t until_ms)
+static int run_race(struct race *race, const struct addrinfo *next, int64_t until_ms, const struct cancel *cancel)
 {
 	int64_t start_next_ms = 0;
 
 	for (;;) {
 		int64_t now_ms = clock_monotonic_ms();
-		int64_t wait_ms = until_ms - now_ms;
-		int fd;
+		int r;
 
-		if (wait_ms <= 0)
+		if (now_ms >= until_ms)
 			return -ETIMEDOUT;
 		if (next && (!race->running || now_ms >= start_next_ms)) {
 			race_start(race, next);
@@ -273,26 +270,24 @@ static int run_race(struct race *race, const struct addrinfo *next, int64_t unti
 		}
 		if (!race->running && !next)
 			return race->error ? race->error : -EHOSTUNREACH;
-		if (next && wait_ms > start_next_ms - now_ms)
-			wait_ms = start_next_ms - now_ms;
 		if (!race->running)
 			continue;
-		fd = race_wait(race, wait_ms > INT_MAX ? INT_MAX : (int)wait_ms);
-		if (fd >= 0)
-			return fd;
+		r = race_wait(race, cancel, next && start_next_ms < until_ms ? start_next_ms : until_ms);
+		if (r != -EAGAIN)
+			return r;
 	}
 }
 
-int dial(const char *host, uint16_t port, int timeout_s, struct buf *why)
+int dial(const char *host, uint16_t port, int timeout_s, const struct cancel *cancel, struct buf *why)
 {
 	int64_t until_ms = clock_monotonic_ms() + (int64_t)timeout_s * 1000;
 	CLEANUP(addresses) struct addrinfo *addresses = NULL;
 	CLEANUP(race) struct race race = { .n = 0 };
-	int r = look_up(host, port, timeout_s, &addresses, why);
+	int r = look_up(host, port, timeout_s, cancel, &addresses, why);
 
 	if (r < 0)
 		return r;
-	r = run_race(&race, addresses, until_ms);
+	r = run_race(&race, addresses, until_ms, cancel);
 	if (r == -ETIMEDOUT)
 		buf_printf(why, "%s:%u: no connection after %d s", host, port, timeout_s);
 	else if (r < 0)

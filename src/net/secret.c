@@ -195,7 +195,7 @@ static int get_known(struct secret *s, struct buf *out, struct buf *why)
 	return r;
 }
 
-int secret_get(struct secret *s, struct buf *out, struct buf *why)
+int secret_get(struct secret *s, const struct cancel *cancel, struct buf *out, struct buf *why)
 {
 	const char *source = s->command ? "password-command" : "password-file";
 	CLEANUP(secret_memory) struct secret_memory m = { NULL, 0 };
@@ -208,7 +208,7 @@ int secret_get(struct secret *s, struct buf *out, struct buf *why)
 		return get_known(s, out, why);
 	if (secret_memory_init(&m, SECRET_MAX_BYTES) < 0)
 		return -ENOMEM;
-	n = s->command ? secret_source_command(s->command, s->command_limit_s, m.data, &how)
+	n = s->command ? secret_source_command(s->command, s->command_limit_s, cancel, m.data, &how)
 		       : secret_source_file(s->file, m.data, &how);
 	if (n < 0) {
 		buf_printf(why, "%s: %s %s", s->what, source, buf_str(&how));
@@ -237,11 +237,10 @@ static int check_file(const char *path, int fd, struct buf *why)
 	return 0;
 }
 
-ssize_t secret_source_file(const char *path, char *data, struct buf *why)
+static int open_file(const char *path, struct buf *why)
 {
 	/* Non-blocking, or a FIFO would hold the open until somebody writes. */
 	CLEANUP(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	ssize_t n;
 	int r;
 
 	if (fd < 0) {
@@ -249,8 +248,23 @@ ssize_t secret_source_file(const char *path, char *data, struct buf *why)
 		return -EACCES;
 	}
 	r = check_file(path, fd, why);
-	if (r < 0)
-		return r;
+	return r < 0 ? r : steal_fd(&fd);
+}
+
+int secret_check_file(const char *path, struct buf *why)
+{
+	CLEANUP(fd) int fd = open_file(path, why);
+
+	return fd < 0 ? fd : 0;
+}
+
+ssize_t secret_source_file(const char *path, char *data, struct buf *why)
+{
+	CLEANUP(fd) int fd = open_file(path, why);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
 	n = read(fd, data, SECRET_MAX_BYTES);
 	if (n < 0) {
 		buf_printf(why, "%s: %s", path, strerror(errno));

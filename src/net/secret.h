@@ -8,6 +8,7 @@
 #define MAILFS_SECRET_H
 
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "base/configuration.h"
 
 struct secret;
@@ -24,9 +25,13 @@ int secret_prepare(struct secret *s, struct buf *why);
 /*
  * Appends the first line of what the source holds, without its line end; an empty one is an error. A command is run anew each
  * time (tokens expire) in a session of its own: no terminal, no standard input, at most 60 s, then killed with all it started.
- * -EACCES with `why` in one line: which source failed, how, what to do. Nothing is appended then. The caller wipes (buf_wipe).
+ * -EACCES with `why` in one line: which source failed, how, what to do; -ECANCELED: `cancel` (NULL: never) was set while the
+ * command ran, which was killed as well. Nothing is appended then. The caller wipes (buf_wipe).
  */
-int secret_get(struct secret *s, struct buf *out, struct buf *why);
+int secret_get(struct secret *s, const struct cancel *cancel, struct buf *out, struct buf *why);
+
+/* Whether `path` is a file that secret_get() would take as password-file. -EACCES with a fragment that begins with the path. */
+int secret_check_file(const char *path, struct buf *why);
 
 /* For tests: another limit than 60 s. */
 void secret_set_command_limit(struct secret *s, int limit_s);

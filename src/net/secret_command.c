@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -68,20 +66,19 @@ static int take_output(int fd, char *data, size_t *len)
 	}
 }
 
-/* Until the shell has ended: a daemon that it left behind may keep the pipe open for ever. -ETIMEDOUT, -EMSGSIZE, -errno. */
-static int collect(int output, int process, int limit_s, char *data, size_t *len)
+/* Until the shell has ended: a daemon that it left behind may keep the pipe open for ever. -ETIMEDOUT, -ECANCELED, -EMSGSIZE, -errno. */
+static int collect(int output, int process, int limit_s, const struct cancel *cancel, char *data, size_t *len)
 {
 	struct pollfd pollfds[] = { { .fd = output, .events = POLLIN }, { .fd = process, .events = POLLIN } };
 	int64_t until_ms = clock_monotonic_ms() + (int64_t)limit_s * 1000;
 
 	for (;;) {
-		int64_t wait_ms = until_ms - clock_monotonic_ms();
-		int r;
+		int r = cancel_poll(cancel, pollfds, 2, until_ms);
 
-		if (wait_ms <= 0)
+		if (r == 0 || clock_monotonic_ms() >= until_ms)
 			return -ETIMEDOUT;
-		if (poll(pollfds, 2, wait_ms > INT_MAX ? INT_MAX : (int)wait_ms) < 0 && errno != EINTR)
-			return -errno;
+		if (r < 0)
+			return r;
 		r = pollfds[0].fd < 0 ? 0 : take_output(output, data, len);
 		if (r < 0)
 			return r;
@@ -94,6 +91,10 @@ static int collect(int output, int process, int limit_s, char *data, size_t *len
 
 static int explain_failure(int error, int limit_s, struct buf *why)
 {
+	if (error == -ECANCELED) {
+		buf_append_str(why, "was given up");
+		return error;
+	}
 	if (error == -ETIMEDOUT)
 		buf_printf(why, "took more than %d s and was killed", limit_s);
 	else if (error == -EMSGSIZE)
@@ -116,7 +117,7 @@ static int check_status(int status, struct buf *why)
 	return -EACCES;
 }
 
-ssize_t secret_source_command(const char *command, int limit_s, char *data, struct buf *why)
+ssize_t secret_source_command(const char *command, int limit_s, const struct cancel *cancel, char *data, struct buf *why)
 {
 	int pipe_fds[2], status = 0, r;
 	size_t len = 0;
@@ -134,7 +135,7 @@ ssize_t secret_source_command(const char *command, int limit_s, char *data, stru
 	close(steal_fd(&input));
 	fcntl(output, F_SETFL, O_NONBLOCK);
 	process = pidfd_open(pid, 0);
-	r = process < 0 ? -errno : collect(output, process, limit_s, data, &len);
+	r = process < 0 ? -errno : collect(output, process, limit_s, cancel, data, &len);
 	if (r < 0) {
 		kill_all(pid);
 		return explain_failure(r, limit_s, why);

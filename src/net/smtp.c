@@ -12,7 +12,7 @@
 #include "net/smtp_reply.h"
 #include "net/smtp_wire.h"
 
-enum { CHAIN_MAX = 16 };
+enum { CHAIN_MAX = 16, POLL_MS = 1000 };
 
 struct smtp {
 	struct smtp_wire wire;
@@ -210,7 +210,7 @@ static int set_auth(struct smtp *s)
 		return -EINVAL;
 	}
 	if (o->secret)
-		r = secret_get(o->secret, &secret, s->why);
+		r = secret_get(o->secret, o->cancel, &secret, s->why);
 	if (r < 0)
 		return r;
 	/* The secret goes in the AUTH line itself (RFC 4954): a round trip less. */
@@ -242,6 +242,7 @@ static const struct {
 	{ CURLE_SEND_ERROR, -ECONNRESET, "connection closed by the server" },
 	{ CURLE_GOT_NOTHING, -ECONNRESET, "connection closed by the server" },
 	{ CURLE_OUT_OF_MEMORY, -ENOMEM, "out of memory" },
+	{ CURLE_ABORTED_BY_CALLBACK, -ECANCELED, "given up" },
 };
 
 static int connect_error(CURL *curl)
@@ -287,6 +288,8 @@ static int explain(struct smtp *s, CURLcode code)
 {
 	if (s->error < 0)
 		return s->error;
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		return explain_code(s, code);
 	if (code == CURLE_PEER_FAILED_VERIFICATION && verify_peer(s) < 0)
 		return -EKEYREJECTED;
 	if (smtp_reply_class(&s->greeting.reply) >= 4)
@@ -316,10 +319,29 @@ static void describe(struct smtp *s)
 		 *s->mechanism ? "AUTH " : "no sign-in", s->mechanism);
 }
 
+/* curl_easy_perform() that ends when it is cancelled: its own progress callback is called once a second while nothing comes. */
+static CURLcode perform(struct smtp *s)
+{
+	struct curl_waitfd cancelled = { .fd = s->options->cancel ? s->options->cancel->fd : -1, .events = CURL_WAIT_POLLIN };
+	CURLMcode error = curl_multi_add_handle(s->wire.multi, s->wire.curl);
+	int running = 1, left;
+	const CURLMsg *end;
+
+	while (!error && running) {
+		if (cancel_is_set(s->options->cancel))
+			return CURLE_ABORTED_BY_CALLBACK;
+		error = curl_multi_perform(s->wire.multi, &running);
+		if (!error && running)
+			error = curl_multi_poll(s->wire.multi, &cancelled, s->options->cancel ? 1 : 0, POLL_MS, NULL);
+	}
+	end = curl_multi_info_read(s->wire.multi, &left);
+	return error || !end ? CURLE_OUT_OF_MEMORY : end->data.result;
+}
+
 static int connect_and_sign_in(struct smtp *s)
 {
 	curl_socket_t fd = CURL_SOCKET_BAD;
-	CURLcode code = curl_easy_perform(s->wire.curl);
+	CURLcode code = perform(s);
 	int r = code == CURLE_OK ? check_signed_in(s) : explain(s, code);
 
 	if (r < 0)
@@ -350,9 +372,10 @@ int smtp_open(const struct smtp_options *options, struct smtp **ret, struct buf 
 	s->why = why;
 	s->wire.error = -ENOTCONN;
 	s->wire.reply_timeout_s = options->reply_timeout_s;
-	atomic_init(&s->wire.is_aborted, false);
+	s->wire.cancel = options->cancel;
+	s->wire.multi = curl_multi_init();
 	s->wire.curl = curl_easy_init();
-	if (!s->wire.curl)
+	if (!s->wire.multi || !s->wire.curl)
 		return -ENOMEM;
 	set_connection(s);
 	set_tls(s);
@@ -393,9 +416,4 @@ const char *smtp_description(const struct smtp *s)
 int smtp_send(struct smtp *s, const struct smtp_message *message, struct smtp_result *ret)
 {
 	return smtp_dialogue_send(&s->wire, &s->greeting.capabilities, message, ret);
-}
-
-void smtp_abort(struct smtp *s)
-{
-	smtp_wire_abort(&s->wire);
 }

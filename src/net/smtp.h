@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/cancel.h"
 #include "base/url.h"
 #include "net/secret.h"
 #include "net/tls.h"
@@ -24,8 +25,9 @@ struct smtp_options {
 	struct secret *secret; /* NULL: no AUTH, unless `auth` is "external" */
 	const char *auth;      /* "auto": the strongest of CRAM-MD5, PLAIN and LOGIN; or a mechanism */
 	struct tls_options tls;
-	int timeout_s;	     /* for each reply up to AUTH; twice that for all of it, connection and TLS included */
-	int reply_timeout_s; /* for each reply of the dialogue; 0: as RFC 5321 4.5.3.2 says, 10 minutes after the dot */
+	int timeout_s;		     /* for each reply up to AUTH; twice that for all of it, connection and TLS included */
+	int reply_timeout_s;	     /* for each reply of the dialogue; 0: as RFC 5321 4.5.3.2 says, 10 minutes after the dot */
+	const struct cancel *cancel; /* set: every wait, that for the connection included, fails; NULL: never */
 };
 
 struct smtp;
@@ -81,6 +83,7 @@ struct smtp_result {
  * -EAGAIN       the server says 4yz, at whatever step
  * -EKEYREJECTED the certificate does not verify, -EPROTO no TLS, or no SMTP, -EINVAL an option that cannot be used
  * -EHOSTUNREACH, -ECONNREFUSED (also: 5yz for a greeting), -ECONNRESET, -ETIMEDOUT
+ * -ECANCELED    `cancel` was set; a name lookup under way is waited for, since libcurl cannot leave it
  */
 int smtp_open(const struct smtp_options *options, struct smtp **ret, struct buf *why);
 /* QUIT if the session is still sound. */
@@ -103,8 +106,5 @@ const char *smtp_description(const struct smtp *s);
  */
 int smtp_send(struct smtp *s, const struct smtp_message *message, struct smtp_result *ret);
 void smtp_result_release(struct smtp_result *r);
-
-/* Any thread, while `s` lives: makes the session's present wait fail. */
-void smtp_abort(struct smtp *s);
 
 #endif

@@ -2,10 +2,7 @@
 #include "net/smtp_wire.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,45 +17,32 @@ enum {
 
 void smtp_wire_release(struct smtp_wire *w)
 {
-	if (w->curl)
-		curl_easy_cleanup(w->curl);
+	curl_multi_remove_handle(w->multi, w->curl);
+	curl_easy_cleanup(w->curl);
+	curl_multi_cleanup(w->multi);
 	w->curl = NULL;
+	w->multi = NULL;
 	buf_release(&w->in);
-}
-
-/* Not under the thread that uses the connection: a shut socket ends its wait. */
-void smtp_wire_abort(struct smtp_wire *w)
-{
-	atomic_store(&w->is_aborted, true);
-	shutdown(w->fd, SHUT_RDWR);
 }
 
 static int fail(struct smtp_wire *w, int error)
 {
 	if (!w->error)
-		w->error = atomic_load(&w->is_aborted) ? -ECANCELED : error;
+		w->error = error;
 	return w->error;
 }
 
 static int check(struct smtp_wire *w)
 {
-	return w->error || atomic_load(&w->is_aborted) ? fail(w, -ECANCELED) : 0;
+	return w->error || cancel_is_set(w->cancel) ? fail(w, -ECANCELED) : 0;
 }
 
 /* 1: one of `events`, 0: not before `until_ms`, -errno. */
 static int wait_until(const struct smtp_wire *w, short events, int64_t until_ms)
 {
 	struct pollfd pollfd = { .fd = w->fd, .events = events };
-	int n;
 
-	do {
-		int64_t wait_ms = until_ms - clock_monotonic_ms();
-
-		if (wait_ms <= 0)
-			return 0;
-		n = poll(&pollfd, 1, wait_ms > INT_MAX ? INT_MAX : (int)wait_ms);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	return clock_monotonic_ms() >= until_ms ? 0 : cancel_poll(w->cancel, &pollfd, 1, until_ms);
 }
 
 static int64_t deadline(const struct smtp_wire *w, int timeout_s)

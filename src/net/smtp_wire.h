@@ -2,13 +2,12 @@
 /*
  * Bytes to and replies from a server over a connection that libcurl made. For the smtp files alone.
  *
- * One thread; only smtp_wire_abort() may come from another. After any error the connection is of no use: `error` keeps it, and
+ * One thread. After any error the connection is of no use: `error` keeps it, and
  * every later call returns it.
  */
 #ifndef MAILFS_SMTP_WIRE_H
 #define MAILFS_SMTP_WIRE_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <curl/curl.h>
@@ -17,12 +16,13 @@
 #include "net/smtp.h"
 
 struct smtp_wire {
-	CURL *curl;	     /* own */
-	int fd;		     /* libcurl's, to be waited for and shut only */
-	int error;	     /* the first -errno; 0: sound */
-	int reply_timeout_s; /* instead of what callers say; 0: as they say */
-	atomic_bool is_aborted;
-	struct buf in; /* received and not read */
+	CURLM *multi;		     /* own */
+	CURL *curl;		     /* own; in `multi` */
+	int fd;			     /* libcurl's, to be waited for only */
+	int error;		     /* the first -errno; 0: sound */
+	int reply_timeout_s;	     /* instead of what callers say; 0: as they say */
+	const struct cancel *cancel; /* borrowed; NULL: never */
+	struct buf in;		     /* received and not read */
 };
 
 void smtp_wire_release(struct smtp_wire *w);
@@ -36,7 +36,5 @@ int smtp_wire_reply(struct smtp_wire *w, int timeout_s, struct smtp_reply *ret);
 
 /* Without waiting, whether the server has said something that nobody read. An end of the connection is -ECONNRESET. */
 int smtp_wire_has_input(struct smtp_wire *w);
-
-void smtp_wire_abort(struct smtp_wire *w);
 
 #endif

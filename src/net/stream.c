@@ -3,11 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,12 +19,12 @@ enum { TRACE_MAX_BYTES = 160, UNSENT_MAX_BYTES = 128 * 1024 };
 struct stream {
 	int fd; /* own */
 	int timeout_s;
-	struct tls *tls; /* own; NULL: cleartext */
+	struct tls *tls;	     /* own; NULL: cleartext */
+	const struct cancel *cancel; /* borrowed */
 	bool is_private;
-	atomic_bool is_aborted;
 };
 
-int stream_from_socket(int fd, int timeout_s, struct stream **ret)
+int stream_from_socket(int fd, int timeout_s, const struct cancel *cancel, struct stream **ret)
 {
 	int flags = fcntl(fd, F_GETFL);
 	struct stream *s;
@@ -38,7 +36,7 @@ int stream_from_socket(int fd, int timeout_s, struct stream **ret)
 		return -ENOMEM;
 	s->fd = fd;
 	s->timeout_s = timeout_s;
-	atomic_init(&s->is_aborted, false);
+	s->cancel = cancel;
 	*ret = s;
 	return 0;
 }
@@ -54,15 +52,16 @@ static void keep_queue_short(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
-int stream_connect(const char *host, uint16_t port, int timeout_s, struct stream **ret, struct buf *why)
+int stream_connect(const char *host, uint16_t port, int timeout_s, const struct cancel *cancel, struct stream **ret,
+		   struct buf *why)
 {
-	CLEANUP(fd) int fd = dial(host, port, timeout_s, why);
+	CLEANUP(fd) int fd = dial(host, port, timeout_s, cancel, why);
 	int r;
 
 	if (fd < 0)
 		return fd;
 	keep_queue_short(fd);
-	r = stream_from_socket(fd, timeout_s, ret);
+	r = stream_from_socket(fd, timeout_s, cancel, ret);
 	if (r < 0)
 		return r;
 	steal_fd(&fd);
@@ -78,19 +77,6 @@ void stream_free(struct stream *s)
 	free(s);
 }
 
-/* A shut socket looks to whoever waits for it like one that the peer closed; the flag tells the two apart, and also stops
- * what still comes out of the buffers. */
-void stream_abort(struct stream *s)
-{
-	atomic_store(&s->is_aborted, true);
-	shutdown(s->fd, SHUT_RDWR);
-}
-
-static ssize_t unless_aborted(struct stream *s, ssize_t result)
-{
-	return atomic_load(&s->is_aborted) ? -ECANCELED : result;
-}
-
 static void trace(const struct stream *s, const char *direction, const char *data, size_t len)
 {
 	size_t line = 0;
@@ -104,9 +90,7 @@ static void trace(const struct stream *s, const char *direction, const char *dat
 
 int stream_start_tls(struct stream *s, const char *host, const struct tls_options *options, struct buf *why)
 {
-	int r = tls_open(s->fd, host, options, s->timeout_s, &s->tls, why);
-
-	return (int)unless_aborted(s, r);
+	return tls_open(s->fd, host, options, s->timeout_s, s->cancel, &s->tls, why);
 }
 
 bool stream_is_tls(const struct stream *s)
@@ -119,26 +103,12 @@ const char *stream_tls_description(const struct stream *s)
 	return s->tls ? tls_description(s->tls) : NULL;
 }
 
-/* 1: one of `events`, 0: not within `timeout_ms`, -errno. */
-static int poll_socket(const struct stream *s, short events, int timeout_ms)
+/* 1: one of `events`, 0: not before `until_ms`, -errno. */
+static int poll_socket(const struct stream *s, short events, int64_t until_ms)
 {
 	struct pollfd pollfd = { .fd = s->fd, .events = events };
-	int64_t until_ms = clock_monotonic_ms() + timeout_ms;
-	int n;
 
-	while ((n = poll(&pollfd, 1, timeout_ms)) < 0 && errno == EINTR) {
-		if (timeout_ms < 0)
-			continue;
-		timeout_ms = (int)(until_ms - clock_monotonic_ms());
-		if (timeout_ms < 0)
-			timeout_ms = 0;
-	}
-	return n < 0 ? -errno : n;
-}
-
-static int silence_ms(const struct stream *s)
-{
-	return s->timeout_s > INT_MAX / 1000 ? INT_MAX : s->timeout_s * 1000;
+	return cancel_poll(s->cancel, &pollfd, 1, until_ms);
 }
 
 /* After a call said `error`: 0 to try again, the socket being ready, else -errno. */
@@ -150,7 +120,7 @@ static int wait_to_retry(const struct stream *s, int error, short events)
 		return 0;
 	if (error != EAGAIN)
 		return error == EPIPE ? -ECONNRESET : -error;
-	n = poll_socket(s, events, silence_ms(s));
+	n = poll_socket(s, events, clock_monotonic_ms() + (int64_t)s->timeout_s * 1000);
 	if (n < 0)
 		return n;
 	return n ? 0 : -ETIMEDOUT;
@@ -188,12 +158,11 @@ static int write_clear(struct stream *s, const char *data, size_t len)
 
 ssize_t stream_read(struct stream *s, void *data, size_t len)
 {
-	ssize_t n = unless_aborted(s, 0);
+	ssize_t n;
 
-	if (n < 0)
-		return n;
+	if (cancel_is_set(s->cancel))
+		return -ECANCELED;
 	n = s->tls ? tls_read(s->tls, data, len, s->timeout_s) : read_clear(s, data, len);
-	n = unless_aborted(s, n);
 	if (n > 0)
 		trace(s, "<", data, (size_t)n);
 	return n;
@@ -201,13 +170,10 @@ ssize_t stream_read(struct stream *s, void *data, size_t len)
 
 int stream_write(struct stream *s, const void *data, size_t len)
 {
-	ssize_t r = unless_aborted(s, 0);
-
-	if (r < 0)
-		return (int)r;
+	if (cancel_is_set(s->cancel))
+		return -ECANCELED;
 	trace(s, ">", data, len);
-	r = s->tls ? tls_write(s->tls, data, len, s->timeout_s) : write_clear(s, data, len);
-	return (int)unless_aborted(s, r);
+	return s->tls ? tls_write(s->tls, data, len, s->timeout_s) : write_clear(s, data, len);
 }
 
 /* Some of the bytes, or -EAGAIN and what has to be polled for. */
@@ -226,33 +192,21 @@ static ssize_t try_to_write(struct stream *s, const void *data, size_t len, shor
 	return n;
 }
 
-static int wait_clear_or_tls(struct stream *s, int timeout_ms)
+int stream_wait(struct stream *s, int timeout_ms)
 {
-	int64_t until_ms = clock_monotonic_ms() + timeout_ms;
+	int64_t until_ms = timeout_ms < 0 ? -1 : clock_monotonic_ms() + timeout_ms;
 	int n;
 
+	if (cancel_is_set(s->cancel))
+		return -ECANCELED;
 	for (;;) {
 		if (s->tls && tls_pending(s->tls))
 			return 1;
-		n = poll_socket(s, POLLIN, timeout_ms);
+		n = poll_socket(s, POLLIN, until_ms);
 		/* With TLS, what came may be no data yet: half a record, a session ticket. */
 		if (n <= 0 || !s->tls)
 			return n;
-		if (timeout_ms < 0)
-			continue;
-		timeout_ms = (int)(until_ms - clock_monotonic_ms());
-		if (timeout_ms < 0)
-			timeout_ms = 0;
 	}
-}
-
-int stream_wait(struct stream *s, int timeout_ms)
-{
-	ssize_t r = unless_aborted(s, 0);
-
-	if (r < 0)
-		return (int)r;
-	return (int)unless_aborted(s, wait_clear_or_tls(s, timeout_ms));
 }
 
 static ssize_t write_or_hear(struct stream *s, const void *data, size_t len)
@@ -262,13 +216,13 @@ static ssize_t write_or_hear(struct stream *s, const void *data, size_t len)
 	int r;
 
 	for (;;) {
-		r = wait_clear_or_tls(s, 0);
+		r = stream_wait(s, 0);
 		if (r)
 			return r < 0 ? r : 0;
 		n = try_to_write(s, data, len, &events);
 		if (n != -EAGAIN)
 			return n;
-		r = poll_socket(s, events | POLLIN, silence_ms(s));
+		r = poll_socket(s, events | POLLIN, clock_monotonic_ms() + (int64_t)s->timeout_s * 1000);
 		if (r <= 0)
 			return r ? r : -ETIMEDOUT;
 	}
@@ -276,11 +230,8 @@ static ssize_t write_or_hear(struct stream *s, const void *data, size_t len)
 
 ssize_t stream_write_some(struct stream *s, const void *data, size_t len)
 {
-	ssize_t n = unless_aborted(s, 0);
+	ssize_t n = write_or_hear(s, data, len);
 
-	if (n < 0)
-		return n;
-	n = unless_aborted(s, write_or_hear(s, data, len));
 	if (n > 0)
 		trace(s, ">", data, (size_t)n);
 	return n;

@@ -2,8 +2,6 @@
 #include "net/tls.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <arpa/inet.h>
@@ -24,10 +22,11 @@ enum {
 DEFINE_CLEANUP(tls, struct tls *, tls_free)
 
 struct tls {
-	SSL_CTX *context; /* own; one a session: all but the trust store, which is shared, costs 0.1 ms */
-	SSL *ssl;	  /* own */
-	int fd;		  /* borrowed */
-	int failed;	  /* the -errno after which nothing more may be sent, not even goodbye; 0: none */
+	SSL_CTX *context;	     /* own; one a session: all but the trust store, which is shared, costs 0.1 ms */
+	SSL *ssl;		     /* own */
+	int fd;			     /* borrowed */
+	const struct cancel *cancel; /* borrowed */
+	int failed;		     /* the -errno after which nothing more may be sent, not even goodbye; 0: none */
 	char description[96];
 };
 
@@ -47,22 +46,15 @@ static struct patience patience(int timeout_s, int times)
 static int wait_for_socket(const struct tls *t, short events, const struct patience *p)
 {
 	struct pollfd pollfd = { .fd = t->fd, .events = events };
-	int64_t began_ms = clock_monotonic_ms();
-	int64_t wait_ms;
+	int64_t now_ms = clock_monotonic_ms();
+	int64_t silent_ms = now_ms + p->silence_ms;
 	int n;
 
-	do {
-		int64_t now_ms = clock_monotonic_ms();
-
-		wait_ms = p->until_ms - now_ms;
-		if (wait_ms > began_ms + p->silence_ms - now_ms)
-			wait_ms = began_ms + p->silence_ms - now_ms;
-		if (wait_ms <= 0)
-			return -ETIMEDOUT;
-		n = poll(&pollfd, 1, wait_ms > INT_MAX ? INT_MAX : (int)wait_ms);
-	} while (n < 0 && errno == EINTR);
+	if (now_ms >= p->until_ms)
+		return -ETIMEDOUT;
+	n = cancel_poll(t->cancel, &pollfd, 1, silent_ms < p->until_ms ? silent_ms : p->until_ms);
 	if (n < 0)
-		return -errno;
+		return n;
 	return n ? 0 : -ETIMEDOUT;
 }
 
@@ -234,7 +226,8 @@ static int shake_hands(struct tls *t, int timeout_s)
 	}
 }
 
-int tls_open(int fd, const char *host, const struct tls_options *options, int timeout_s, struct tls **ret, struct buf *why)
+int tls_open(int fd, const char *host, const struct tls_options *options, int timeout_s, const struct cancel *cancel,
+	     struct tls **ret, struct buf *why)
 {
 	struct tls_certificate_check check = { host, options, why };
 	CLEANUP(tls) struct tls *t = calloc(1, sizeof *t);
@@ -243,6 +236,7 @@ int tls_open(int fd, const char *host, const struct tls_options *options, int ti
 	if (!t)
 		return -ENOMEM;
 	t->fd = fd;
+	t->cancel = cancel;
 	r = prepare(t, &check);
 	if (r < 0)
 		return r;

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/cancel.h"
 
 /* All borrowed. */
 struct tls_options {
@@ -24,14 +25,15 @@ struct tls_options {
 struct tls;
 
 /*
- * Shakes hands over the non-blocking socket `fd` (stays the caller's), within `timeout_s` in all. Each failure has `why`,
- * one line that begins with the host:
+ * Shakes hands over the non-blocking socket `fd` (stays the caller's), within `timeout_s` in all. `cancel` (borrowed until
+ * tls_free(); NULL: never) ends this and every later wait with -ECANCELED. Each failure has `why`, one line that begins with the host:
  * -EKEYREJECTED  the certificate does not verify: what is wrong with it and, where a pin would help, its fingerprint
  * -EPROTO        no TLS at all, or none of version 1.2 or later
  * -EINVAL        a file named in `options` cannot be used
  * -ETIMEDOUT, -ECONNRESET (also: closed in the handshake), other -errno
  */
-int tls_open(int fd, const char *host, const struct tls_options *options, int timeout_s, struct tls **ret, struct buf *why);
+int tls_open(int fd, const char *host, const struct tls_options *options, int timeout_s, const struct cancel *cancel,
+	     struct tls **ret, struct buf *why);
 /* Says goodbye to the peer as far as that takes no waiting. */
 void tls_free(struct tls *t);
 

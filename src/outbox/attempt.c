@@ -54,7 +54,10 @@ static bool needs_smtputf8(const struct record *r)
 	return false;
 }
 
-/* On an open session. A session that had served others and is lost before anything is decided was only old: -EAGAIN, once more with a new one. */
+/*
+ * On an open session. A session that had served others and is lost before anything is decided was only old: -EAGAIN, once more with a new one.
+ * So it is when the daemon ends meanwhile, and then there is no new one, and the message waits as if nothing had been tried.
+ */
 static int submit(struct outbox *o, struct entry *e, int fd, const struct prepared *prepared, bool is_smtputf8)
 {
 	struct attempt attempt = { o, e };
@@ -82,7 +85,9 @@ static int submit(struct outbox *o, struct entry *e, int fd, const struct prepar
 		session_is_good(o);
 	else
 		session_close(o);
-	if (result.outcome == SMTP_SESSION && was_used) {
+	if (result.outcome == SMTP_SESSION && (was_used || cancel_is_set(&o->cancel))) {
+		/* The server has not taken it: should there be no next attempt, the mark must not say that it may have. */
+		entry_clear_dot(o->dirfd, e->id, e->record.attempts + 1);
 		o->submission->result_release(&result);
 		return -EAGAIN;
 	}

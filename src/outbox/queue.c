@@ -73,7 +73,9 @@ int queue_open(const char *state_dir, const struct outbox_options *options, cons
 	o->own = own_addresses(options->configuration);
 	o->submission = submission;
 	init_conditions(o);
-	r = open_directory(state_dir, &o->dirfd);
+	r = cancel_init(&o->cancel);
+	if (!r)
+		r = open_directory(state_dir, &o->dirfd);
 	if (!r)
 		r = queue_recover(o);
 	if (r < 0) {
@@ -100,6 +102,7 @@ void queue_free(struct outbox *o)
 	}
 	if (o->dirfd >= 0)
 		close(o->dirfd);
+	cancel_release(&o->cancel);
 	pthread_cond_destroy(&o->work);
 	pthread_cond_destroy(&o->commits);
 	pthread_cond_destroy(&o->claims);

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "base/cancel.h"
 #include "outbox/outbox.h"
 #include "outbox/record.h"
 #include "outbox/submission.h"
@@ -71,6 +72,7 @@ struct outbox {
 	struct commit_job *jobs, *waiting; /* own; in order */
 	bool has_work;			   /* the sender was woken since it last looked */
 	bool is_stopping, is_started;
+	struct cancel cancel; /* ends what the sender waits for */
 	pthread_t committer, submitter;
 	struct sender sender;
 };

@@ -136,9 +136,8 @@ int sender_start(struct outbox *o)
 
 void sender_stop(struct outbox *o)
 {
+	cancel_set(&o->cancel);
 	pthread_mutex_lock(&o->lock);
-	if (o->sender.session)
-		o->submission->abort(o->sender.session);
 	pthread_cond_signal(&o->work);
 	pthread_mutex_unlock(&o->lock);
 	pthread_join(o->submitter, NULL);

@@ -13,12 +13,12 @@
 /* Does what is due now; the seconds until something else is, -1 if nothing is. */
 int64_t sender_run_due(struct outbox *o);
 int sender_start(struct outbox *o);
-/* Cuts a submission short and waits for the thread's end. */
+/* Cuts a submission short, a server that is being connected to included, and waits for the thread's end. */
 void sender_stop(struct outbox *o);
 /* Queued, held or to be tried again. */
 bool sender_waits(const struct entry *e);
 
-/* session.c. Opens one if there is none; 0, or it has told all that wait, `e` (claimed) among them. */
+/* session.c. Opens one if there is none; 0, or it has told all that wait, `e` (claimed) among them; -ECANCELED: nothing happened. */
 int session_ready(struct outbox *o, struct entry *e);
 void session_close(struct outbox *o);
 /* A message was decided on it. */

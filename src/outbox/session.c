@@ -40,6 +40,7 @@ static int open_session(struct outbox *o, struct buf *why)
 		.auth = c->smtp_auth ? c->smtp_auth : "auto",
 		.tls = { c->tls_ca, c->tls_fingerprint, c->tls_cert, c->tls_key },
 		.timeout_s = c->timeout_s,
+		.cancel = &o->cancel,
 	};
 	const struct smtp_capabilities *capabilities;
 	struct smtp *session;
@@ -111,7 +112,7 @@ int session_ready(struct outbox *o, struct entry *e)
 	CLEANUP(buf) struct buf why = BUF_INIT;
 	int r = o->sender.session ? 0 : open_session(o, &why);
 
-	if (r < 0)
+	if (r < 0 && r != -ECANCELED)
 		session_failed(o, e, r, buf_str(&why));
 	return r;
 }

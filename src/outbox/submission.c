@@ -9,7 +9,6 @@ static const struct submission_ops over_smtp = {
 	.capabilities = smtp_capabilities,
 	.send = smtp_send,
 	.result_release = smtp_result_release,
-	.abort = smtp_abort,
 };
 
 int outbox_new(const char *state_dir, const struct outbox_options *options, struct outbox **ret)

@@ -13,7 +13,6 @@ struct submission_ops {
 	const struct smtp_capabilities *(*capabilities)(const struct smtp *s);
 	int (*send)(struct smtp *s, const struct smtp_message *message, struct smtp_result *ret);
 	void (*result_release)(struct smtp_result *r);
-	void (*abort)(struct smtp *s);
 };
 
 #endif

@@ -22,6 +22,12 @@ class Configuration(mailtest.MountTestCase):
         for word in words:
             self.assertIn(word, text)
 
+    def refused_by_check(self, mount, *words):
+        result = mount.ctl('check', '--config', mount.config_file, mount.name, check=False)
+        self.assertEqual((result.returncode, result.stdout), (1, ''), result.stderr)
+        for word in words:
+            self.assertIn(word, result.stderr)
+
     def with_keys(self, **keys):
         return mailtest.Mount({**self.GOOD, **keys})
 
@@ -52,7 +58,11 @@ class Configuration(mailtest.MountTestCase):
         for key in 'tls-ca', 'tls-cert', 'tls-key', 'password-file', 'smtp-password-file':
             with self.subTest(key):
                 other = {'tls-cert': __file__} if key == 'tls-key' else {}
-                self.refused(self.with_keys(**{**other, key: '/nonexistent/file'}), CONFIGURATION, key, '/nonexistent/file: No such file')
+                mount = self.with_keys(**{**other, key: '/nonexistent/file'})
+                words = f'{mount.config_file}:{4 + len(other)}: {key}: /nonexistent/file: No such file', 'name a file'
+                self.refused(mount, CONFIGURATION, *words)
+                self.refused_by_check(mount, *words)
+                self.refused(self.with_keys(**{**other, key: '/tmp'}), CONFIGURATION, key, '/tmp: Is a directory')
 
     def test_a_password_file_that_others_can_read(self):
         mount = self.with_keys()
@@ -61,7 +71,30 @@ class Configuration(mailtest.MountTestCase):
             file.write('secret')
         os.chmod(path, 0o644)
         mount.configure({'imap': self.GOOD['imap'], 'password-file': path})
-        self.refused(mount, CONFIGURATION, 'password-file', 'chmod 600 ' + path)
+        self.refused(mount, CONFIGURATION, mount.config_file + ':3: password-file', 'chmod 600 ' + path)
+        self.refused_by_check(mount, mount.config_file + ':3: password-file', 'chmod 600 ' + path)
+
+    def test_a_value_that_would_be_misread_is_an_error_with_its_line(self):
+        for key, value, *words in (
+                ('folders', '"x', 'quote', '"Bulk mail"'), ('folders', '* "!Junk', 'quote'), ('folders', '""', '*'), ('folders', '* !', '!NAME'),
+                ('zone', 'Europe/Berln', 'Europe/Berln', 'Europe/Berlin'), ('zone', '"UTC"', 'UTC'), ('zone', 'Europe', 'Europe/Berlin'),
+                ('from', 'Alice', 'alice@example.com'), ('from', 'a@example.com b@example.com', 'commas'),
+                ('sent', '/Sent', 'below the mountpoint'), ('sent', '"Sent Items"', 'quotes'),
+                ('delete', 'trsh', 'trash, expunge, mark'), ('trash-keep', 'long', '15m'), ('cache-size', '2X', '512M'),
+                ('cache-age', '0', 'unlimited'), ('connections', '0', '1 to 32'), ('timeout', '-1', '15m')):
+            with self.subTest(f'{key} = {value}'):
+                mount = self.with_keys(**{key: value})
+                self.refused(mount, CONFIGURATION, f'{mount.config_file}:4: {key}: ', *words)
+                self.refused_by_check(mount, f'{mount.config_file}:4: {key}: ', *words)
+
+    def test_what_an_option_gets_wrong_is_said_of_the_option(self):
+        self.refused(mailtest.Mount(self.GOOD, ['zone=Europe/Berln']), CONFIGURATION, '-o: zone: ', 'Europe/Berlin')
+        self.refused(mailtest.Mount(self.GOOD, ['tls-ca=/nonexistent']), CONFIGURATION, '-o: tls-ca: /nonexistent: No such file')
+
+    def test_a_tls_file_that_holds_something_else_is_a_fault_of_the_configuration(self):
+        with mailtest.Dovecot() as server:
+            self.refused(mailtest.Mount(mailtest.account(server, tls_ca=__file__)), CONFIGURATION, 'tls-ca', __file__)
+            self.refused(mailtest.Mount(mailtest.account(server, tls_cert=__file__)), CONFIGURATION, 'tls-cert', __file__)
 
     def test_a_section_that_is_not_there_lists_those_that_are(self):
         self.refused(mailtest.Mount('[work]\nimap = imaps://alice@localhost\n'), CONFIGURATION, 'test', 'work')

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -34,7 +33,6 @@ struct memory_folder {
 
 struct memory_session {
 	struct backend base;
-	atomic_bool is_aborted;
 	bool is_faulty; /* the change under way */
 };
 
@@ -312,11 +310,6 @@ static void memory_close(struct backend *b)
 	free(b);
 }
 
-static void memory_abort(struct backend *b)
-{
-	((struct memory_session *)b)->is_aborted = true;
-}
-
 static int memory_list(struct backend *b, int (*each)(void *userdata, const struct backend_folder *f), void *userdata)
 {
 	int r = 0;
@@ -483,7 +476,7 @@ static int memory_fetch(struct backend *b, const char *wire, uint32_t uidvalidit
 	pthread_mutex_unlock(&lock);
 	for (int waited = 0; waited < memory_faults.fetch_delay_ms; waited += 5) {
 		pause_ms(5);
-		if (((struct memory_session *)b)->is_aborted)
+		if (cancel_is_set(b->options->cancel))
 			return fail(b, -ECANCELED);
 	}
 	if (memory_faults.fetch_error)
@@ -866,7 +859,6 @@ const struct backend_ops memory_backend = {
 	.open = memory_open,
 	.reopen = memory_reopen,
 	.close = memory_close,
-	.abort = memory_abort,
 	.list = memory_list,
 	.status = memory_status,
 	.sync = memory_sync,

@@ -99,13 +99,8 @@ static void fake_smtp_result_release(struct smtp_result *r)
 	r->recipients = NULL;
 }
 
-static void fake_smtp_abort(struct smtp *s)
-{
-	(void)s;
-}
-
 static const struct submission_ops fake_submission = {
-	fake_smtp_open, fake_smtp_close, fake_smtp_capabilities, fake_smtp_send, fake_smtp_result_release, fake_smtp_abort,
+	fake_smtp_open, fake_smtp_close, fake_smtp_capabilities, fake_smtp_send, fake_smtp_result_release,
 };
 
 static int sent_contains(void *userdata, const char *message_id)

@@ -55,7 +55,7 @@ static void every_key_reaches_its_field(void **state)
 		     "tls-cert = /c\ntls-key = /k\n"
 		     "names = uid\nzone = Asia/Shanghai\n"
 		     "folders = * \"!Junk Mail\" !spam#1;2\n"
-		     "subscribed = yes\ndelete = mark\ntrash-keep = 2d\nsent = none\noutbox-hold = 30s\noutbox-wait = 1m\n"
+		     "subscribed = yes\ndelete = mark\ntrash-keep = 2d\nsent = None\noutbox-hold = 30s\noutbox-wait = 1m\n"
 		     "cache-dir = ~/cache\ncache-size = 512M\ncache-age = 4w\nstate-dir = /state\n"
 		     "connections = 8\nread-ahead = 0\n",
 		     "work", NULL, &c, &why),
@@ -152,6 +152,30 @@ static void a_url_is_an_account_with_the_defaults_of_the_file(void **state)
 	assert_non_null(strstr(c.state_dir, "/mailfs/alice@example.com@mail.example.com:1995+pop3"));
 }
 
+static void a_path_that_ends_with_a_section_is_that_account(void **state)
+{
+	static const char text[] = "[work]\nimap = imaps://h\n[/srv/work]\nimap = imaps://g\n";
+	static const char *const accounts[][2] = {
+		{ "work", "work" }, { "/work", "work" }, { "/home/alice/work", "work" }, { "/srv/work", "/srv/work" }
+	};
+	static const char *const none[] = { "alice/work", "/home/alice/work/", "/paperwork", "/" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof accounts / sizeof *accounts; i++) {
+		CLEANUP(configuration) struct configuration c = { 0 };
+		CLEANUP(buf) struct buf why = BUF_INIT;
+
+		assert_int_equal(load(text, accounts[i][0], NULL, &c, &why), 0);
+		assert_string_equal(c.account, accounts[i][1]);
+	}
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		CLEANUP(configuration) struct configuration c = { 0 };
+		CLEANUP(buf) struct buf why = BUF_INIT;
+
+		assert_int_equal(load(text, none[i], NULL, &c, &why), -ENOENT);
+	}
+}
+
 static void an_option_wins_and_an_empty_value_takes_back(void **state)
 {
 	CLEANUP(configuration) struct configuration c = { 0 };
@@ -183,10 +207,17 @@ static const char *const faults[][4] = {
 	{ "[a]\ntimeout = 0\n", "a", NULL, ":2: timeout: write a value from 1 to 3600" },
 	{ "[a]\ntimeout = 1 hour\n", "a", NULL, ":2: timeout: write seconds" },
 	{ "[a]\nconnections = 4x\n", "a", NULL, ":2: connections: write a number from 1 to 32" },
+	{ "[a]\nconnections = 0\n", "a", NULL, ":2: connections: write a number from 1 to 32" },
+	{ "[a]\ntimeout = -1\n", "a", NULL, ":2: timeout: write seconds" },
+	{ "[a]\ndelete = trsh\n", "a", NULL, ":2: delete: write one of trash, expunge, mark" },
+	{ "[a]\ntrash-keep = 1y\n", "a", NULL, ":2: trash-keep: write seconds, or a number with s, m, h, d or w" },
+	{ "[a]\ncache-age = 0\n", "a", NULL, ":2: cache-age: write a value from 1 to 3162240000, or unlimited" },
+	{ "[a]\ncache-age = never\n", "a", NULL,
+	  ":2: cache-age: write seconds, or a number with s, m, h, d or w: 15m, or unlimited" },
 	{ "[a]\ncache-dir = cache\n", "a", NULL, ":2: cache-dir: write a path that begins with / or ~/" },
 	{ "[a]\ntls-fingerprint = sha256:12\n", "a", NULL, ":2: tls-fingerprint: write sha256:" },
 	{ "[a]\ntls-fingerprint = md5:12\n", "a", NULL, ":2: tls-fingerprint: write sha256:" },
-	{ "[a]\ntls-key = /k\nimap=imaps://h\n", "a", NULL, "add tls-cert" },
+	{ "[a]\ntls-key = /k\nimap=imaps://h\n", "a", NULL, ":2: tls-key: a key without its certificate: add tls-cert" },
 	{ "[a]\nwhat is this\n", "a", NULL, ":2: neither" },
 	{ "[a\nimap = imaps://h\n", "a", NULL, ":1: neither" },
 	{ "[]\n", "a", NULL, ":1: neither" },
@@ -195,7 +226,7 @@ static const char *const faults[][4] = {
 	{ "[home]\n[work]\n", "a", NULL, "no section [a]; there are [home], [work]" },
 	{ "", "a", NULL, "no section [a]; there is none yet" },
 	{ "[a]\nsmtp = smtps://h\n", "a", NULL, "account a has no server: add imap" },
-	{ "[a]\nimap = imaps://h\npop3 = pop3s://h\n", "a", NULL, "both imap and pop3" },
+	{ "[a]\nimap = imaps://h\npop3 = pop3s://h\n", "a", NULL, ":3: pop3: account a has both imap and pop3" },
 	{ "", "smtps://u@h", NULL, "smtps://u@h: an account's URL" },
 	{ "", "imaps://u@h", "nams=uid", "-o: unknown key \"nams\": did you mean \"names\"?" },
 	{ "", "imaps://u@h", "names", "-o names: a value is missing" },
@@ -217,6 +248,32 @@ static void every_fault_is_one_line_that_says_where_and_what_to_write(void **sta
 		assert_null(strchr(buf_str(&why), '\n'));
 		assert_null(c.account);
 	}
+}
+
+static void a_value_that_proves_wrong_later_is_named_with_its_line(void **state)
+{
+	static const char text[] = "tls-ca = /ca\nzone = UTC\nfrom = x\n[a]\nimap = imaps://h\nzone = Europe/Berln\nfrom =\n";
+	const char *options[] = { "folders=x" };
+	CLEANUP(configuration) struct configuration c = { 0 };
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	CLEANUP(buf) struct buf expected = BUF_INIT;
+
+	(void)state;
+	write_file(text, 0600);
+	assert_int_equal(configuration_load(path, "a", options, 1, &c, &why), 0);
+	assert_int_equal(configuration_fault(&c, "zone", &why, "no zone %s", c.zone), -EINVAL);
+	buf_printf(&expected, "%s:6: zone: no zone Europe/Berln", path);
+	assert_string_equal(buf_str(&why), buf_str(&expected));
+	buf_truncate(&why, 0);
+	buf_truncate(&expected, 0);
+	configuration_fault(&c, "tls-ca", &why, "not there");
+	buf_printf(&expected, "%s:1: tls-ca: not there", path);
+	assert_string_equal(buf_str(&why), buf_str(&expected));
+	buf_truncate(&why, 0);
+	configuration_fault(&c, "folders", &why, "no pattern");
+	assert_string_equal(buf_str(&why), "-o: folders: no pattern");
+	assert_true(configuration_is_given(&c, "folders") && configuration_is_given(&c, "zone"));
+	assert_false(configuration_is_given(&c, "from") || configuration_is_given(&c, "timeout"));
 }
 
 static void a_file_that_others_can_read_is_refused_with_the_command_to_mend_it(void **state)
@@ -334,8 +391,10 @@ int main(void)
 		cmocka_unit_test(every_key_reaches_its_field),
 		cmocka_unit_test(the_defaults_are_those_of_the_manual),
 		cmocka_unit_test(a_url_is_an_account_with_the_defaults_of_the_file),
+		cmocka_unit_test(a_path_that_ends_with_a_section_is_that_account),
 		cmocka_unit_test(an_option_wins_and_an_empty_value_takes_back),
 		cmocka_unit_test(every_fault_is_one_line_that_says_where_and_what_to_write),
+		cmocka_unit_test(a_value_that_proves_wrong_later_is_named_with_its_line),
 		cmocka_unit_test(a_file_that_others_can_read_is_refused_with_the_command_to_mend_it),
 		cmocka_unit_test(a_missing_file_and_a_directory_are_named),
 		cmocka_unit_test(the_default_file_is_below_xdg_config_home),

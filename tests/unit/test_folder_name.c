@@ -250,6 +250,24 @@ static void wildcards_agree_with_their_plain_meaning(void **state)
 	}
 }
 
+static void patterns_that_cannot_be_meant_are_told(void **state)
+{
+	static const char *const good[] = { "*", "* !Junk", "\"!Bulk mail*\" *", "\"a \\\" b\"", "", "a!" };
+	static const char *const bad[][2] = {
+		{ "\"x", "quote" }, { "* !\"Bulk mail", "quote" }, { "\"a\\\"", "quote" }, { "\"\"", "empty" },
+		{ "* !", "empty" }, { "* \"!\"", "empty" },
+	};
+	const char *advice = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		assert_int_equal(folder_name_check_patterns(good[i], &advice), 0);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(folder_name_check_patterns(bad[i][0], &advice), -EINVAL);
+		assert_non_null(strstr(advice, bad[i][1]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +279,7 @@ int main(void)
 		cmocka_unit_test(a_component_over_255_bytes_is_too_long),
 		cmocka_unit_test(the_last_pattern_that_matches_decides),
 		cmocka_unit_test(wildcards_agree_with_their_plain_meaning),
+		cmocka_unit_test(patterns_that_cannot_be_meant_are_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

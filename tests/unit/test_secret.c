@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@ static int get(const struct secret_source *source, struct buf *out, struct buf *
 	buf_truncate(why, 0);
 	assert_int_equal(secret_new(source, WHAT, &s), 0);
 	secret_set_command_limit(s, command_limit_s);
-	return secret_get(s, out, why);
+	return secret_get(s, NULL, out, why);
 }
 
 static void expect_secret(struct secret_source source, const char *expected)
@@ -103,9 +104,9 @@ static void a_command_runs_anew_each_time(void **state)
 	(void)state;
 	assert_int_equal(secret_new(&source, WHAT, &s), 0);
 	assert_int_equal(secret_prepare(s, &why), 0);
-	assert_int_equal(secret_get(s, &out, &why), 0);
+	assert_int_equal(secret_get(s, NULL, &out, &why), 0);
 	setenv("COUNT", "3", 1);
-	assert_int_equal(secret_get(s, &out, &why), -EACCES);
+	assert_int_equal(secret_get(s, NULL, &out, &why), -EACCES);
 	unsetenv("COUNT");
 }
 
@@ -163,6 +164,33 @@ static void a_command_that_hangs_is_killed_with_all_it_started(void **state)
 	unlink(fifo);
 }
 
+static void *cancel_soon(void *cancel)
+{
+	usleep(20000);
+	cancel_set(cancel);
+	return NULL;
+}
+
+static void a_command_can_be_given_up(void **state)
+{
+	CLEANUP(secret) struct secret *s = NULL;
+	CLEANUP(buf) struct buf out = BUF_INIT, why = BUF_INIT;
+	struct secret_source source = command("sleep 100");
+	int64_t began_ms = clock_monotonic_ms();
+	struct cancel cancel;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(cancel_init(&cancel), 0);
+	assert_int_equal(secret_new(&source, WHAT, &s), 0);
+	pthread_create(&thread, NULL, cancel_soon, &cancel);
+	assert_int_equal(secret_get(s, &cancel, &out, &why), -ECANCELED);
+	assert_true(clock_monotonic_ms() - began_ms < 5000);
+	assert_string_equal(buf_str(&why), WHAT ": password-command was given up");
+	pthread_join(thread, NULL);
+	cancel_release(&cancel);
+}
+
 static void a_file_gives_its_first_line_unless_others_can_read_it(void **state)
 {
 	CLEANUP(buf) struct buf expected = BUF_INIT;
@@ -215,7 +243,7 @@ static void ask_and_exit(void)
 		_exit(1);
 	/* From here on it is known, terminal or not. */
 	setsid();
-	if (secret_get(s, &out, &why) < 0 || strcmp(buf_str(&out), "s3cret"))
+	if (secret_get(s, NULL, &out, &why) < 0 || strcmp(buf_str(&out), "s3cret"))
 		_exit(2);
 	secret_free(s);
 	_exit(0);
@@ -320,6 +348,7 @@ int main(void)
 		cmocka_unit_test(a_command_inherits_no_descriptors),
 		cmocka_unit_test(a_daemon_left_behind_does_not_hold_the_secret_up),
 		cmocka_unit_test(a_command_that_hangs_is_killed_with_all_it_started),
+		cmocka_unit_test(a_command_can_be_given_up),
 		cmocka_unit_test(a_file_gives_its_first_line_unless_others_can_read_it),
 		cmocka_unit_test(a_file_of_another_user_is_refused),
 		cmocka_unit_test(the_terminal_is_asked_without_echo),

@@ -19,6 +19,7 @@ struct exchange {
 	struct smtp *session;
 	struct smtp_message message;
 	struct smtp_result result;
+	struct cancel cancel;
 	int before_dot_calls, before_dot_error;
 };
 
@@ -38,9 +39,10 @@ static int count_call(void *userdata)
 static void open_session(struct exchange *e, struct certificate *certificate)
 {
 	struct url url = { .protocol = URL_SMTP, .transport = URL_INSECURE, .host = (char *)"127.0.0.1" };
-	struct smtp_options options = { .url = &url, .timeout_s = 20, .reply_timeout_s = reply_timeout_s };
+	struct smtp_options options = { .url = &url, .timeout_s = 20, .reply_timeout_s = reply_timeout_s, .cancel = &e->cancel };
 	CLEANUP(buf) struct buf why = BUF_INIT;
 
+	assert_int_equal(cancel_init(&e->cancel), 0);
 	if (certificate) {
 		url.transport = URL_TLS;
 		options.tls.fingerprint = certificate->fingerprint;
@@ -61,12 +63,18 @@ static void start(struct exchange *e, const struct smtp_rule *rules)
 	open_session(e, NULL);
 }
 
+static void release(struct exchange *e)
+{
+	smtp_result_release(&e->result);
+	buf_release(&e->server.seen);
+	cancel_release(&e->cancel);
+}
+
 static void stop(struct exchange *e)
 {
 	smtp_close(e->session);
 	smtp_server_stop(&e->server);
-	smtp_result_release(&e->result);
-	buf_release(&e->server.seen);
+	release(e);
 }
 
 static int file_of(const void *data, size_t len)
@@ -105,12 +113,6 @@ static const char *wire(struct exchange *e)
 	e->session = NULL;
 	smtp_server_stop(&e->server);
 	return strchr(buf_str(&e->server.seen), '\n') + 1;
-}
-
-static void release(struct exchange *e)
-{
-	smtp_result_release(&e->result);
-	buf_release(&e->server.seen);
 }
 
 static void a_message_goes_out_in_one_group_and_is_accepted(void **state)
@@ -554,21 +556,21 @@ static void a_server_that_tired_of_waiting_costs_nothing_but_the_session(void **
 	stop(&e);
 }
 
-static void *abort_soon(void *session)
+static void *cancel_soon(void *cancel)
 {
 	usleep(50000);
-	smtp_abort(session);
+	cancel_set(cancel);
 	return NULL;
 }
 
-static void abort_ends_the_wait(void **state)
+static void cancelling_ends_the_wait(void **state)
 {
 	struct exchange e;
 	pthread_t thread;
 
 	(void)state;
 	start(&e, RULES({ ".", "", 1 }));
-	pthread_create(&thread, NULL, abort_soon, e.session);
+	pthread_create(&thread, NULL, cancel_soon, &e.cancel);
 	assert_int_equal(send_hello(&e), SMTP_UNCERTAIN);
 	pthread_join(thread, NULL);
 	assert_string_equal(e.result.reply.text, strerror(ECANCELED));
@@ -622,7 +624,7 @@ int main(void)
 		cmocka_unit_test(thousands_of_recipients_are_each_answered),
 		cmocka_unit_test(before_dot_can_stop_the_message),
 		cmocka_unit_test(a_server_that_tired_of_waiting_costs_nothing_but_the_session),
-		cmocka_unit_test(abort_ends_the_wait),
+		cmocka_unit_test(cancelling_ends_the_wait),
 		cmocka_unit_test(replies_are_joined_and_made_printable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

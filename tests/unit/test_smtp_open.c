@@ -3,6 +3,7 @@
 #include "smtp_server.h"
 #include "tls_server.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -15,7 +16,8 @@ static struct {
 	struct secret *secret;
 } shared;
 
-static int timeout_s = 20; /* unless a test waits for it */
+static int timeout_s = 20;    /* unless a test waits for it */
+static struct cancel *cancel; /* NULL unless a test sets it */
 
 static int make_shared(void **state)
 {
@@ -53,9 +55,13 @@ static int open_session(struct smtp_server *server, enum url_transport transport
 			struct buf *words)
 {
 	struct url url = { .protocol = URL_SMTP, .transport = transport, .host = (char *)"127.0.0.1" };
-	struct smtp_options options = {
-		.url = &url, .user = "alice", .secret = shared.secret, .auth = auth, .tls = tls, .timeout_s = timeout_s
-	};
+	struct smtp_options options = { .url = &url,
+					.user = "alice",
+					.secret = shared.secret,
+					.auth = auth,
+					.tls = tls,
+					.timeout_s = timeout_s,
+					.cancel = cancel };
 	struct smtp *s = NULL;
 	int r;
 
@@ -308,6 +314,52 @@ static void a_server_that_stalls_times_out(void **state)
 	assert_in_range(clock_monotonic_ms() - began_ms, 900, 10000);
 }
 
+static void *cancel_soon(void *userdata)
+{
+	(void)userdata;
+	usleep(50000);
+	cancel_set(cancel);
+	return NULL;
+}
+
+/* A server that keeps silent where TLS or a reply is due. */
+static void cancelling_ends_the_wait_at_once(void **state)
+{
+	static const struct {
+		struct smtp_rule rules[3];
+		enum url_transport transport;
+	} silences[] = {
+		{ { { "CONNECT", "", 0 } }, URL_INSECURE },
+		{ { { "", "", 0 } }, URL_TLS },
+		{ { { "EHLO", "250-test\r\n250 STARTTLS\r\n", 0 }, { "STARTTLS", "", 0 } }, URL_STARTTLS },
+		{ { { "AUTH", "", 0 } }, URL_INSECURE },
+	};
+	CLEANUP(buf) struct buf words = BUF_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof silences / sizeof *silences; i++) {
+		struct smtp_server server = { .rules = silences[i].rules };
+		struct cancel one;
+		int64_t began_ms = clock_monotonic_ms();
+		pthread_t thread;
+
+		if (silences[i].transport == URL_STARTTLS)
+			server.tls = tls_server_context(&shared.good);
+		assert_int_equal(cancel_init(&one), 0);
+		cancel = &one;
+		pthread_create(&thread, NULL, cancel_soon, NULL);
+		assert_int_equal(open_session(&server, silences[i].transport, "plain", no_tls, &words), -ECANCELED);
+		assert_non_null(strstr(buf_str(&words), ": given up"));
+		/* libcurl looks by itself once a second. */
+		assert_true(clock_monotonic_ms() - began_ms < 800);
+		pthread_join(thread, NULL);
+		cancel = NULL;
+		cancel_release(&one);
+		SSL_CTX_free(server.tls);
+		buf_release(&server.seen);
+	}
+}
+
 static void without_a_user_nothing_is_signed_in(void **state)
 {
 	CLEANUP(buf) struct buf words = BUF_INIT;
@@ -376,6 +428,7 @@ int main(void)
 		cmocka_unit_test(refusals_before_mail_say_which_and_whether_for_good),
 		cmocka_unit_test(a_server_that_is_none_is_an_error_at_once),
 		cmocka_unit_test(a_server_that_stalls_times_out),
+		cmocka_unit_test(cancelling_ends_the_wait_at_once),
 		cmocka_unit_test(without_a_user_nothing_is_signed_in),
 		cmocka_unit_test(tokens_go_by_xoauth2_and_oauthbearer),
 		cmocka_unit_test(a_secret_that_cannot_be_had_stops_before_connecting),

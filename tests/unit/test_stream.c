@@ -16,13 +16,13 @@
 DEFINE_CLEANUP(stream, struct stream *, stream_free)
 
 /* A stream of `timeout_s` and the peer's end of it. */
-static struct stream *paired(int timeout_s, int *ret_peer)
+static struct stream *paired(int timeout_s, const struct cancel *cancel, int *ret_peer)
 {
 	struct stream *s;
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(stream_from_socket(pair[0], timeout_s, &s), 0);
+	assert_int_equal(stream_from_socket(pair[0], timeout_s, cancel, &s), 0);
 	*ret_peer = pair[1];
 	return s;
 }
@@ -49,7 +49,7 @@ static void a_name_with_several_addresses_connects_to_the_one_that_listens(void 
 
 	(void)state;
 	/* ::1 refuses where localhost has it. */
-	assert_int_equal(stream_connect("localhost", port, 20, &s, &why), 0);
+	assert_int_equal(stream_connect("localhost", port, 20, NULL, &s, &why), 0);
 	assert_false(stream_is_tls(s));
 	assert_null(stream_tls_description(s));
 	close(fd);
@@ -64,7 +64,7 @@ static void a_refused_connection_says_where(void **state)
 
 	(void)state;
 	close(listening(&port));
-	assert_int_equal(stream_connect("127.0.0.1", port, 20, &s, &why), -ECONNREFUSED);
+	assert_int_equal(stream_connect("127.0.0.1", port, 20, NULL, &s, &why), -ECONNREFUSED);
 	snprintf(expected, sizeof expected, "127.0.0.1:%u: Connection refused", port);
 	assert_string_equal(buf_str(&why), expected);
 }
@@ -75,36 +75,65 @@ static void a_name_that_does_not_exist_is_unreachable(void **state)
 	struct stream *s;
 
 	(void)state;
-	assert_int_equal(stream_connect("no-such-host.invalid", 993, 20, &s, &why), -EHOSTUNREACH);
+	assert_int_equal(stream_connect("no-such-host.invalid", 993, 20, NULL, &s, &why), -EHOSTUNREACH);
 	assert_non_null(strstr(buf_str(&why), "no-such-host.invalid: "));
 }
 
-/* Fills the listener's queue, so that one more connect() stays unanswered. */
-static void a_server_that_never_accepts_times_out(void **state)
+/* Connects until the listener's queue is full, so that one more stays unanswered; what the last one came to. */
+static int connect_until_one_waits(int timeout_s, struct cancel *cancel)
 {
 	CLEANUP(buf) struct buf why = BUF_INIT;
 	struct stream *others[8] = { NULL }, *s = NULL;
-	int64_t began_ms = clock_monotonic_ms();
 	uint16_t port;
 	int fd = listening(&port), n = 0, r;
 
-	(void)state;
 	assert_int_equal(listen(fd, 0), 0);
-	while ((r = stream_connect("127.0.0.1", port, 1, &s, &why)) == 0) {
+	while ((r = stream_connect("127.0.0.1", port, timeout_s, cancel, &s, &why)) == 0) {
 		assert_true(n < 8);
 		others[n++] = s;
 	}
-	assert_int_equal(r, -ETIMEDOUT);
-	assert_in_range(clock_monotonic_ms() - began_ms, 900, 15000);
+	assert_true(why.len > 0);
 	while (n)
 		stream_free(others[--n]);
 	close(fd);
+	return r;
+}
+
+static void a_server_that_never_accepts_times_out(void **state)
+{
+	int64_t began_ms = clock_monotonic_ms();
+
+	(void)state;
+	assert_int_equal(connect_until_one_waits(1, NULL), -ETIMEDOUT);
+	assert_in_range(clock_monotonic_ms() - began_ms, 900, 15000);
+}
+
+static void *cancel_soon(void *cancel)
+{
+	usleep(20000);
+	cancel_set(cancel);
+	return NULL;
+}
+
+static void cancelling_ends_the_wait_for_a_server_that_never_accepts(void **state)
+{
+	int64_t began_ms = clock_monotonic_ms();
+	struct cancel cancel;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(cancel_init(&cancel), 0);
+	pthread_create(&thread, NULL, cancel_soon, &cancel);
+	assert_int_equal(connect_until_one_waits(30, &cancel), -ECANCELED);
+	assert_true(clock_monotonic_ms() - began_ms < 5000);
+	pthread_join(thread, NULL);
+	cancel_release(&cancel);
 }
 
 static void silence_times_out_and_bytes_do_not(void **state)
 {
 	int peer;
-	CLEANUP(stream) struct stream *s = paired(1, &peer);
+	CLEANUP(stream) struct stream *s = paired(1, NULL, &peer);
 	char data[16];
 
 	(void)state;
@@ -124,7 +153,7 @@ static void a_peer_that_reads_nothing_times_a_writer_out(void **state)
 {
 	static const char zeros[1 << 20];
 	int peer;
-	CLEANUP(stream) struct stream *s = paired(1, &peer);
+	CLEANUP(stream) struct stream *s = paired(1, NULL, &peer);
 
 	(void)state;
 	assert_int_equal(stream_write(s, zeros, sizeof zeros), -ETIMEDOUT);
@@ -134,7 +163,7 @@ static void a_peer_that_reads_nothing_times_a_writer_out(void **state)
 static void writing_to_a_closed_peer_is_an_error_and_no_signal(void **state)
 {
 	int peer;
-	CLEANUP(stream) struct stream *s = paired(1, &peer);
+	CLEANUP(stream) struct stream *s = paired(1, NULL, &peer);
 
 	(void)state;
 	signal(SIGPIPE, SIG_DFL);
@@ -142,29 +171,28 @@ static void writing_to_a_closed_peer_is_an_error_and_no_signal(void **state)
 	assert_int_equal(stream_write(s, "x", 1), -ECONNRESET);
 }
 
-static void *abort_soon(void *stream)
+static void expect_cancel_wakes(ssize_t (*call)(struct stream *s))
 {
-	usleep(20000);
-	stream_abort(stream);
-	return NULL;
-}
-
-static void expect_abort_wakes(ssize_t (*call)(struct stream *s))
-{
-	int peer;
-	CLEANUP(stream) struct stream *s = paired(30, &peer);
+	struct cancel cancel;
+	struct stream *s;
 	int64_t began_ms = clock_monotonic_ms();
 	pthread_t thread;
 	char byte;
+	int peer;
 
-	pthread_create(&thread, NULL, abort_soon, s);
+	assert_int_equal(cancel_init(&cancel), 0);
+	s = paired(30, &cancel, &peer);
+	pthread_create(&thread, NULL, cancel_soon, &cancel);
 	assert_int_equal(call(s), -ECANCELED);
 	assert_true(clock_monotonic_ms() - began_ms < 5000);
 	pthread_join(thread, NULL);
+	assert_int_equal(write(peer, "x", 1), 1);
 	assert_int_equal(stream_read(s, &byte, 1), -ECANCELED);
 	assert_int_equal(stream_write(s, "x", 1), -ECANCELED);
 	assert_int_equal(stream_wait(s, 0), -ECANCELED);
+	stream_free(s);
 	close(peer);
+	cancel_release(&cancel);
 }
 
 static ssize_t read_a_byte(struct stream *s)
@@ -194,13 +222,13 @@ static ssize_t shake_hands(struct stream *s)
 	return stream_start_tls(s, "imap.example.com", &options, &why);
 }
 
-static void abort_wakes_whoever_waits(void **state)
+static void cancelling_wakes_whoever_waits(void **state)
 {
 	(void)state;
-	expect_abort_wakes(read_a_byte);
-	expect_abort_wakes(write_a_lot);
-	expect_abort_wakes(wait_for_ever);
-	expect_abort_wakes(shake_hands);
+	expect_cancel_wakes(read_a_byte);
+	expect_cancel_wakes(write_a_lot);
+	expect_cancel_wakes(wait_for_ever);
+	expect_cancel_wakes(shake_hands);
 }
 
 static void say_hello_and_stop(SSL *ssl, void *userdata)
@@ -227,7 +255,7 @@ static void waiting_sees_what_tls_has_decrypted_and_no_bare_tickets(void **state
 	certificate_make(&c, &template, NULL);
 	server.context = tls_server_context(&c);
 	options.fingerprint = c.fingerprint;
-	assert_int_equal(stream_from_socket(tls_server_start(&server), 20, &s), 0);
+	assert_int_equal(stream_from_socket(tls_server_start(&server), 20, NULL, &s), 0);
 	assert_int_equal(stream_start_tls(s, "imap.example.com", &options, &why), 0);
 	assert_non_null(strstr(stream_tls_description(s), "TLSv1.3"));
 	/* The server's session tickets are on the wire by now or soon: bytes, but nothing to read. */
@@ -249,10 +277,11 @@ int main(void)
 		cmocka_unit_test(a_refused_connection_says_where),
 		cmocka_unit_test(a_name_that_does_not_exist_is_unreachable),
 		cmocka_unit_test(a_server_that_never_accepts_times_out),
+		cmocka_unit_test(cancelling_ends_the_wait_for_a_server_that_never_accepts),
 		cmocka_unit_test(silence_times_out_and_bytes_do_not),
 		cmocka_unit_test(a_peer_that_reads_nothing_times_a_writer_out),
 		cmocka_unit_test(writing_to_a_closed_peer_is_an_error_and_no_signal),
-		cmocka_unit_test(abort_wakes_whoever_waits),
+		cmocka_unit_test(cancelling_wakes_whoever_waits),
 		cmocka_unit_test(waiting_sees_what_tls_has_decrypted_and_no_bare_tickets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ static int try(const struct certificate *c, const char *host, const struct tls_o
 		SSL_CTX_set_max_proto_version(server.context, version);
 	fd = tls_server_start(&server);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	r = tls_open(fd, host, options, 20, &t, why);
+	r = tls_open(fd, host, options, 20, NULL, &t, why);
 	if (r == 0) {
 		assert_int_equal(tls_write(t, "ping", 4, 20), 0);
 		assert_int_equal(tls_read(t, echo, 4, 20), 4);
@@ -256,7 +256,7 @@ static void the_client_certificate_is_shown(void **state)
 	SSL_CTX_set_verify(server.context, SSL_VERIFY_PEER, accept_any);
 	fd = tls_server_start(&server);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	assert_int_equal(tls_open(fd, "imap.example.com", &options, 20, &t, &why), 0);
+	assert_int_equal(tls_open(fd, "imap.example.com", &options, 20, NULL, &t, &why), 0);
 	assert_int_equal(tls_read(t, &byte, 1, 20), 1);
 	/* The server's end without goodbye is an end too. */
 	assert_int_equal(tls_read(t, &byte, 1, 20), 0);
@@ -279,7 +279,7 @@ static void a_server_that_stalls_in_the_handshake_times_out(void **state)
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	assert_int_equal(tls_open(pair[0], "imap.example.com", &options, 1, &t, &why), -ETIMEDOUT);
+	assert_int_equal(tls_open(pair[0], "imap.example.com", &options, 1, NULL, &t, &why), -ETIMEDOUT);
 	assert_string_equal(buf_str(&why), "imap.example.com: TLS handshake not done after 1 s");
 	assert_in_range(clock_monotonic_ms() - began_ms, 900, 10000);
 	close(pair[0]);
@@ -296,7 +296,7 @@ static int open_after(const char *answer, struct buf *why)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	assert_int_equal(write(pair[1], answer, strlen(answer)), strlen(answer));
 	shutdown(pair[1], SHUT_WR);
-	r = tls_open(pair[0], "imap.example.com", &options, 1, &t, why);
+	r = tls_open(pair[0], "imap.example.com", &options, 1, NULL, &t, why);
 	close(pair[0]);
 	close(pair[1]);
 	return r;
