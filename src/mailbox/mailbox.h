@@ -72,6 +72,7 @@ struct mailbox_message {
 
 struct mailbox_entry {
 	bool is_folder;
+	uint64_t cookie; /* from mailbox_list(): where it goes on behind this entry. Nonzero, below 2^62 */
 	union {
 		struct mailbox_folder folder;
 		struct mailbox_message message;
@@ -91,12 +92,11 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w);
 /* A child by name; -ENOENT. Only after mailbox_look() answered 0 for this folder is -ENOENT the truth for a message. */
 int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret);
 
-/* Child folders, then messages, behind the cookie (0: from the start; else the one that mailbox_cookie() gives for the last entry seen). `each` returns 0 to go on, 1 to stop.
- * Borrowed during the call. -EIO when the folder was begun anew (UIDVALIDITY) or went meanwhile: what was told is not the whole. Never waits. */
+/* Child folders, then messages, behind the cookie (0: from the start; else that of the last entry seen). `each` returns 0 to go on, 1 to stop. Borrowed
+ * during the call. A message's cookie carries its folder's UIDVALIDITY: -EIO when the folder was begun anew or went since that message was told, or
+ * meanwhile: old and new together are not the whole. Never waits. */
 int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
 		 void *userdata);
-/* Nonzero, stable, below 2^62; folders and messages never share one. */
-uint64_t mailbox_cookie(const struct mailbox_entry *e);
 
 /* Bytes of one message, shared by all its readers. */
 struct body;

@@ -423,6 +423,7 @@ static void show_message(const struct node *node, struct mailbox_message *ret)
 static void show(const struct node *node, struct mailbox_entry *ret)
 {
 	ret->is_folder = node->is_folder;
+	ret->cookie = (uint64_t)node->row;
 	if (node->is_folder)
 		show_folder(node, &ret->folder);
 	else
@@ -542,11 +543,6 @@ int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)
 	}
 	pthread_mutex_unlock(&mb->lock);
 	return r;
-}
-
-uint64_t mailbox_cookie(const struct mailbox_entry *e)
-{
-	return (uint64_t)(e->is_folder ? e->folder.row : e->message.row);
 }
 
 int mailbox_open(struct mailbox *mb, int64_t row, struct waiter *w, struct body **ret)
