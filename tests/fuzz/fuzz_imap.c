@@ -56,12 +56,18 @@ static bool server_next(struct server *v, char *ret)
 	return true;
 }
 
+/* Whether a tag comes next: of a command that may not have been sent yet. */
+static bool server_is_at_tag(const struct server *v)
+{
+	return v->at < v->size && (v->data[v->at] == TAG_LAST || v->data[v->at] == TAG_BEFORE);
+}
+
 static ssize_t server_read(void *userdata, void *data, size_t len)
 {
 	struct server *v = userdata;
 	size_t n = 0;
 
-	while (n < len && n < v->piece && server_next(v, (char *)data + n))
+	while (n < len && n < v->piece && !(n && server_is_at_tag(v)) && server_next(v, (char *)data + n))
 		n++;
 	return (ssize_t)n;
 }
