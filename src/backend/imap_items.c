@@ -225,8 +225,9 @@ static int on_untagged(void *userdata, const struct imap_response *response)
 	struct imap_items items;
 	int r;
 
+	/* A body that went to the sink must be told whose it is. */
 	if (!response->number || !imap_text_is(response->word, "FETCH"))
-		return 0;
+		return response->body_diverted ? -EPROTO : 0;
 	r = imap_items_read(&w->session->items, response, &items);
 	if (r == -EPROTO)
 		return imap_guard_fail(&w->session->guard, r, "the server described a message in a way that cannot be read");

@@ -327,6 +327,24 @@ class Fetch(unittest.TestCase):
     def test_a_message_nobody_asked_for_is_refused(self):
         self.assertEqual(self.fetch('2', r'S| * 2 FETCH (UID 3 BODY[] {3}\r\nabc)\r\n').error(), 'EPROTO')
 
+    def test_a_body_that_is_no_message_s_is_refused(self):
+        for what in ('0 FETCH', '2x FETCH', '2 EXISTS'):
+            self.assertEqual(self.fetch('2', rf'S| * {what} (UID 2 BODY[] {{3}}\r\nabc)\r\n').error(), 'EPROTO', what)
+
+    def test_a_body_that_comes_unasked_is_not_told(self):
+        played = play(signed_in() + examine(5, 9) + r'''
+            C: UID FETCH 2
+            S| * 2 FETCH (UID 2 BODY[] {3}\r\nabc)\r\n
+            S: {tag} OK
+            C: UID FETCH 8
+            S: {tag} OK
+            C: NOOP$
+            S| * 2 FETCH (UID 2 BODY[] {3}\r\nxyz)\r\n
+            S: {tag} OK
+            C: UID FETCH 8
+            S: {tag} OK''', 'fetch', 'INBOX', '7', '2', '--', 'fetch', 'INBOX', '7', '8')
+        self.assertEqual(played.lines, ['begin 2 size=3 abc end 2'], played.text)
+
     def test_a_literal_of_four_gigabytes(self):
         played = self.fetch('2', 'S: * 2 FETCH (UID 2 BODY[] {4294967296}', ending='')
         self.assertEqual(played.error(), 'EPROTO')
