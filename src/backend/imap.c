@@ -3,6 +3,7 @@
 
 #include "backend/imap_append.h"
 #include "backend/imap_fetch.h"
+#include "backend/imap_gmail.h"
 #include "backend/imap_list.h"
 #include "backend/imap_quota.h"
 #include "backend/imap_search.h"
@@ -24,6 +25,7 @@ const struct backend_ops imap_backend = {
 	.create = imap_create,
 	.search_message_id = imap_search_message_id,
 	.quota = imap_quota,
+	.gmail = imap_gmail,
 	.rights = imap_rights,
 	.noop = imap_session_noop,
 	.describe = imap_session_describe,

@@ -34,6 +34,7 @@ enum imap_capability {
 	CAP_QUOTA = 1 << 12,
 	CAP_ACL = 1 << 13,
 	CAP_UTF8_ONLY = 1 << 14,
+	CAP_GMAIL = 1 << 15,
 };
 
 struct imap_session {

@@ -330,6 +330,7 @@ void mailbox_free(struct mailbox *mb)
 	answers_free(mb->answers);
 	look_release_all(mb);
 	body_release_all(mb);
+	gmail_release_all(mb);
 	bodies_close(mb->bodies);
 	index_close(mb->index);
 	state_close(mb->state);

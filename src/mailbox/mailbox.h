@@ -124,6 +124,16 @@ void mailbox_interrupt(struct mailbox *mb, struct waiter *w);
 /* Extended attributes that the index knows, names without `user.mail.`: flags uid uidvalidity (message); name special-use messages unseen uidvalidity (folder). -ENODATA. */
 int mailbox_message_attribute(struct mailbox *mb, int64_t row, const char *name, struct buf *out);
 int mailbox_folder_attribute(struct mailbox *mb, int64_t row, const char *name, struct buf *out);
+/*
+ * Those that Gmail alone has, names as above: gmail-labels gmail-msgid gmail-thrid. The server is asked, one command for all three: 0: *ret is answered
+ * (a moment ago). -EINPROGRESS: *ret is set and `w` is answered 0 or -errno (then mailbox_gmail_close() it all the same). Else -errno at once.
+ */
+struct gmail;
+bool mailbox_gmail_has(const char *name);
+int mailbox_gmail_open(struct mailbox *mb, int64_t row, struct waiter *w, struct gmail **ret);
+void mailbox_gmail_close(struct mailbox *mb, struct gmail *g);
+/* Once it is answered: appends. -ENODATA where the server has no such thing. */
+int gmail_attribute(const struct gmail *g, const char *name, struct buf *out);
 /* Whether the whole body is in the cache. */
 bool mailbox_is_cached(struct mailbox *mb, int64_t row);
 

@@ -254,11 +254,15 @@ static void do_others(struct backend **b)
 	CLEANUP(buf) struct buf text = BUF_INIT;
 	struct backend_status status;
 	struct backend_quota quota;
+	struct backend_gmail gmail = { .labels = BUF_INIT };
 	size_t n;
 
 	backend_status(b, "a\"b", &status);
 	backend_search_message_id(b, "INBOX", "<a@b>", &uids, &n);
 	backend_quota(b, &quota);
+	if (backend_gmail(b, "INBOX", 0, 3, &gmail) == 0)
+		require(gmail.labels.data && !memchr(gmail.labels.data, 0, gmail.labels.len));
+	buf_release(&gmail.labels);
 	backend_rights(b, "x\ny", &text);
 	backend_create(b, "new", USE_SENT);
 	backend_noop(b);

@@ -654,6 +654,30 @@ int mailbox_folder_attribute(struct mailbox *mb, int64_t row, const char *name, 
 	return r;
 }
 
+/* Not Gmail, and not asked. */
+bool mailbox_gmail_has(const char *name)
+{
+	(void)name;
+	return false;
+}
+
+int mailbox_gmail_open(struct mailbox *mb, int64_t row, struct waiter *w, struct gmail **ret)
+{
+	(void)mb, (void)row, (void)w, (void)ret;
+	return -ENODATA;
+}
+
+void mailbox_gmail_close(struct mailbox *mb, struct gmail *g)
+{
+	(void)mb, (void)g;
+}
+
+int gmail_attribute(const struct gmail *g, const char *name, struct buf *out)
+{
+	(void)g, (void)name, (void)out;
+	return -ENODATA;
+}
+
 bool mailbox_is_cached(struct mailbox *mb, int64_t row)
 {
 	bool cached;
