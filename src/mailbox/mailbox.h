@@ -93,8 +93,8 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w);
 int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret);
 
 /* Child folders, then messages, behind the cookie (0: from the start; else that of the last entry seen). `each` returns 0 to go on, 1 to stop. Borrowed
- * during the call. A message's cookie carries its folder's UIDVALIDITY: -EIO when the folder was begun anew or went since that message was told, or
- * meanwhile: old and new together are not the whole. Never waits. */
+ * during the call; it may call nothing of the mailbox. A message's cookie carries its folder's UIDVALIDITY: -EIO when the folder was begun anew or went
+ * since that message was told: old and new together are not the whole. Never waits. */
 int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
 		 void *userdata);
 

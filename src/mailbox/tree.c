@@ -158,29 +158,37 @@ static int complete_uidvalidity(struct mailbox *mb, int64_t folder, uint32_t *re
 /* `after`: a message's cookie, or 0. */
 static int list_messages(struct mailbox *mb, int64_t folder, uint64_t after, struct listing *l)
 {
-	uint32_t now = 0;
 	int r = complete_uidvalidity(mb, folder, &l->uidvalidity);
 
-	if (r == 0 && after && after != message_cookie(l->uidvalidity, row_of_cookie(after)))
-		r = -EIO;
-	if (r == 0)
-		r = index_message_each(mb->index, folder, row_of_cookie(after), list_message, l);
-	if (r >= 0)
-		r = complete_uidvalidity(mb, folder, &now);
-	return r == 0 && now != l->uidvalidity ? -EIO : r;
+	if (r < 0)
+		return r;
+	if (after && after != message_cookie(l->uidvalidity, row_of_cookie(after)))
+		return -EIO;
+	return index_message_each(mb->index, folder, row_of_cookie(after), list_message, l);
+}
+
+static int list_all(struct mailbox *mb, int64_t folder, uint64_t after, struct listing *l)
+{
+	int r = 0;
+
+	if (!(after & COOKIE_MESSAGE))
+		r = index_folder_each(mb->index, folder, (int64_t)after, list_folder, l);
+	if (r < 0 || l->stopped)
+		return r < 0 ? r : 0;
+	return list_messages(mb, folder, after & COOKIE_MESSAGE ? after : 0, l);
 }
 
 int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
 		 void *userdata)
 {
 	struct listing l = { .mb = mb, .each = each, .userdata = userdata };
-	int r = 0;
+	int r = index_begin_reading(mb->index);
 
-	if (!(after & COOKIE_MESSAGE))
-		r = index_folder_each(mb->index, folder, (int64_t)after, list_folder, &l);
-	if (r < 0 || l.stopped)
-		return r < 0 ? r : 0;
-	return list_messages(mb, folder, after & COOKIE_MESSAGE ? after : 0, &l);
+	if (r < 0)
+		return r;
+	r = list_all(mb, folder, after, &l);
+	index_end_reading(mb->index);
+	return r;
 }
 
 static int message_flags_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)

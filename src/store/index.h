@@ -67,6 +67,13 @@ void index_rollback(struct index *ix);
 /* Ends the transaction: commits when `r`, what came of it, is 0 or more, else rolls back. Returns r, or why it could not be committed. */
 int index_end(struct index *ix, int r);
 
+/*
+ * Between the two, this thread's reads see the index as it is at the first of them, and take its lock once in all, which is most of what a small read
+ * costs. 0: until index_end_reading(); else -errno. Not within itself or a transaction, and for moments only: meanwhile the log of changes grows.
+ */
+int index_begin_reading(struct index *ix);
+void index_end_reading(struct index *ix);
+
 void index_folder_release(struct index_folder *f);
 
 /* -ENOENT when there is none. Release *ret. */

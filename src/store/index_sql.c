@@ -51,4 +51,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[MESSAGE_BURY] = "UPDATE message SET folder = -row WHERE row = ?1",
 	[MESSAGE_BURY_ALL] = "UPDATE message SET folder = -row WHERE folder = ?1",
 	[MESSAGE_PLACE] = "SELECT folder, uid, flags FROM message WHERE row = ?1",
+
+	[READING_BEGIN] = "BEGIN",
+	[READING_END] = "COMMIT",
 };

@@ -529,6 +529,44 @@ static void readers_do_not_wait_for_the_writer(void **state)
 	index_close(ix);
 }
 
+static void *write_beside(void *userdata)
+{
+	struct reader *r = userdata;
+	struct index_message m;
+
+	r->result = index_begin(r->ix);
+	index_message_by_uid(r->ix, r->folder, 1, &m);
+	index_message_delete(r->ix, m.row);
+	insert(r->ix, r->folder, 3, "");
+	r->result = index_commit(r->ix);
+	return NULL;
+}
+
+static void reading_sees_one_moment_and_then_the_next(void **state)
+{
+	struct index *ix = open_index(state);
+	struct reader writer = { .ix = ix, .folder = make_inbox(ix, 2) };
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct listing then = { 0 }, now = { 0 };
+	struct index_message m;
+	pthread_t thread;
+
+	assert_int_equal(index_begin_reading(ix), 0);
+	assert_int_equal(index_folder_get(ix, writer.folder, &f), 0);
+	assert_int_equal(pthread_create(&thread, NULL, write_beside, &writer), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(writer.result, 0);
+	assert_int_equal(index_message_each(ix, writer.folder, 0, list_one, &then), 0);
+	assert_int_equal(then.n, 2);
+	assert_int_equal(then.uids[0], 1);
+	assert_int_equal(index_message_by_uid(ix, writer.folder, 3, &m), -ENOENT);
+	index_end_reading(ix);
+	assert_int_equal(index_message_each(ix, writer.folder, 0, list_one, &now), 0);
+	assert_int_equal(now.n, 2);
+	assert_int_equal(now.uids[1], 3);
+	index_close(ix);
+}
+
 static int read_within(void *userdata, const struct index_message *m)
 {
 	struct reader *r = userdata;
@@ -699,6 +737,7 @@ int main(void)
 		scratch_test(what_is_rolled_back_never_was),
 		scratch_test(messages_of_a_folder_that_is_gone_are_not_committed),
 		scratch_test(readers_do_not_wait_for_the_writer),
+		scratch_test(reading_sees_one_moment_and_then_the_next),
 		scratch_test(a_listing_may_read_the_index),
 		scratch_test(kill_9_in_a_transaction_leaves_a_sound_database),
 		scratch_test(what_is_no_database_is_made_anew),
