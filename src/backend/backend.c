@@ -195,6 +195,11 @@ int backend_quota(struct backend **b, struct backend_quota *ret)
 	return CALL(*b, quota, NULL, true, (*b)->ops->quota(*b, ret));
 }
 
+int backend_gmail(struct backend **b, const char *folder, uint32_t uidvalidity, uint32_t uid, struct backend_gmail *ret)
+{
+	return CALL(*b, gmail, folder, true, (*b)->ops->gmail(*b, folder, uidvalidity, uid, ret));
+}
+
 int backend_rights(struct backend **b, const char *folder, struct buf *ret)
 {
 	return CALL(*b, rights, folder, true, (*b)->ops->rights(*b, folder, ret));

@@ -170,6 +170,13 @@ struct backend_quota {
 	int64_t used_messages, limit_messages;
 };
 
+/* What Gmail has of a message beside it (X-GM-EXT-1). */
+struct backend_gmail {
+	uint64_t message_id, thread_id; /* 0: not told */
+	/* Own. UTF-8 with blanks between; one that is empty or holds blanks, quotes or control characters in quotes, `"` and `\` in these behind a `\`. */
+	struct buf labels;
+};
+
 struct backend_ops {
 	const char *name; /* "imap" */
 	int (*open)(const struct backend_options *options, struct backend **ret, struct buf *why);
@@ -203,6 +210,8 @@ struct backend_ops {
 	/* UIDs whose Message-ID header is exactly `message_id` (with its angle brackets). */
 	int (*search_message_id)(struct backend *b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n);
 	int (*quota)(struct backend *b, struct backend_quota *ret);
+	/* -ENOENT when there is no such message, -EOPNOTSUPP from a server that is not Gmail. */
+	int (*gmail)(struct backend *b, const char *folder, uint32_t uidvalidity, uint32_t uid, struct backend_gmail *ret);
 	/* MYRIGHTS (RFC 4314) letters of the folder. */
 	int (*rights)(struct backend *b, const char *folder, struct buf *ret);
 	int (*noop)(struct backend *b);
@@ -297,6 +306,8 @@ int backend_subscribe(struct backend **b, const char *folder, bool on);
 
 int backend_search_message_id(struct backend **b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n);
 int backend_quota(struct backend **b, struct backend_quota *ret);
+/* `ret` empty before. */
+int backend_gmail(struct backend **b, const char *folder, uint32_t uidvalidity, uint32_t uid, struct backend_gmail *ret);
 int backend_rights(struct backend **b, const char *folder, struct buf *ret);
 int backend_noop(struct backend **b);
 int backend_describe(struct backend **b, struct buf *ret);

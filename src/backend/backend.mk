@@ -9,6 +9,7 @@ src_libbackend_a_SOURCES = \
 	src/backend/imap_describe.c src/backend/imap_describe.h \
 	src/backend/imap_fetch.c src/backend/imap_fetch.h \
 	src/backend/imap_folder.c src/backend/imap_folder.h \
+	src/backend/imap_gmail.c src/backend/imap_gmail.h \
 	src/backend/imap_guard.c src/backend/imap_guard.h \
 	src/backend/imap_items.c src/backend/imap_items.h \
 	src/backend/imap_list.c src/backend/imap_list.h \

@@ -5,6 +5,7 @@
 #include "backend/imap_change.h"
 #include "backend/imap_fetch.h"
 #include "backend/imap_folder.h"
+#include "backend/imap_gmail.h"
 #include "backend/imap_list.h"
 #include "backend/imap_quota.h"
 #include "backend/imap_search.h"
@@ -34,6 +35,7 @@ const struct backend_ops imap_backend = {
 	.subscribe = imap_subscribe,
 	.search_message_id = imap_search_message_id,
 	.quota = imap_quota,
+	.gmail = imap_gmail,
 	.rights = imap_rights,
 	.noop = imap_session_noop,
 	.describe = imap_session_describe,

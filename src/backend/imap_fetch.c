@@ -139,9 +139,11 @@ static int fetch_send(struct fetch *f, size_t from, struct piece *ret)
 static int fetch_pass(struct fetch *f)
 {
 	struct imap_session *s = f->session;
+	const struct imap_body_sink body = { fetch_begin, fetch_data, f };
 	struct piece now, next;
 	int r;
 
+	s->guard.body = &body;
 	r = fetch_send(f, 0, &now);
 	while (r == 0 && now.sent) {
 		r = fetch_send(f, now.next, &next);
@@ -153,6 +155,7 @@ static int fetch_pass(struct fetch *f)
 			s->base.broken = true; /* nobody will read what it brings */
 		now = next;
 	}
+	s->guard.body = NULL;
 	return r;
 }
 
@@ -180,7 +183,6 @@ int imap_fetch(struct backend *b, const char *folder, uint32_t uidvalidity, cons
 {
 	struct imap_session *s = imap_session_of(b);
 	struct fetch f = { .session = s, .request = fetch, .sink = sink };
-	const struct imap_body_sink body = { fetch_begin, fetch_data, &f };
 	bool fresh;
 	int r;
 
@@ -192,9 +194,7 @@ int imap_fetch(struct backend *b, const char *folder, uint32_t uidvalidity, cons
 	f.done = calloc(fetch->n, sizeof(*f.done));
 	if (!f.done)
 		return -ENOMEM;
-	s->guard.body = &body;
 	r = fetch_all(&f, fresh);
-	s->guard.body = NULL;
 	free(f.done);
 	return r;
 }

@@ -9,12 +9,15 @@
 #include "backend/imap_command.h"
 #include "message/date.h"
 #include "message/flags.h"
+#include "message/modified_utf7.h"
 
 void imap_items_reader_release(struct imap_items_reader *r)
 {
 	buf_release(&r->raw_flags);
 	buf_release(&r->flags);
 	buf_release(&r->unquoted);
+	buf_release(&r->label);
+	buf_release(&r->labels);
 }
 
 static bool items_word(struct imap_scan *s, const char *word)
@@ -150,6 +153,70 @@ static bool items_body(struct imap_items_reader *r, struct imap_scan *s, struct 
 	return true;
 }
 
+/* ------------------------------------------------------------ Gmail's labels */
+
+static bool needs_quotes(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == '"' || *p == 0x7f)
+			return true;
+	return !*text;
+}
+
+static int add_label(struct buf *labels, const char *text)
+{
+	int r = labels->len ? buf_append_char(labels, ' ') : 0;
+	bool quotes = needs_quotes(text);
+
+	if (!quotes)
+		return r < 0 ? r : buf_append_str(labels, text);
+	if (r == 0)
+		r = buf_append_char(labels, '"');
+	for (; r == 0 && *text; text++) {
+		if (*text == '"' || *text == '\\')
+			r = buf_append_char(labels, '\\');
+		if (r == 0)
+			r = buf_append_char(labels, *text);
+	}
+	return r < 0 ? r : buf_append_char(labels, '"');
+}
+
+/* One that is no modified UTF-7 stays as it is. */
+static int decode_label(struct imap_items_reader *r, struct buf *decoded)
+{
+	int error = modified_utf7_decode(buf_str(&r->label), r->label.len, decoded);
+
+	return error == -EINVAL ? buf_append(decoded, buf_str(&r->label), r->label.len) : error;
+}
+
+static int items_label(struct imap_items_reader *r, struct imap_scan *s)
+{
+	CLEANUP(buf) struct buf decoded = BUF_INIT;
+	int error;
+
+	if (!imap_scan_string(s, &r->label))
+		return -EPROTO;
+	error = decode_label(r, &decoded);
+	return error < 0 ? error : add_label(&r->labels, buf_str(&decoded));
+}
+
+static int items_labels(struct imap_items_reader *r, struct imap_scan *s, struct imap_items *ret)
+{
+	int error = 0;
+
+	buf_truncate(&r->labels, 0);
+	if (!imap_scan_nil(s)) {
+		if (!imap_scan_char(s, '('))
+			return -EPROTO;
+		while (error == 0 && !imap_scan_char(s, ')')) {
+			error = items_label(r, s);
+			imap_scan_char(s, ' ');
+		}
+	}
+	ret->gmail_labels = buf_str(&r->labels);
+	return error;
+}
+
 /* ------------------------------------------------------------ all of it */
 
 static bool items_size(struct imap_scan *s, struct imap_items *ret)
@@ -184,6 +251,8 @@ static int items_one(struct imap_items_reader *r, struct imap_scan *s, struct im
 
 	if (items_word(s, "FLAGS "))
 		return items_flags(r, s, ret);
+	if (items_word(s, "X-GM-LABELS "))
+		return items_labels(r, s, ret);
 	if (items_word(s, "UID "))
 		ok = items_u32(s, &ret->uid);
 	else if (items_word(s, "RFC822.SIZE "))
@@ -192,6 +261,10 @@ static int items_one(struct imap_items_reader *r, struct imap_scan *s, struct im
 		ok = items_date(s, ret);
 	else if (items_word(s, "MODSEQ "))
 		ok = items_modseq(s);
+	else if (items_word(s, "X-GM-MSGID "))
+		ok = imap_scan_number(s, &ret->gmail_message_id);
+	else if (items_word(s, "X-GM-THRID "))
+		ok = imap_scan_number(s, &ret->gmail_thread_id);
 	else
 		ok = items_word(s, "BODY[") && items_body(r, s, ret);
 	return ok ? 0 : -EPROTO;
@@ -225,8 +298,9 @@ static int on_untagged(void *userdata, const struct imap_response *response)
 	struct imap_items items;
 	int r;
 
+	/* A body that went to the sink must be told whose it is. */
 	if (!response->number || !imap_text_is(response->word, "FETCH"))
-		return 0;
+		return response->body_diverted ? -EPROTO : 0;
 	r = imap_items_read(&w->session->items, response, &items);
 	if (r == -EPROTO)
 		return imap_guard_fail(&w->session->guard, r, "the server described a message in a way that cannot be read");

@@ -2,7 +2,7 @@
 /*
  * FETCH responses (RFC 9051 section 7.5.2): the items that mailfs asks for, read out of what the guard has cut.
  *
- * Belongs to one session, is called by its thread. Anything that was not asked for, or has a form that the RFC does not know, is no
+ * Belongs to one session, is called by its thread. Any other item, or one in a form that the RFC does not know, is no
  * response at all: nothing of a message is believed when part of it cannot be read.
  */
 #ifndef MAILFS_IMAP_ITEMS_H
@@ -20,12 +20,15 @@ struct imap_items {
 	int64_t date_s, size_bytes;
 	struct imap_text body; /* of BODY[…]; data NULL for NIL */
 	bool body_diverted;
+	uint64_t gmail_message_id, gmail_thread_id; /* X-GM-MSGID, X-GM-THRID; 0: not told */
+	const char *gmail_labels;		    /* X-GM-LABELS as struct backend_gmail has them; NULL: not told */
 };
 
 /* What is kept from one response to the next: neighbours mostly have the same flags. All own. */
 struct imap_items_reader {
 	struct buf raw_flags, flags; /* as on the wire, and canonical */
 	struct buf unquoted;	     /* a body that came in quotes */
+	struct buf label, labels;
 };
 
 void imap_items_reader_release(struct imap_items_reader *r);

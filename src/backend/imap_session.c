@@ -34,6 +34,7 @@ static const struct {
 	{ "QUOTA", CAP_QUOTA },
 	{ "ACL", CAP_ACL },
 	{ "UTF8=ONLY", CAP_UTF8_ONLY },
+	{ "X-GM-EXT-1", CAP_GMAIL },
 	{ "UIDPLUS", CAP_UIDPLUS },
 	{ "MOVE", CAP_MOVE },
 	{ "MULTIAPPEND", CAP_MULTIAPPEND },

@@ -36,6 +36,7 @@ enum imap_capability {
 	CAP_MULTIAPPEND = 1 << 17,
 	CAP_BINARY = 1 << 18,
 	CAP_UNSELECT = 1 << 19,
+	CAP_GMAIL = 1 << 20,
 };
 
 struct imap_session {

@@ -146,8 +146,7 @@ static int add_child(void *userdata, const struct mailbox_entry *child)
 	struct fuse_entry_param entry;
 
 	entry_of_child(fl->fs, child, &entry);
-	return !listing_add(fl->listing, child->is_folder ? child->folder.name : child->message.name, &entry,
-			    mailbox_cookie(child));
+	return !listing_add(fl->listing, child->is_folder ? child->folder.name : child->message.name, &entry, child->cookie);
 }
 
 static int folder_list(struct fs *fs, fuse_ino_t ino, uint64_t after, struct listing *listing)

@@ -10,6 +10,7 @@ src_libfs_a_SOURCES = \
 	src/fs/folder.c \
 	src/fs/folder_change.c src/fs/folder_change.h \
 	src/fs/fs.h \
+	src/fs/gmail_attribute.c src/fs/gmail_attribute.h \
 	src/fs/handle.c src/fs/handle.h \
 	src/fs/header_attribute.c src/fs/header_attribute.h \
 	src/fs/holders.c src/fs/holders.h \

@@ -2,8 +2,8 @@
 /*
  * Listing a directory: open, answer in pieces, close. What is in it comes from its kind's list().
  *
- * Positions are inode numbers, so that a listing goes on at its place whatever is removed meanwhile; entries that stand in no index have a position
- * of the kind INODE_POSITION and come first. Names come with their attributes, which saves `ls -l` and `grep -r` a LOOKUP each. But a
+ * Positions are the mailbox's cookies and the queue's inode numbers, so that a listing goes on at its place whatever is removed meanwhile; entries that
+ * stand in no index have a position of the kind INODE_POSITION and come first. Names come with their attributes, which saves `ls -l` and `grep -r` a LOOKUP each. But a
  * folder of more than LISTING_LARGE entries would fill the kernel's memory with them: there, names alone, unless lookups follow.
  */
 #ifndef MAILFS_LISTING_H

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/attributes.h"
+#include "fs/gmail_attribute.h"
 #include "fs/header_attribute.h"
 #include "fs/inode.h"
 #include "fs/kinds.h"
@@ -103,6 +104,10 @@ static void message_getxattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, cons
 	CLEANUP(buf) struct buf value = BUF_INIT;
 	int r;
 
+	if (mailbox_gmail_has(name)) {
+		gmail_attribute_get(fs, req, inode_row(ino), name, size);
+		return;
+	}
 	if (strcmp(name, "cached") == 0)
 		r = buf_append_char(&value, is_here(fs, ino) ? '1' : '0');
 	else

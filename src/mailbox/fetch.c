@@ -119,8 +119,7 @@ static void log_failure(const struct fetch *f, bool is_told, const char *why)
 		log_debug("%s", buf_str(&line));
 }
 
-/* The folder went, or another came in its place: so did the message. */
-static int error_for_readers(struct mailbox *mb, int result)
+int fetch_error_for_readers(struct mailbox *mb, int result)
 {
 	if (result == -ENXIO)
 		look_at_folder_list(mb, true, NULL);
@@ -133,7 +132,7 @@ static void fetch_done(struct job *j, int result, const char *why)
 	struct mailbox *mb = f->mb;
 	bool is_told = false;
 
-	result = error_for_readers(mb, result);
+	result = fetch_error_for_readers(mb, result);
 	for (size_t i = 0; i < f->n; i++) {
 		struct body *b = f->bodies[i];
 		struct waiter *failed;

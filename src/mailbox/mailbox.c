@@ -362,6 +362,7 @@ void mailbox_free(struct mailbox *mb)
 	answers_free(mb->answers);
 	look_release_all(mb);
 	body_release_all(mb);
+	gmail_release_all(mb);
 	bodies_close(mb->bodies);
 	table_release(&mb->writing);
 	index_close(mb->index);

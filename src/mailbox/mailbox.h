@@ -83,6 +83,7 @@ struct mailbox_message {
 
 struct mailbox_entry {
 	bool is_folder;
+	uint64_t cookie; /* from mailbox_list(): where it goes on behind this entry. Nonzero, below 2^62 */
 	union {
 		struct mailbox_folder folder;
 		struct mailbox_message message;
@@ -102,12 +103,11 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w);
 /* A child by name; -ENOENT. Only after mailbox_look() answered 0 for this folder is -ENOENT the truth for a message. */
 int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret);
 
-/* Child folders, then messages, behind the cookie (0: from the start; else the one that mailbox_cookie() gives for the last entry seen). `each` returns 0 to go on, 1 to stop.
- * Borrowed during the call. -EIO when the folder was begun anew (UIDVALIDITY) or went meanwhile: what was told is not the whole. Never waits. */
+/* Child folders, then messages, behind the cookie (0: from the start; else that of the last entry seen). `each` returns 0 to go on, 1 to stop. Borrowed
+ * during the call; it may call nothing of the mailbox. A message's cookie carries its folder's UIDVALIDITY: -EIO when the folder was begun anew or went
+ * since that message was told: old and new together are not the whole. Never waits. */
 int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
 		 void *userdata);
-/* Nonzero, stable, below 2^62; folders and messages never share one. */
-uint64_t mailbox_cookie(const struct mailbox_entry *e);
 
 /* Bytes of one message, shared by all its readers. */
 struct body;
@@ -137,6 +137,16 @@ void mailbox_interrupt(struct mailbox *mb, struct waiter *w);
 /* Extended attributes that the index knows, names without `user.mail.`: flags uid uidvalidity (message); name special-use messages unseen uidvalidity (folder). -ENODATA. */
 int mailbox_message_attribute(struct mailbox *mb, int64_t row, const char *name, struct buf *out);
 int mailbox_folder_attribute(struct mailbox *mb, int64_t row, const char *name, struct buf *out);
+/*
+ * Those that Gmail alone has, names as above: gmail-labels gmail-msgid gmail-thrid. The server is asked, one command for all three: 0: *ret is answered
+ * (a moment ago). -EINPROGRESS: *ret is set and `w` is answered 0 or -errno (then mailbox_gmail_close() it all the same). Else -errno at once.
+ */
+struct gmail;
+bool mailbox_gmail_has(const char *name);
+int mailbox_gmail_open(struct mailbox *mb, int64_t row, struct waiter *w, struct gmail **ret);
+void mailbox_gmail_close(struct mailbox *mb, struct gmail *g);
+/* Once it is answered: appends. -ENODATA where the server has no such thing. */
+int gmail_attribute(const struct gmail *g, const char *name, struct buf *out);
 /* Whether the whole body is in the cache. */
 bool mailbox_is_cached(struct mailbox *mb, int64_t row);
 

@@ -18,6 +18,7 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/fetch_whole.c \
 	src/mailbox/filing.c \
 	src/mailbox/folder_list.c \
+	src/mailbox/gmail.c \
 	src/mailbox/jobs.c src/mailbox/jobs.h \
 	src/mailbox/look.c \
 	src/mailbox/mailbox.c src/mailbox/mailbox.h src/mailbox/mailbox_private.h \

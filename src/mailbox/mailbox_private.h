@@ -73,8 +73,9 @@ struct mailbox {
 	int64_t listed_ms;    /* when the folder list was last asked for; 0: never */
 	bool is_listing;
 	struct waiter *list_waiters;
-	struct reader reader;	  /* read_ahead.c */
-	char *alerts[ALERTS_MAX]; /* own; the newest last */
+	struct reader reader;		  /* read_ahead.c */
+	struct gmail *gmail, *gmail_last; /* gmail.c: asked and not answered yet; own reference: answered last, or NULL */
+	char *alerts[ALERTS_MAX];	  /* own; the newest last */
 };
 
 void mailbox_tell(struct mailbox *mb, enum change_kind kind, int64_t folder, int64_t row, const char *name);
@@ -148,6 +149,13 @@ void body_release_all(struct mailbox *mb);
 int fetch_start(struct mailbox *mb, struct body *b);
 /* Fetches `n` whole bodies of one folder with one command, in the background; takes a reference on each. */
 int fetch_start_ahead(struct mailbox *mb, struct body **bodies, size_t n);
+
+/* What readers are told where the folder went, or another came in its place: so did the message. Lock not held. */
+int fetch_error_for_readers(struct mailbox *mb, int result);
+
+/* gmail.c */
+bool gmail_interrupt(struct mailbox *mb, struct waiter *w); /* lock held */
+void gmail_release_all(struct mailbox *mb);
 
 /* read_ahead.c: the message was opened. Plans what comes next. Lock not held. */
 void read_ahead_note(struct mailbox *mb, const struct index_message *opened);

@@ -85,6 +85,14 @@ static int gather(void *userdata, const struct index_message *m)
 	return ++g->scanned >= SCAN_MESSAGES || g->n >= BATCH_MESSAGES || g->bytes >= g->limit_bytes;
 }
 
+static int gather_behind(struct gathering *g, int64_t folder, int64_t row)
+{
+	struct index_message m;
+	int r = index_message_get(g->mb->index, row, &m);
+
+	return r < 0 ? r : index_message_each(g->mb->index, folder, index_message_position(&m), gather, g);
+}
+
 /* Lock held. */
 static void start_batch(struct mailbox *mb, const struct gathering *g)
 {
@@ -135,7 +143,7 @@ void read_ahead_note(struct mailbox *mb, const struct index_message *opened)
 	g.items = calloc(BATCH_MESSAGES, sizeof *g.items);
 	if (!g.items)
 		return;
-	if (index_message_each(mb->index, opened->folder, after, gather, &g) >= 0 && g.scanned) {
+	if (gather_behind(&g, opened->folder, after) >= 0 && g.scanned) {
 		pthread_mutex_lock(&mb->lock);
 		if (r->folder == opened->folder && r->ahead < g.last_row) {
 			r->ahead = g.last_row;

@@ -293,7 +293,8 @@ void mailbox_interrupt(struct mailbox *mb, struct waiter *w)
 	bool was_waiting;
 
 	pthread_mutex_lock(&mb->lock);
-	was_waiting = look_interrupt(mb, w) || body_interrupt(mb, w) || (mb->replay && replay_interrupt(mb->replay, w));
+	was_waiting = look_interrupt(mb, w) || body_interrupt(mb, w) || gmail_interrupt(mb, w) ||
+		      (mb->replay && replay_interrupt(mb->replay, w));
 	if (was_waiting)
 		answers_give(mb->answers, w, -EINTR);
 	pthread_mutex_unlock(&mb->lock);

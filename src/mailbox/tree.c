@@ -8,8 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Cookies: folders below, messages above this bit, so that one number orders a listing. */
+/*
+ * Cookies: folders below, messages above COOKIE_MESSAGE, so that one number orders a listing. A message's has its place in the folder's listing,
+ * which stays when the message goes elsewhere, and above that the folder's generation, so that nobody needs to remember with which one a listing began: an open directory that is rewound begins with a new one.
+ */
 static const uint64_t COOKIE_MESSAGE = (uint64_t)1 << 60;
+enum { COOKIE_POSITION_BITS = 40, GENERATION_BITS = 20 };
 
 /* RFC 4314: any right that changes something below the folder. */
 static const char changing_rights[] = "itedwxk";
@@ -98,13 +102,25 @@ int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct 
 	return 0;
 }
 
-uint64_t mailbox_cookie(const struct mailbox_entry *e)
+/* What of a UIDVALIDITY fits. A new one looks like the old in one case of a million. */
+static uint64_t generation_of(uint32_t uidvalidity)
 {
-	return e->is_folder ? (uint64_t)e->folder.row : COOKIE_MESSAGE | (uint64_t)e->message.row;
+	return (uidvalidity ^ uidvalidity >> GENERATION_BITS) & ((1U << GENERATION_BITS) - 1);
+}
+
+static uint64_t message_cookie(uint32_t uidvalidity, int64_t position)
+{
+	return COOKIE_MESSAGE | generation_of(uidvalidity) << COOKIE_POSITION_BITS | (uint64_t)position;
+}
+
+static int64_t position_of_cookie(uint64_t cookie)
+{
+	return (int64_t)(cookie & (((uint64_t)1 << COOKIE_POSITION_BITS) - 1));
 }
 
 struct listing {
 	struct mailbox *mb;
+	uint32_t uidvalidity;
 	int (*each)(void *userdata, const struct mailbox_entry *e);
 	void *userdata;
 	int stopped;
@@ -113,7 +129,7 @@ struct listing {
 static int list_folder(void *userdata, const struct index_folder *f)
 {
 	struct listing *l = userdata;
-	struct mailbox_entry e = { .is_folder = true };
+	struct mailbox_entry e = { .is_folder = true, .cookie = (uint64_t)f->row };
 
 	if (f->attributes & INDEX_FOLDER_HIDDEN)
 		return 0;
@@ -125,7 +141,7 @@ static int list_folder(void *userdata, const struct index_folder *f)
 static int list_message(void *userdata, const struct index_message *m)
 {
 	struct listing *l = userdata;
-	struct mailbox_entry e = { .is_folder = false };
+	struct mailbox_entry e = { .is_folder = false, .cookie = message_cookie(l->uidvalidity, index_message_position(m)) };
 
 	to_message(l->mb, m, &e.message);
 	l->stopped = l->each(l->userdata, &e);
@@ -146,29 +162,40 @@ static int complete_uidvalidity(struct mailbox *mb, int64_t folder, uint32_t *re
 	return 0;
 }
 
-static int list_messages(struct mailbox *mb, int64_t folder, int64_t after, struct listing *l)
+/* `after`: a message's cookie, or 0. */
+static int list_messages(struct mailbox *mb, int64_t folder, uint64_t after, struct listing *l)
 {
-	uint32_t before = 0, now = 0;
-	int r = complete_uidvalidity(mb, folder, &before);
+	int r = complete_uidvalidity(mb, folder, &l->uidvalidity);
 
-	if (r == 0)
-		r = index_message_each(mb->index, folder, after, list_message, l);
-	if (r >= 0)
-		r = complete_uidvalidity(mb, folder, &now);
-	return r == 0 && now != before ? -EIO : r;
+	if (r < 0)
+		return r;
+	if (after && after != message_cookie(l->uidvalidity, position_of_cookie(after)))
+		return -EIO;
+	return index_message_each(mb->index, folder, position_of_cookie(after), list_message, l);
+}
+
+static int list_all(struct mailbox *mb, int64_t folder, uint64_t after, struct listing *l)
+{
+	int r = 0;
+
+	if (!(after & COOKIE_MESSAGE))
+		r = index_folder_each(mb->index, folder, (int64_t)after, list_folder, l);
+	if (r < 0 || l->stopped)
+		return r < 0 ? r : 0;
+	return list_messages(mb, folder, after & COOKIE_MESSAGE ? after : 0, l);
 }
 
 int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
 		 void *userdata)
 {
 	struct listing l = { .mb = mb, .each = each, .userdata = userdata };
-	int r = 0;
+	int r = index_begin_reading(mb->index);
 
-	if (!(after & COOKIE_MESSAGE))
-		r = index_folder_each(mb->index, folder, (int64_t)after, list_folder, &l);
-	if (r < 0 || l.stopped)
-		return r < 0 ? r : 0;
-	return list_messages(mb, folder, after & COOKIE_MESSAGE ? (int64_t)(after & ~COOKIE_MESSAGE) : 0, &l);
+	if (r < 0)
+		return r;
+	r = list_all(mb, folder, after, &l);
+	index_end_reading(mb->index);
+	return r;
 }
 
 static int message_flags_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)

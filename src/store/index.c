@@ -86,6 +86,12 @@ static const void *this_thread(void)
 	return &here;
 }
 
+/* This thread's, between index_begin_reading() and index_end_reading(). */
+static _Thread_local struct {
+	const struct index *index; /* NULL: no */
+	struct database *database; /* own */
+} reading;
+
 int64_t index_now_ns(void)
 {
 	struct timespec now;
@@ -263,7 +269,7 @@ int index_begin(struct index *ix)
 {
 	int r;
 
-	assert(!has_turn(ix));
+	assert(!has_turn(ix) && reading.index != ix);
 	pthread_mutex_lock(&ix->turn);
 	r = database_exec(ix->writer, "BEGIN IMMEDIATE");
 	if (r < 0) {
@@ -358,10 +364,52 @@ static void give_reader_back(void *owner, struct database *d)
 	database_close(d);
 }
 
+static int run_alone(struct database *d, enum index_statement which)
+{
+	CLEANUP(query) struct query q = QUERY_INIT;
+	int r = database_query(d, which, &q);
+
+	return r < 0 ? r : query_run(&q);
+}
+
+int index_begin_reading(struct index *ix)
+{
+	struct database *d;
+	int r;
+
+	assert(!has_turn(ix) && !reading.index);
+	r = take_reader(ix, &d);
+	if (r < 0)
+		return r;
+	r = run_alone(d, READING_BEGIN);
+	if (r < 0) {
+		database_close(d);
+		return r;
+	}
+	reading.index = ix;
+	reading.database = d;
+	return 0;
+}
+
+void index_end_reading(struct index *ix)
+{
+	struct database *d = steal_pointer(&reading.database);
+
+	assert(reading.index == ix);
+	reading.index = NULL;
+	if (run_alone(d, READING_END) < 0)
+		database_close(d);
+	else
+		give_reader_back(ix, d);
+}
+
 int index_read(struct index *ix, enum index_statement which, struct query *q)
 {
 	struct database *d;
 	int r;
+
+	if (reading.index == ix)
+		return database_query(reading.database, which, q);
 
 	if (has_turn(ix)) {
 		r = which <= FOLDER_EACH ? index_flush_counts(ix) : 0;

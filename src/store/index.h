@@ -20,6 +20,8 @@
 
 struct index;
 
+#define INDEX_WITHOUT_UID ((int64_t)1 << 39)
+
 enum { INDEX_ROOT = 1 }; /* the row of the mount's root folder: always there, on no server */
 
 /* Attributes that no server tells. */
@@ -85,6 +87,13 @@ void index_rollback(struct index *ix);
 /* Ends the transaction: commits when `r`, what came of it, is 0 or more, else rolls back. Returns r, or why it could not be committed. */
 int index_end(struct index *ix, int r);
 
+/*
+ * Between the two, this thread's reads see the index as it is at the first of them, and take its lock once in all, which is most of what a small read
+ * costs. 0: until index_end_reading(); else -errno. Not within itself or a transaction, and for moments only: meanwhile the log of changes grows.
+ */
+int index_begin_reading(struct index *ix);
+void index_end_reading(struct index *ix);
+
 void index_folder_release(struct index_folder *f);
 
 /* -ENOENT when there is none. Release *ret. */
@@ -121,8 +130,12 @@ int index_message_by_uid(struct index *ix, int64_t folder, uint32_t uid, struct 
 int index_message_flags(struct index *ix, int64_t row, struct buf *out);
 /* The one that the server has as `uid` in `folder` while it is shown elsewhere or nowhere. -ENOENT. */
 int index_message_away(struct index *ix, int64_t folder, uint32_t uid, struct index_message *ret);
-/* Messages of a folder in listing order (ascending UID, then those that have none yet), behind the message `after` (a row of this folder, perhaps a tombstone by now; 0: from
- * the start; -ENOENT when it never was). `each` as above. */
+/* Where a message stands in a listing of its folder: by UID, then those that have none yet. It stays a place in that listing whatever becomes of the message. 40 bits. */
+static inline int64_t index_message_position(const struct index_message *m)
+{
+	return m->uid ? (int64_t)m->uid : INDEX_WITHOUT_UID | m->row;
+}
+/* Messages of a folder in listing order, behind the position `after` (0: from the start). `each` as above. */
 int index_message_each(struct index *ix, int64_t folder, int64_t after, int (*each)(void *userdata, const struct index_message *m),
 		       void *userdata);
 /* The UIDs below `uidnext` that the server has in this folder as far as is known, shown here or not, ascending; *ret_uids own (free). */

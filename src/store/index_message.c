@@ -171,20 +171,15 @@ static int each_of(struct index *ix, enum index_statement which, int64_t folder,
 
 int index_message_each(struct index *ix, int64_t folder, int64_t after, each_message *each, void *userdata)
 {
-	struct index_message m = { 0 };
-	bool has_uid;
-	int r;
+	int r = 0;
 
 	if (folder <= 0)
 		return 0;
-	r = after ? index_message_get(ix, after, &m) : 0;
-	if (r < 0)
-		return r;
-	has_uid = !after || m.uid;
-	if (has_uid)
-		r = each_of(ix, MESSAGE_EACH, folder, m.uid, each, userdata);
+	if (!(after & INDEX_WITHOUT_UID))
+		r = each_of(ix, MESSAGE_EACH, folder, after, each, userdata);
 	if (r == 0)
-		r = each_of(ix, MESSAGE_EACH_WITHOUT_UID, folder, has_uid ? 0 : after, each, userdata);
+		r = each_of(ix, MESSAGE_EACH_WITHOUT_UID, folder, after & INDEX_WITHOUT_UID ? after & ~INDEX_WITHOUT_UID : 0, each,
+			    userdata);
 	return r < 0 ? r : 0;
 }
 

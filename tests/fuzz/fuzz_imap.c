@@ -56,12 +56,18 @@ static bool server_next(struct server *v, char *ret)
 	return true;
 }
 
+/* Whether a tag comes next: of a command that may not have been sent yet. */
+static bool server_is_at_tag(const struct server *v)
+{
+	return v->at < v->size && (v->data[v->at] == TAG_LAST || v->data[v->at] == TAG_BEFORE);
+}
+
 static ssize_t server_read(void *userdata, void *data, size_t len)
 {
 	struct server *v = userdata;
 	size_t n = 0;
 
-	while (n < len && n < v->piece && server_next(v, (char *)data + n))
+	while (n < len && n < v->piece && !(n && server_is_at_tag(v)) && server_next(v, (char *)data + n))
 		n++;
 	return (ssize_t)n;
 }
@@ -248,11 +254,15 @@ static void do_others(struct backend **b)
 	CLEANUP(buf) struct buf text = BUF_INIT;
 	struct backend_status status;
 	struct backend_quota quota;
+	struct backend_gmail gmail = { .labels = BUF_INIT };
 	size_t n;
 
 	backend_status(b, "a\"b", &status);
 	backend_search_message_id(b, "INBOX", "<a@b>", &uids, &n);
 	backend_quota(b, &quota);
+	if (backend_gmail(b, "INBOX", 0, 3, &gmail) == 0)
+		require(gmail.labels.data && !memchr(gmail.labels.data, 0, gmail.labels.len));
+	buf_release(&gmail.labels);
 	backend_rights(b, "x\ny", &text);
 	backend_create(b, "new", USE_SENT);
 	backend_noop(b);

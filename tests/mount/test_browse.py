@@ -5,11 +5,15 @@
 import errno
 import json
 import os
+import signal
 import stat
 import subprocess
+import threading
+import time
 
 import mailtest
 from mailtest import messages
+from mailtest.scripted_imap import OK, answer, capability, in_turn, one_folder, send
 
 APRIL = 1776159000      # 2026-04-14 09:30 UTC
 BASIC = messages.letter('Alice Example <alice@example.com>', 'Bob <bob@example.com>', 'Re: quarterly report')
@@ -179,7 +183,7 @@ class Attributes(mailtest.MountTestCase):
         self.assertGreater(found, 800)
 
     def test_attributes_that_are_not_there(self):
-        for name in ('user.mail.nothing', 'user.mail.gmail-labels', 'user.other'):
+        for name in ('user.mail.nothing', 'user.mail.gmail-labels', 'user.mail.gmail-msgid', 'user.mail.gmail-thrid', 'user.other'):
             with self.assertRaises(OSError) as missing:
                 os.getxattr(self.message(1), name)
             self.assertEqual(missing.exception.errno, errno.ENODATA, name)
@@ -227,6 +231,79 @@ class Attributes(mailtest.MountTestCase):
                 change()
             self.assertIn(refused.exception.errno, (errno.EACCES, errno.EPERM, errno.EROFS, errno.EOPNOTSUPP))
         self.assertEqual(self.mounted.read(path), BASIC)
+
+
+class Gmail(mailtest.MountTestCase):
+    ASK = rb'UID FETCH 1 \(UID X-GM'
+    TOLD = (b'* 1 FETCH (UID 1 X-GM-MSGID 1278455344230334865 X-GM-THRID 1266894439832287888 '
+            b'X-GM-LABELS ("\\\\Inbox" Caf&AOk- "Two words"))\r\n')
+
+    @staticmethod
+    def server(reply):
+        rules = [(rb'CAPABILITY', capability(b'IMAP4rev1 AUTH=PLAIN X-GM-EXT-1')), (Gmail.ASK, reply)]
+        return mailtest.ScriptedImap([send(b'* OK hi\r\n'), answer(rules + one_folder())])
+
+    @staticmethod
+    def mount(server):
+        return mailtest.Mount(mailtest.account(imap=f'imap+insecure://alice@localhost:{server.port}', password='secret'))
+
+    @staticmethod
+    def questions(server):
+        return [command for command in server.commands if b'X-GM' in command]
+
+    def test_its_attributes_are_asked_for_when_somebody_asks_and_once_for_all(self):
+        with self.server(self.TOLD + OK) as server, self.mount(server) as mount:
+            path, = mount.files()
+            self.assertEqual(mount.read(path), b'Subject: x\r\n\r\nx\r\n')
+            self.assertEqual(os.listxattr(path), ['user.mail.flags'])
+            self.assertEqual(os.getxattr(path, 'user.mail.uid'), b'1')
+            self.assertEqual(self.questions(server), [])
+            self.assertEqual(os.getxattr(path, 'user.mail.gmail-labels').decode(), '\\Inbox Café "Two words"')
+            self.assertEqual(os.getxattr(path, 'user.mail.gmail-msgid'), b'1278455344230334865')
+            self.assertEqual(os.getxattr(path, 'user.mail.gmail-thrid'), b'1266894439832287888')
+            with self.assertRaises(OSError) as missing:
+                os.getxattr(path, 'user.mail.gmail-other')
+            self.assertEqual(missing.exception.errno, errno.ENODATA)
+            self.assertEqual(len(self.questions(server)), 1)
+            self.assertFalse([command for command in server.commands if b'STORE' in command or b' SELECT' in command])
+            server.check()
+
+    def test_an_answer_does_not_serve_for_long(self):
+        with self.server(self.TOLD + OK) as server, self.mount(server) as mount:
+            path, = mount.files()
+
+            def asked_again():
+                self.assertTrue(os.getxattr(path, 'user.mail.gmail-labels'))
+                return len(self.questions(server)) > 1
+            mailtest.wait_for(asked_again, 10, 'a second question')
+
+    def test_who_waits_keeps_nobody_from_going_on_and_can_be_interrupted(self):
+        go_on = threading.Event()
+        with self.server(in_turn(lambda _: go_on.wait(30), send(self.TOLD + OK))) as server, self.mount(server) as mount:
+            path, = mount.files()
+            askers = [subprocess.Popen(['getfattr', '-n', 'user.mail.gmail-labels', path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                      for _ in range(3)]
+            mailtest.wait_for(lambda: self.questions(server), 10, 'the question')
+            self.assertEqual(mount.files(), [path])
+            self.assertEqual(mount.read(path), b'Subject: x\r\n\r\nx\r\n')
+            start = time.monotonic()
+            askers[0].send_signal(signal.SIGINT)
+            askers[0].communicate(timeout=10)
+            self.assertLess(time.monotonic() - start, 5)
+            self.assertNotEqual(askers[0].returncode, 0)
+            self.assertEqual([asker.poll() for asker in askers[1:]], [None, None])
+            go_on.set()
+            for asker in askers[1:]:
+                self.assertIn(b'Two words', asker.communicate(timeout=10)[0])
+            self.assertEqual(len(self.questions(server)), 1)
+
+    def test_what_cannot_be_known_is_an_error(self):
+        for reply, number in ((OK, errno.ENOENT), (b'{tag} NO sorry\r\n', errno.EIO), (b'* 1 FETCH (UID 1 X-GM-LABELS (\r\n', errno.EIO)):
+            with self.server(reply) as server, self.mount(server) as mount:
+                path, = mount.files()
+                with self.assertRaises(OSError) as refused:
+                    os.getxattr(path, 'user.mail.gmail-labels')
+                self.assertEqual(refused.exception.errno, number, reply)
 
 
 class Owners(mailtest.MountTestCase):

@@ -3,8 +3,11 @@
 """What another client changes shows in the tree; a remount asks only for what changed; a new UIDVALIDITY mixes nothing."""
 
 import contextlib
+import ctypes
+import errno
 import os
 import re
+import struct
 
 import mailtest
 from mailtest import messages
@@ -26,6 +29,26 @@ def held(server, folder='INBOX'):
 def flags(mount, folder='INBOX'):
     """{uid: flags} as the tree shows them."""
     return {int(path.rsplit('.', 2)[-2]): set(os.getxattr(path, 'user.mail.flags').decode().split()) for path in mount.files(folder)}
+
+
+def piece(directory, size=4096):
+    """What getdents64(2) has next of an open directory: [(name, the place behind it)]."""
+    data = ctypes.create_string_buffer(size)
+    libc = ctypes.CDLL(None, use_errno=True)
+    end = libc.getdents64(directory, data, ctypes.c_size_t(size))
+    if end < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    found, at = [], 0
+    while at < end:
+        _, place, length = struct.unpack_from('=QqH', data, at)
+        found.append((os.fsdecode(data[at + 19:at + length].split(b'\0')[0]), place))
+        at += length
+    return found
+
+
+def pieces(directory):
+    """The names from where the directory stands to its end."""
+    return [name for part in iter(lambda: piece(directory), []) for name, _ in part if name not in ('.', '..')]
 
 
 class AnotherClient(mailtest.MountTestCase):
@@ -187,6 +210,33 @@ class Uidvalidity(mailtest.MountTestCase):
                     with contextlib.suppress(OSError):
                         return mount.by_uid() == new
                 mailtest.wait_for(shown, CHECKED_AGAIN_S, 'the new messages', 0.2)
+
+    def test_change_amid_a_listing_fails_it_and_a_new_one_is_complete(self):
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(mailtest.Dovecot())
+            server.fill(300, small=True)
+            mount = stack.enter_context(mailtest.Mount(mailtest.account(server, names='uid')))
+            self.assertEqual(len(mount.files()), 300)
+            begun, opened = (os.open(mount / 'INBOX', os.O_RDONLY | os.O_DIRECTORY) for _ in range(2))
+            stack.callback(os.close, begun)
+            stack.callback(os.close, opened)
+            first = piece(begun)
+            self.assertTrue(3 < len(first) < 300)
+            uidvalidity = server.new_uidvalidity()
+            new = [f'{uidvalidity}-{uid}.eml' for uid in range(1, 301)]
+
+            def shown():
+                with contextlib.suppress(OSError):
+                    return os.listdir(mount / 'INBOX') == new
+            mailtest.wait_for(shown, CHECKED_AGAIN_S, 'the new messages', 0.2)
+            for place in (first[-1][1], first[5][1]):
+                os.lseek(begun, place, os.SEEK_SET)
+                with self.assertRaises(OSError) as caught:
+                    pieces(begun)
+                self.assertEqual(caught.exception.errno, errno.EIO)
+            os.lseek(begun, 0, os.SEEK_SET)
+            self.assertEqual(pieces(begun), new)
+            self.assertEqual(pieces(opened), new)
 
 
 class Vanished(mailtest.MountTestCase):

@@ -6,7 +6,7 @@
  *
  *	list | status F | quota | rights F | noop | describe | abilities | find F MESSAGE-ID | uids F UIDVALIDITY FIRST
  *	sync F [UIDVALIDITY UIDNEXT MODSEQ MESSAGES]
- *	fetch F UIDVALIDITY UID,FIRST:LAST,… | range F UIDVALIDITY UID OFFSET LENGTH
+ *	fetch F UIDVALIDITY UID,FIRST:LAST,… | range F UIDVALIDITY UID OFFSET LENGTH | gmail F UIDVALIDITY UID
  *
  *	store F UIDVALIDITY UIDS ADD REMOVE | copy F UIDVALIDITY UIDS TO | move F UIDVALIDITY UIDS TO | expunge F UIDVALIDITY UIDS
  *	append F FILE FLAGS | append8 F FILE FLAGS | appends F FLAGS FILE…
@@ -372,6 +372,18 @@ static int do_quota(struct backend **b)
 	return r;
 }
 
+static int do_gmail(struct backend **b, char **argv)
+{
+	struct backend_gmail g = { .labels = BUF_INIT };
+	int r = backend_gmail(b, argv[1], number(argv[2]), number(argv[3]), &g);
+
+	if (r == 0)
+		printf("gmail message=%llu thread=%llu labels=%s\n", (unsigned long long)g.message_id,
+		       (unsigned long long)g.thread_id, buf_str(&g.labels));
+	buf_release(&g.labels);
+	return r;
+}
+
 static int do_status(struct backend **b, char **argv)
 {
 	struct backend_status s;
@@ -445,6 +457,8 @@ static int do_command(struct backend **b, int argc, char **argv)
 		return do_find(b, argv);
 	if (!strcmp(name, "quota"))
 		return do_quota(b);
+	if (!strcmp(name, "gmail") && argc == 4)
+		return do_gmail(b, argv);
 	if (!strcmp(name, "status") && argc == 2)
 		return do_status(b, argv);
 	if (!strcmp(name, "noop"))

@@ -327,6 +327,24 @@ class Fetch(unittest.TestCase):
     def test_a_message_nobody_asked_for_is_refused(self):
         self.assertEqual(self.fetch('2', r'S| * 2 FETCH (UID 3 BODY[] {3}\r\nabc)\r\n').error(), 'EPROTO')
 
+    def test_a_body_that_is_no_message_s_is_refused(self):
+        for what in ('0 FETCH', '2x FETCH', '2 EXISTS'):
+            self.assertEqual(self.fetch('2', rf'S| * {what} (UID 2 BODY[] {{3}}\r\nabc)\r\n').error(), 'EPROTO', what)
+
+    def test_a_body_that_comes_unasked_is_not_told(self):
+        played = play(signed_in() + examine(5, 9) + r'''
+            C: UID FETCH 2
+            S| * 2 FETCH (UID 2 BODY[] {3}\r\nabc)\r\n
+            S: {tag} OK
+            C: UID FETCH 8
+            S: {tag} OK
+            C: NOOP$
+            S| * 2 FETCH (UID 2 BODY[] {3}\r\nxyz)\r\n
+            S: {tag} OK
+            C: UID FETCH 8
+            S: {tag} OK''', 'fetch', 'INBOX', '7', '2', '--', 'fetch', 'INBOX', '7', '8')
+        self.assertEqual(played.lines, ['begin 2 size=3 abc end 2'], played.text)
+
     def test_a_literal_of_four_gigabytes(self):
         played = self.fetch('2', 'S: * 2 FETCH (UID 2 BODY[] {4294967296}', ending='')
         self.assertEqual(played.error(), 'EPROTO')
@@ -364,6 +382,67 @@ class Fetch(unittest.TestCase):
     def test_another_uidvalidity_is_stale(self):
         played = play(signed_in() + examine(5, 9, uidvalidity=8), 'fetch', 'INBOX', '7', '1')
         self.assertEqual(played.error(), 'ESTALE')
+
+
+class Gmail(unittest.TestCase):
+
+    def ask(self, answers, *more, uid='3'):
+        return play(signed_in('IMAP4rev1 X-GM-EXT-1') + examine(5, 9) + rf'''
+            C: UID FETCH {uid} \(UID X-GM-MSGID X-GM-THRID X-GM-LABELS\)$
+            {{}}
+            S: {{{{tag}}}} OK'''.format(answers) + ''.join(more), 'gmail', 'INBOX', '7', uid)
+
+    def test_labels_of_every_form_are_told_apart(self):
+        played = self.ask(r'''
+            S: * 1 FETCH (UID 3 FLAGS (\Seen))
+            S| * 1 FETCH (X-GM-THRID 1266894439832287888 X-GM-LABELS (\x5cInbox "\x5c\x5cImportant" "Two words" Caf&AOk- {3}\r\na"b "" A&-B)
+            S| \x20X-GM-MSGID 1278455344230334865 UID 3)\r\n
+            S: * 2 FETCH (UID 4 X-GM-LABELS (other))''')
+        self.assertEqual(played.lines, [r'gmail message=1278455344230334865 thread=1266894439832287888 '
+                                        r'labels=\Inbox \Important "Two words" Café "a\"b" "" A&B'])
+
+    def test_no_labels_and_those_of_another_encoding(self):
+        for sent, shown in (('()', ''), ('NIL', ''), ('(&bad "&AOk-&AOk-")', '&bad &AOk-&AOk-'), (r'("x\xc3\xa9")', 'xé'),
+                            (r'("tab\tx" "\x5c\x5cback\x5c\x5cslash")', '"tab\tx" \\back\\slash')):
+            played = self.ask(rf'S| * 1 FETCH (UID 3 X-GM-LABELS {sent})\r\n')
+            self.assertEqual(played.lines, [f'gmail message=0 thread=0 labels={shown}'], sent)
+
+    def test_labels_cut_short_cost_the_session(self):
+        for sent in ('(a', '(a  b)', '("a)', 'a', '((a))', '({5}\\r\\na)'):
+            self.assertEqual(self.ask(rf'S| * 1 FETCH (UID 3 X-GM-LABELS {sent})\r\n').error(), 'EPROTO', sent)
+
+    def test_a_message_that_went_is_not_there(self):
+        self.assertEqual(self.ask('S: * 1 FETCH (UID 3 FLAGS ())').error(), 'ENOENT')
+
+    def test_an_open_folder_is_caught_up_with(self):
+        ask = 'C: UID FETCH {} \\(UID X-GM-MSGID X-GM-THRID X-GM-LABELS\\)$\n'
+        played = play(signed_in('IMAP4rev1 X-GM-EXT-1') + examine(5, 9) + ask.format(3) + '''
+            S: * 1 FETCH (UID 3 X-GM-MSGID 1 X-GM-THRID 2 X-GM-LABELS (a))
+            S: {tag} OK\n''' + ask.format(9) + '''
+            S: {tag} OK
+            C: NOOP$
+            S: * 6 EXISTS
+            S: {tag} OK\n''' + ask.format(9) + '''
+            S: * 6 FETCH (UID 9 X-GM-MSGID 3 X-GM-THRID 4 X-GM-LABELS (b))
+            S: {tag} OK''', 'gmail', 'INBOX', '7', '3', '--', 'gmail', 'INBOX', '7', '9')
+        self.assertEqual(played.lines, ['gmail message=1 thread=2 labels=a', 'gmail message=3 thread=4 labels=b'])
+
+    def test_another_server_is_not_asked(self):
+        self.assertEqual(play(signed_in(), 'gmail', 'INBOX', '7', '3').error(), 'EOPNOTSUPP')
+
+    def test_a_server_may_tell_unasked(self):
+        items = r'X-GM-MSGID 5 X-GM-THRID 6 X-GM-LABELS (\Inbox "x y")'
+        told = play(signed_in() + examine(1, 9) + f'''
+            C: UID FETCH 1:8
+            {described(1, 3).replace('(UID', f'({items} UID')}
+            S: {{tag}} OK''', 'sync', 'INBOX')
+        self.assertEqual(told.lines[1:2], [r'message 3 size=9 date=1775037600 flags=() header=Subject: x\0d\0a\0d\0a'], told.text)
+        told = play(signed_in() + examine(5, 9) + rf'''
+            C: UID FETCH 3 \(UID BODY.PEEK\[\]\)$
+            S: * 2 FETCH ({items} UID 2 FLAGS ())
+            S| * 3 FETCH (UID 3 {items} BODY[] {{{{3}}}}\r\nabc)\r\n
+            S: {{{{tag}}}} OK'''.format(), 'fetch', 'INBOX', '7', '3')
+        self.assertEqual(told.lines, ['begin 3 size=3 abc end 3'], told.text)
 
 
 class Others(unittest.TestCase):

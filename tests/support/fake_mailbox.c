@@ -481,6 +481,7 @@ static void show_message(struct mailbox *mb, const struct node *node, struct mai
 static void show(struct mailbox *mb, const struct node *node, struct mailbox_entry *ret)
 {
 	ret->is_folder = node->is_folder;
+	ret->cookie = (uint64_t)node->row;
 	if (node->is_folder)
 		show_folder(node, &ret->folder);
 	else
@@ -584,11 +585,6 @@ int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)
 	}
 	pthread_mutex_unlock(&mb->lock);
 	return r;
-}
-
-uint64_t mailbox_cookie(const struct mailbox_entry *e)
-{
-	return (uint64_t)(e->is_folder ? e->folder.row : e->message.row);
 }
 
 int mailbox_open(struct mailbox *mb, int64_t row, struct waiter *w, struct body **ret)
@@ -700,6 +696,30 @@ int mailbox_folder_attribute(struct mailbox *mb, int64_t row, const char *name, 
 		r = buf_append_str(out, fake_node(mb, row)->name);
 	pthread_mutex_unlock(&mb->lock);
 	return r;
+}
+
+/* Not Gmail, and not asked. */
+bool mailbox_gmail_has(const char *name)
+{
+	(void)name;
+	return false;
+}
+
+int mailbox_gmail_open(struct mailbox *mb, int64_t row, struct waiter *w, struct gmail **ret)
+{
+	(void)mb, (void)row, (void)w, (void)ret;
+	return -ENODATA;
+}
+
+void mailbox_gmail_close(struct mailbox *mb, struct gmail *g)
+{
+	(void)mb, (void)g;
+}
+
+int gmail_attribute(const struct gmail *g, const char *name, struct buf *out)
+{
+	(void)g, (void)name, (void)out;
+	return -ENODATA;
 }
 
 bool mailbox_is_cached(struct mailbox *mb, int64_t row)

@@ -164,6 +164,12 @@ static int note_entry(void *userdata, const struct mailbox_entry *e)
 	return 0;
 }
 
+static int note_one_entry(void *userdata, const struct mailbox_entry *e)
+{
+	note_entry(userdata, e);
+	return 1;
+}
+
 static struct listed *list(struct fixture *f, int64_t folder)
 {
 	struct listed *l = calloc(1, sizeof *l);
@@ -743,6 +749,58 @@ static void a_folder_begun_anew_is_not_listed_before_it_is_complete(void **state
 	free(l);
 }
 
+/* How many entries come behind `after`; or -errno. */
+static int count_behind(struct fixture *f, int64_t folder, uint64_t after)
+{
+	struct listed *l = calloc(1, sizeof *l);
+	int r = mailbox_list(f->mailbox, folder, after, note_entry, l), n = l->n;
+
+	free(l);
+	return r < 0 ? r : n;
+}
+
+/* The cookie of the first entry behind `after`. */
+static uint64_t next_cookie(struct fixture *f, int64_t folder, uint64_t after)
+{
+	struct listed *l = calloc(1, sizeof *l);
+	uint64_t cookie;
+
+	assert_int_equal(mailbox_list(f->mailbox, folder, after, note_one_entry, l), 0);
+	assert_int_equal(l->n, 1);
+	cookie = l->entries[0].cookie;
+	assert_true(cookie > after && cookie < (uint64_t)1 << 62);
+	free(l);
+	return cookie;
+}
+
+static void a_listing_goes_on_behind_a_message_that_went_and_not_in_a_folder_begun_anew(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t child, first, second;
+	int64_t inbox;
+
+	memory_add_folder("INBOX/Child", '/', 0, USE_NONE);
+	for (int i = 0; i < 4; i++)
+		add("INBOX", "hello", "text");
+	assert_int_equal(start(f), 0);
+	inbox = folder_row(f, MAILBOX_ROOT, "INBOX");
+	assert_int_equal(look(f, inbox), 0);
+	child = next_cookie(f, inbox, 0);
+	first = next_cookie(f, inbox, child);
+	second = next_cookie(f, inbox, first);
+	memory_remove_message("INBOX", 2);
+	look_again(f, inbox);
+	assert_int_equal(count_behind(f, inbox, second), 2);
+	memory_set_uidvalidity("INBOX", 4711);
+	look_again(f, inbox);
+	assert_int_equal(look(f, inbox), 0);
+	assert_int_equal(count_behind(f, inbox, first), -EIO);
+	assert_int_equal(count_behind(f, inbox, second), -EIO);
+	assert_int_equal(count_behind(f, inbox, child), 3);
+	assert_int_equal(count_behind(f, inbox, 0), 4);
+	assert_int_equal(count_behind(f, inbox, next_cookie(f, inbox, child)), 2);
+}
+
 static void an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now(void **state)
 {
 	struct fixture *f = *state;
@@ -907,6 +965,7 @@ int main(void)
 		TEST(an_account_without_folders_lists_as_empty),
 		TEST(a_folder_that_the_server_has_at_another_place_moves),
 		TEST(a_folder_begun_anew_is_not_listed_before_it_is_complete),
+		TEST(a_listing_goes_on_behind_a_message_that_went_and_not_in_a_folder_begun_anew),
 		TEST(an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now),
 		TEST(a_reader_left_with_a_part_gets_the_rest_from_read_ahead),
 		TEST(a_server_that_had_no_room_for_more_sessions_is_asked_again),
