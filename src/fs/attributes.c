@@ -88,14 +88,20 @@ static bool refresh(struct fs *fs, const struct mailbox_message *message, struct
 	return true;
 }
 
-/* The kernel keeps no attributes of what may be other bytes once it is committed: it would believe the old size until it is told. */
+/*
+ * Of a file that is written the kernel keeps nothing: its name, size and bytes may be others once it is committed, and whoever closed it looks at once, before
+ * the notifier can tell.
+ */
 void entry_of_message(struct fs *fs, const struct mailbox_message *message, struct fuse_entry_param *ret)
 {
-	*ret = (struct fuse_entry_param){ .entry_timeout = SESSION_KEEP_S };
+	bool may_change;
+
+	*ret = (struct fuse_entry_param){ 0 };
 	attributes_of_message(fs, message, &ret->attr);
 	ret->ino = ret->attr.st_ino;
-	if (!refresh(fs, message, &ret->attr) && !message->is_local && message->size_trusted)
-		ret->attr_timeout = SESSION_KEEP_S;
+	may_change = refresh(fs, message, &ret->attr) || message->is_local;
+	ret->entry_timeout = may_change ? 0 : SESSION_KEEP_S;
+	ret->attr_timeout = may_change || !message->size_trusted ? 0 : SESSION_KEEP_S;
 }
 
 void entry_of_child(struct fs *fs, const struct mailbox_entry *child, struct fuse_entry_param *ret)

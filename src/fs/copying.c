@@ -36,6 +36,12 @@ bool copying_is(struct fs *fs, const struct fuse_file_info *fi)
 	return submission_source(&fs->submissions, writing_of(fi)) != 0;
 }
 
+void copying_end(struct filling *filling)
+{
+	free(filling->data);
+	free(filling);
+}
+
 static void finish(struct filling *filling, int r)
 {
 	struct fs *fs = filling->wait.fs;

@@ -14,7 +14,7 @@
 void copying_range(struct fs *fs, fuse_req_t req, fuse_ino_t from, struct fuse_file_info *from_fi, fuse_ino_t to,
 		   struct fuse_file_info *to_fi, size_t size);
 
-/* A request that waits for the bytes. Begun by copying_fill(), ended by then(), which replies and frees it. */
+/* A request that waits for the bytes. Begun by copying_fill(), ended by then(), which replies and calls copying_end(). */
 struct filling {
 	struct wait wait; /* first */
 	fuse_ino_t ino;
@@ -32,5 +32,8 @@ struct filling {
 bool copying_is(struct fs *fs, const struct fuse_file_info *fi);
 /* Puts the bytes there and calls then(), perhaps at once: r is 0, or -errno. Replies -ENOMEM itself. */
 void copying_fill(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *fi, const struct filling *what);
+
+/* Frees it. */
+void copying_end(struct filling *filling);
 
 #endif

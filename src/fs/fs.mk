@@ -29,6 +29,7 @@ src_libfs_a_SOURCES = \
 	src/fs/submission.c src/fs/submission.h \
 	src/fs/wait.c src/fs/wait.h \
 	src/fs/writing.c src/fs/writing.h src/fs/writing_private.h \
+	src/fs/writing_close.c \
 	src/fs/writing_open.c \
 	src/fs/written.h \
 	src/fs/xattr.c src/fs/xattr.h

@@ -11,7 +11,7 @@
 static int create_local(struct fs *fs, fuse_ino_t parent, const char *name, mode_t mode, fuse_ino_t *ret_ino, int *ret_fd)
 {
 	int64_t row;
-	int r = mailbox_create(fs->mailbox, inode_row(parent), name, mode, &row, ret_fd);
+	int r = mailbox_create(fs->mailbox, inode_row(parent), name, mode & ~fs->umask, &row, ret_fd);
 
 	if (r == 0)
 		*ret_ino = inode_make(INODE_MESSAGE, 0, row);

@@ -117,6 +117,10 @@ class Adding(ChangeTestCase):
             st = os.stat(self.path(name))
             self.assertEqual((stat.S_IMODE(st.st_mode), st.st_mtime), (0o640, AN_HOUR_AGO))
 
+    def test_a_new_message_is_the_user_s_own_as_every_other(self):
+        self.run_ok('umask 0; cat $LETTER > INBOX/m; cp -p $LETTER INBOX/n; chmod 644 INBOX/n')
+        self.assertEqual([stat.S_IMODE(os.stat(self.path(name)).st_mode) for name in 'mn'], [0o600, 0o644])
+
     def test_an_editor_s_way_of_saving(self):
         """vim's: the old file is renamed, the new one written; sed's: a temporary file is renamed over it."""
         self.write('.m.swp', 'swap')
