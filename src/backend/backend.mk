@@ -29,11 +29,14 @@ check_PROGRAMS += tests/protocol/imap_client
 tests_protocol_imap_client_LDADD = $(LINK_backend)
 
 if HAVE_CMOCKA
-BACKEND_TESTS = tests/unit/test_imap_guard tests/unit/test_imap_reply tests/unit/test_uid_set
+BACKEND_TESTS = tests/unit/test_imap_guard tests/unit/test_imap_reply tests/unit/test_memory_backend tests/unit/test_uid_set
 check_PROGRAMS += $(BACKEND_TESTS)
 TESTS += $(BACKEND_TESTS)
 tests_unit_test_imap_guard_LDADD = $(LINK_backend) $(CMOCKA_LIBS)
 tests_unit_test_imap_reply_LDADD = $(LINK_backend) $(CMOCKA_LIBS)
+tests_unit_test_memory_backend_SOURCES = tests/unit/test_memory_backend.c tests/support/memory_backend.c tests/support/memory_backend.h
+tests_unit_test_memory_backend_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_test_memory_backend_LDADD = $(LINK_backend) $(CMOCKA_LIBS)
 tests_unit_test_uid_set_LDADD = $(LINK_backend) $(CMOCKA_LIBS)
 endif
 

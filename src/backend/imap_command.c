@@ -91,11 +91,19 @@ void imap_command_more(struct imap_command *c)
 	c->n_waits = 0;
 }
 
+/* A message that goes to whoever wants bodies, but in no response that tells him so. */
+static bool has_stray_body(const struct imap_response *response, imap_untagged *untagged)
+{
+	return response->body_diverted && !(untagged && response->number && imap_text_is(response->word, "FETCH"));
+}
+
 static int command_note(struct imap_session *s, const struct imap_response *response, imap_untagged *untagged, void *userdata)
 {
 	int r;
 
 	imap_record_note(&s->record, response);
+	if (has_stray_body(response, untagged))
+		return imap_guard_fail(&s->guard, -EPROTO, "the server sent a message in an unexpected shape");
 	if (response->kind != RESPONSE_UNTAGGED || !untagged)
 		return 0;
 	r = untagged(userdata, response);

@@ -3,8 +3,8 @@
  * What an IMAP server may send, fuzzed through the guard, libetpan and everything behind them: a session that signs in and does all
  * that the backend can. The input is the server's side of it.
  *
- * Three bytes of settings come first: how many bytes a read gives, how to sign in, which of the operations. In the rest, byte 1
- * stands for the tag of the client's last command, byte 2 for the one before, so that an answer fits whatever came before it.
+ * Three bytes of settings come first: how many bytes a read gives, how to sign in (and whether to change things), which of the
+ * other operations. In the rest, byte 1 stands for the tag of the client's last command, byte 2 for the one before, so that an answer fits whatever came before it.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -56,10 +56,12 @@ static bool server_next(struct server *v, char *ret)
 	return true;
 }
 
-/* Whether a tag comes next: of a command that may not have been sent yet. */
-static bool server_is_at_tag(const struct server *v)
+/* What answers a command is not sent before it: the tag is that of the last command only once all before it was read. */
+static bool server_waits(const struct server *v)
 {
-	return v->at < v->size && (v->data[v->at] == TAG_LAST || v->data[v->at] == TAG_BEFORE);
+	bool tag = v->at < v->size && (v->data[v->at] == TAG_LAST || v->data[v->at] == TAG_BEFORE);
+
+	return tag && !(v->rest && *v->rest);
 }
 
 static ssize_t server_read(void *userdata, void *data, size_t len)
@@ -67,7 +69,7 @@ static ssize_t server_read(void *userdata, void *data, size_t len)
 	struct server *v = userdata;
 	size_t n = 0;
 
-	while (n < len && n < v->piece && !(n && server_is_at_tag(v)) && server_next(v, (char *)data + n))
+	while (n < len && n < v->piece && !(n && server_waits(v)) && server_next(v, (char *)data + n))
 		n++;
 	return (ssize_t)n;
 }
@@ -230,11 +232,10 @@ static void do_fetch(struct backend **b, bool range)
 	require(r == 0 || *backend_why(*b));
 }
 
-static void do_append(struct backend **b)
+/* A message of ten bytes; there is one file for all of them. */
+static struct backend_append a_message(const char *flags)
 {
 	static int fd = -1;
-	const struct backend_append message = { .fd = fd, .size_bytes = 10, .flags = "\\Seen a", .internaldate_s = 1 };
-	uint32_t uidvalidity, uid;
 
 	if (fd < 0) {
 		FILE *file = tmpfile();
@@ -242,10 +243,59 @@ static void do_append(struct backend **b)
 		require(file && fwrite("a: b\r\n\r\nc\r\n", 1, 11, file) == 11 && fflush(file) == 0);
 		fd = dup(fileno(file));
 		fclose(file);
-		do_append(b);
-		return;
 	}
-	backend_append(b, "Caf\xc3\xa9", &message, &uidvalidity, &uid);
+	return (struct backend_append){ .fd = fd, .size_bytes = 10, .flags = flags, .internaldate_s = 1 };
+}
+
+static void do_append(struct backend **b)
+{
+	const struct backend_append message = a_message("\\Seen a");
+	uint32_t uidvalidity, uid;
+	int r = backend_append(b, "Caf\xc3\xa9", &message, &uidvalidity, &uid);
+
+	require(r < 0 || !uid == !uidvalidity);
+}
+
+static void do_append_many(struct backend **b)
+{
+	const struct backend_append messages[] = { a_message(""), a_message("a") };
+	uint32_t uidvalidity, uids[2];
+	int r = backend_append_many(b, "INBOX", messages, 2, &uidvalidity, uids);
+
+	require(r < 0 || (uidvalidity ? uids[0] && uids[0] < uids[1] : !uids[0] && !uids[1]));
+}
+
+typedef int copy_call(struct backend **b, const char *folder, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
+		      struct backend_copied *ret);
+
+static void do_copy(struct backend **b, copy_call *call)
+{
+	static const uint32_t uids[] = { 1, 2, 3, 5, 4294967295 };
+	CLEANUP(backend_copied) struct backend_copied copied = { 0 };
+	int r = call(b, "INBOX", 7, uids, 5, "Caf\xc3\xa9", &copied);
+
+	require(r < 0 ? copied.done < 5 : copied.done == 5);
+	for (size_t i = 0; copied.uids && i < 5; i++)
+		require(!copied.uids[i] || copied.uidvalidity);
+}
+
+static void do_changes(struct backend **b)
+{
+	static const uint32_t uids[] = { 1, 2, 3, 5, 4294967295 };
+	CLEANUP(free) uint32_t *exist = NULL;
+	size_t n = 0;
+
+	backend_store(b, "INBOX", 7, uids, 5, "\\Seen a", "b");
+	do_copy(b, backend_copy);
+	do_copy(b, backend_move);
+	backend_expunge(b, "INBOX", 7, uids, 5);
+	backend_uids_from(b, "INBOX", 0, 2, &exist, &n);
+	for (size_t i = 0; i < n; i++)
+		require(exist[i] >= 2 && (!i || exist[i] > exist[i - 1]));
+	do_append_many(b);
+	backend_rename(b, "INBOX", "a\nb");
+	backend_subscribe(b, "a", false);
+	backend_remove(b, "a");
 }
 
 static void do_others(struct backend **b)
@@ -317,6 +367,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(secret_new(&password, "password", &options.secret) == 0);
 	if (imap_session_open_source(&options, &source, &b, &why) == 0) {
 		do_all(&b, data[2]);
+		if (data[1] & 8)
+			do_changes(&b);
 		backend_close(b);
 	} else {
 		require(why.len);

@@ -11,7 +11,7 @@
  *	store F UIDVALIDITY UIDS ADD REMOVE | copy F UIDVALIDITY UIDS TO | move F UIDVALIDITY UIDS TO | expunge F UIDVALIDITY UIDS
  *	append F FILE FLAGS | append8 F FILE FLAGS | appends F FLAGS FILE…
  *	create F | remove F | rename F TO | subscribe F | unsubscribe F
- *	later SECONDS: so much time has passed
+ *	later SECONDS: so much time has passed | until FILE: waits for it | memory: the most that was used, in KiB
  *
  * append8 stores a message that holds NUL. Commands are separated by `--`. With -q, sync and fetch only count. The exit status is 0, or 1 after a line `error ERRNO WORDS`.
  */
@@ -350,6 +350,27 @@ static int do_later(const char *seconds)
 	return 0;
 }
 
+static int do_until(const char *path)
+{
+	while (access(path, F_OK) < 0)
+		usleep(10000);
+	return 0;
+}
+
+/* What getrusage() tells includes the program that started this one. */
+static int do_memory(void)
+{
+	CLEANUP(free) char *line = NULL;
+	FILE *file = fopen("/proc/self/status", "re");
+	size_t cap = 0;
+	long kib;
+
+	while (file && getline(&line, &cap, file) > 0)
+		if (sscanf(line, "VmHWM: %ld kB", &kib) == 1)
+			printf("memory %ld\n", kib);
+	return file ? fclose(file) : -errno;
+}
+
 static int do_find(struct backend **b, char **argv)
 {
 	CLEANUP(free) uint32_t *uids = NULL;
@@ -453,6 +474,10 @@ static int do_command(struct backend **b, int argc, char **argv)
 		return do_abilities(b);
 	if (!strcmp(name, "later") && argc == 2)
 		return do_later(argv[1]);
+	if (!strcmp(name, "until") && argc == 2)
+		return do_until(argv[1]);
+	if (!strcmp(name, "memory"))
+		return do_memory();
 	if (!strcmp(name, "find") && argc == 3)
 		return do_find(b, argv);
 	if (!strcmp(name, "quota"))

@@ -345,6 +345,9 @@ class Fetch(unittest.TestCase):
             S: {tag} OK''', 'fetch', 'INBOX', '7', '2', '--', 'fetch', 'INBOX', '7', '8')
         self.assertEqual(played.lines, ['begin 2 size=3 abc end 2'], played.text)
 
+    def test_a_body_that_no_fetch_response_holds_is_refused(self):
+        self.assertEqual(self.fetch('2', r'S| * 2 FETCHED (UID 2 BODY[] {3}\r\nabc)\r\n').error(), 'EPROTO')
+
     def test_a_literal_of_four_gigabytes(self):
         played = self.fetch('2', 'S: * 2 FETCH (UID 2 BODY[] {4294967296}', ending='')
         self.assertEqual(played.error(), 'EPROTO')

@@ -54,15 +54,31 @@ static void a_condition_is_status_code_arguments_and_text(void **state)
 
 static void codes_become_errnos(void **state)
 {
+	static const struct {
+		const char *code;
+		int error;
+	} table[] = {
+		{ "overquota", -EDQUOT },
+		{ "NOPERM", -EACCES },
+		{ "ALREADYEXISTS", -EEXIST },
+		{ "NONEXISTENT", -ENXIO },
+		{ "TRYCREATE", -ENOLINK },
+		{ "CANNOT", -EPERM },
+		{ "HASCHILDREN", -ENOTEMPTY },
+		{ "LIMIT", -EAGAIN },
+		{ "INUSE", -EAGAIN },
+		{ "UNAVAILABLE", -EAGAIN },
+		{ "TOOBIG", -EFBIG },
+		{ "READ-ONLY", -EROFS },
+		{ "UNKNOWN-CTE", -EINVAL },
+		{ "SERVERBUG", -EIO },
+		{ "XYZZY", -EIO },
+		{ "", -EIO },
+	};
+
 	(void)state;
-	assert_int_equal(imap_code_errno(text_of("overquota")), -EDQUOT);
-	assert_int_equal(imap_code_errno(text_of("NOPERM")), -EACCES);
-	assert_int_equal(imap_code_errno(text_of("ALREADYEXISTS")), -EEXIST);
-	assert_int_equal(imap_code_errno(text_of("NONEXISTENT")), -ENXIO);
-	assert_int_equal(imap_code_errno(text_of("LIMIT")), -EAGAIN);
-	assert_int_equal(imap_code_errno(text_of("INUSE")), -EAGAIN);
-	assert_int_equal(imap_code_errno(text_of("XYZZY")), -EIO);
-	assert_int_equal(imap_code_errno(text_of("")), -EIO);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		assert_int_equal(imap_code_errno(text_of(table[i].code)), table[i].error);
 }
 
 static void strings_come_as_atoms_quoted_or_literal(void **state)
@@ -163,6 +179,41 @@ static void alerts_byes_and_capabilities_are_recorded(void **state)
 	imap_record_release(&r);
 }
 
+static void what_the_folder_permits_is_as_last_told(void **state)
+{
+	struct imap_record r;
+
+	(void)state;
+	imap_record_init(&r, on_alert, NULL);
+	imap_record_select(&r);
+	note(&r, untagged("OK", "[PERMANENTFLAGS broken] x"));
+	assert_false(r.has_permanent_flags);
+	note(&r, untagged("OK", "[PERMANENTFLAGS ()] x"));
+	assert_true(r.has_permanent_flags);
+	assert_string_equal(buf_str(&r.permanent_flags), "");
+	note(&r, untagged("OK", "[PERMANENTFLAGS (\\Seen $x \\*)] x"));
+	assert_string_equal(buf_str(&r.permanent_flags), "\\Seen $x \\*");
+	note(&r, untagged("OK", "[READ-ONLY] for now"));
+	assert_true(r.read_only);
+	note(&r, untagged("OK", "[READ-WRITE] again"));
+	assert_false(r.read_only);
+	imap_record_select(&r);
+	assert_false(r.has_permanent_flags);
+	imap_record_release(&r);
+}
+
+static void new_uids_told_without_end_are_not_kept_without_end(void **state)
+{
+	struct imap_record r;
+
+	(void)state;
+	imap_record_init(&r, on_alert, NULL);
+	for (int i = 0; i < 100000; i++)
+		note(&r, untagged("OK", "[COPYUID 7 1:2 3:4] moved"));
+	assert_in_range(r.uidplus.len, 1, 300000);
+	imap_record_release(&r);
+}
+
 /* ------------------------------------------------------------ FETCH */
 
 /* `text` and the reader live as long as what is read. */
@@ -249,6 +300,8 @@ int main(void)
 		cmocka_unit_test(broken_strings_are_refused_and_left),
 		cmocka_unit_test(numbers_of_the_folder_are_recorded),
 		cmocka_unit_test(alerts_byes_and_capabilities_are_recorded),
+		cmocka_unit_test(what_the_folder_permits_is_as_last_told),
+		cmocka_unit_test(new_uids_told_without_end_are_not_kept_without_end),
 		cmocka_unit_test(a_message_is_described_in_any_order),
 		cmocka_unit_test(bodies_come_as_literal_quoted_or_nil),
 		cmocka_unit_test(what_nobody_asked_for_is_refused),

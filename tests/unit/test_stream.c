@@ -270,6 +270,90 @@ static void waiting_sees_what_tls_has_decrypted_and_no_bare_tickets(void **state
 	certificate_release(&c);
 }
 
+/* Both sides talk and neither reads, until this one hears that there is something to read. */
+static void a_writer_of_some_hears_the_peer_before_and_while_it_cannot_write(void **state)
+{
+	static const char zeros[1 << 16];
+	struct cancel cancel;
+	struct stream *s;
+	ssize_t n = 1;
+	char byte;
+	int peer;
+
+	(void)state;
+	assert_int_equal(cancel_init(&cancel), 0);
+	s = paired(1, &cancel, &peer);
+	assert_true(stream_write_some(s, "x", 1) == 1);
+	assert_int_equal(write(peer, "y", 1), 1);
+	assert_true(stream_write_some(s, "x", 1) == 0);
+	assert_int_equal(stream_read(s, &byte, 1), 1);
+	while (n > 0)
+		n = stream_write_some(s, zeros, sizeof zeros);
+	assert_true(n == -ETIMEDOUT);
+	assert_int_equal(write(peer, "z", 1), 1);
+	assert_true(stream_write_some(s, zeros, sizeof zeros) == 0);
+	close(peer);
+	assert_int_equal(stream_read(s, &byte, 1), 1);
+	assert_true(stream_write_some(s, "x", 1) <= 0);
+	cancel_set(&cancel);
+	assert_true(stream_write_some(s, "x", 1) == -ECANCELED);
+	stream_free(s);
+	cancel_release(&cancel);
+}
+
+enum { TALK_BYTES = 8 << 20 };
+
+/* Says much before it reads anything, then expects as much. */
+static void talk_first(SSL *ssl, void *userdata)
+{
+	static char block[1 << 16];
+	size_t *heard = userdata;
+	int n;
+
+	for (size_t said = 0; said < TALK_BYTES; said += sizeof block)
+		if (SSL_write(ssl, block, sizeof block) <= 0)
+			return;
+	while (*heard < TALK_BYTES && (n = SSL_read(ssl, block, sizeof block)) > 0)
+		*heard += (size_t)n;
+}
+
+static void with_tls_two_that_talk_at_once_do_not_wait_for_each_other(void **state)
+{
+	static const struct certificate_template template = { "x", NULL, -1, 1, 0 };
+	static char block[1 << 16], received[1 << 16];
+	size_t heard = 0, sent = 0, got = 0;
+	struct tls_server server = { .speak = talk_first, .userdata = &heard };
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	struct tls_options options = { 0 };
+	struct certificate c;
+	struct stream *s;
+
+	(void)state;
+	certificate_make(&c, &template, NULL);
+	server.context = tls_server_context(&c);
+	options.fingerprint = c.fingerprint;
+	assert_int_equal(stream_from_socket(tls_server_start(&server), 20, NULL, &s), 0);
+	assert_int_equal(stream_start_tls(s, "imap.example.com", &options, &why), 0);
+	while (sent < TALK_BYTES) {
+		size_t left = TALK_BYTES - sent;
+		ssize_t n = stream_write_some(s, block, left < sizeof block ? left : sizeof block);
+
+		assert_true(n >= 0);
+		sent += (size_t)n;
+		if (n)
+			continue;
+		n = stream_read(s, received, sizeof received);
+		assert_true(n > 0);
+		got += (size_t)n;
+	}
+	assert_int_equal(got, TALK_BYTES);
+	stream_free(s);
+	tls_server_stop(&server);
+	assert_int_equal(heard, TALK_BYTES);
+	SSL_CTX_free(server.context);
+	certificate_release(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +366,8 @@ int main(void)
 		cmocka_unit_test(a_peer_that_reads_nothing_times_a_writer_out),
 		cmocka_unit_test(writing_to_a_closed_peer_is_an_error_and_no_signal),
 		cmocka_unit_test(cancelling_wakes_whoever_waits),
+		cmocka_unit_test(a_writer_of_some_hears_the_peer_before_and_while_it_cannot_write),
+		cmocka_unit_test(with_tls_two_that_talk_at_once_do_not_wait_for_each_other),
 		cmocka_unit_test(waiting_sees_what_tls_has_decrypted_and_no_bare_tickets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,65 @@ static void a_span_holds_so_many_members(void **state)
 	assert_int_equal(uid_set_span(&set, 13, 100, &last), 0);
 }
 
+static void a_list_is_cut_into_commands_of_a_thousand(void **state)
+{
+	CLEANUP(buf) struct buf text = BUF_INIT;
+	uint32_t uids[2500];
+	size_t at = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2500; i++)
+		uids[i] = 4294967295 - 2499 + i;
+	assert_int_equal(uid_list_format(uids, 2500, &at, &text), 0);
+	assert_string_equal(buf_str(&text), "4294964796:4294965795");
+	assert_int_equal(at, 1000);
+	assert_int_equal(uid_list_format(uids, 2500, &at, &text), 0);
+	buf_truncate(&text, 0);
+	assert_int_equal(uid_list_format(uids, 2500, &at, &text), 0);
+	assert_string_equal(buf_str(&text), "4294966796:4294967295");
+	assert_int_equal(at, 2500);
+	buf_truncate(&text, 0);
+	assert_int_equal(uid_list_format(uids, 2500, &at, &text), 0);
+	assert_int_equal(text.len, 0);
+}
+
+static void a_list_with_gaps_is_cut_into_short_lines(void **state)
+{
+	CLEANUP(buf) struct buf text = BUF_INIT;
+	CLEANUP(uid_set) struct uid_set set = { 0 };
+	uint32_t uids[2500];
+	size_t at = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2500; i++)
+		uids[i] = 4000000000 + i * 3;
+	while (at < 2500) {
+		buf_truncate(&text, 0);
+		assert_int_equal(uid_list_format(uids, 2500, &at, &text), 0);
+		assert_true(text.len > 0 && text.len < 925);
+		assert_int_equal(uid_set_parse(&set, buf_str(&text), text.len), 0);
+	}
+	assert_int_equal(uid_set_count(&set), 2500);
+	for (size_t i = 0; i < 2500; i++)
+		assert_true(uid_set_has(&set, uids[i]));
+}
+
+static void members_come_one_by_one(void **state)
+{
+	CLEANUP(uid_set) struct uid_set set = { 0 };
+	CLEANUP(free) uint32_t *uids = NULL, *none = NULL;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(uid_set_members(&set, &none, &n), 0);
+	assert_int_equal(n, 0);
+	uid_set_add(&set, 3, 5);
+	uid_set_add(&set, 4294967295, 4294967295);
+	assert_int_equal(uid_set_members(&set, &uids, &n), 0);
+	assert_int_equal(n, 4);
+	assert_memory_equal(uids, ((uint32_t[]){ 3, 4, 5, 4294967295 }), 4 * sizeof(*uids));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +155,9 @@ int main(void)
 		cmocka_unit_test(what_is_no_set_is_refused),
 		cmocka_unit_test(membership_count_and_clipping),
 		cmocka_unit_test(a_span_holds_so_many_members),
+		cmocka_unit_test(a_list_is_cut_into_commands_of_a_thousand),
+		cmocka_unit_test(a_list_with_gaps_is_cut_into_short_lines),
+		cmocka_unit_test(members_come_one_by_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
