@@ -220,6 +220,10 @@ int imap_status(struct backend *b, const char *folder, struct backend_status *re
 	struct status_answer answer = { 0 };
 	int r;
 
+	/* Of the folder that is open a server tells what this session has heard of, not what there is (RFC 9051 section 6.3.11). */
+	r = imap_select_leave(s, folder);
+	if (r < 0)
+		return r;
 	imap_command_init(&c, s, "STATUS ");
 	imap_command_string(&c, folder);
 	imap_command_add(&c, " (MESSAGES UIDNEXT UIDVALIDITY UNSEEN%s)", s->capabilities & CAP_CONDSTORE ? " HIGHESTMODSEQ" : "");

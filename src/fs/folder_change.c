@@ -75,11 +75,43 @@ void folder_change_mkdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const
 	fuse_reply_entry(req, &entry);
 }
 
+struct removing {
+	struct wait wait; /* first */
+	int64_t parent;
+	char name[];
+};
+
+/* Where the look failed the server is asked, too, once more before anything is deleted. */
+static void looked_into(struct wait *w, int result)
+{
+	struct removing *removing = (struct removing *)w;
+
+	fuse_reply_err(w->req, result == -EINTR ? EINTR : -mailbox_rmdir(w->fs->mailbox, removing->parent, removing->name));
+	free(removing);
+}
+
+/* Whether a folder that nobody has looked at is empty takes a look. */
 void folder_change_rmdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	int r = is_own(fs, parent, name) ? -EBUSY : mailbox_rmdir(fs->mailbox, inode_row(parent), name);
+	struct removing *removing;
+	struct mailbox_entry child;
+	int r = is_own(fs, parent, name) ? -EBUSY : mailbox_lookup(fs->mailbox, inode_row(parent), name, &child);
 
-	fuse_reply_err(req, -r);
+	if (r == 0 && !child.is_folder)
+		r = -ENOTDIR;
+	removing = r == 0 ? calloc(1, sizeof(*removing) + strlen(name) + 1) : NULL;
+	if (!removing) {
+		fuse_reply_err(req, r < 0 ? -r : ENOMEM);
+		return;
+	}
+	removing->parent = inode_row(parent);
+	strcpy(removing->name, name);
+	wait_start(&removing->wait, fs, req, looked_into);
+	r = mailbox_look(fs->mailbox, child.folder.row, &removing->wait.waiter);
+	if (r == -EINPROGRESS)
+		return;
+	wait_end(&removing->wait);
+	looked_into(&removing->wait, r);
 }
 
 void folder_change_unlink(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)

@@ -37,6 +37,8 @@ int changing_record(struct changing *c, struct journal_entry *e)
 {
 	int r = apply_record(c->mb, e);
 
+	if (e->kind >= JOURNAL_CREATE)
+		atomic_fetch_add(&c->mb->folder_changes, 1);
 	if (r == 0)
 		c->last_seq = e->seq;
 	return r;
@@ -472,7 +474,7 @@ int mailbox_set_mode(struct mailbox *mb, int64_t row, mode_t mode)
 
 /* ------------------------------------------------------------ fsync(2) */
 
-static int settle(struct mailbox *mb, int64_t row, const char *wire, struct waiter *w)
+static int settle(struct mailbox *mb, int64_t row, const struct index_folder *folder, struct waiter *w)
 {
 	int64_t seq = 0;
 	int r;
@@ -482,7 +484,10 @@ static int settle(struct mailbox *mb, int64_t row, const char *wire, struct wait
 	r = index_begin(mb->index);
 	if (r < 0)
 		return r;
-	r = wire ? journal_last_in(mb->index, wire, &seq) : journal_last_of(mb->index, row, &seq);
+	if (!folder)
+		r = journal_last_of(mb->index, row, &seq);
+	else
+		r = journal_last_in(mb->index, folder->wire ? folder->wire : "", folder->delimiter, &seq);
 	index_rollback(mb->index);
 	return r < 0 || !seq ? r : replay_wait(mb->replay, row, seq, w);
 }
@@ -497,5 +502,5 @@ int mailbox_settle_folder(struct mailbox *mb, int64_t row, struct waiter *w)
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	int r = index_folder_get(mb->index, row, &f);
 
-	return r < 0 ? r : settle(mb, 0, f.wire ? f.wire : "", w);
+	return r < 0 ? r : settle(mb, 0, &f, w);
 }

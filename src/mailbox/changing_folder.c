@@ -159,16 +159,23 @@ static int found_message(void *userdata, const struct index_message *m)
 static int check_empty(struct mailbox *mb, const struct index_folder *f)
 {
 	bool found = false;
+	uint32_t marked = 0;
 	int r = index_folder_each(mb->index, f->row, 0, found_folder, &found);
 
 	if (r == 0 && !found)
 		r = index_message_each(mb->index, f->row, 0, found_message, &found);
-	return r < 0 ? r : found ? -ENOTEMPTY : 0;
+	if (r == 0 && mb->configuration->delete_mode == DELETE_MARK)
+		r = index_message_count(mb->index, f->row, UINT32_MAX, &marked);
+	else if (r == 0)
+		r = index_message_count_marked(mb->index, f->row, &marked);
+	return r < 0 ? r : found || marked ? -ENOTEMPTY : 0;
 }
 
-/* Its row stays until the server has deleted it: what was moved out of it is still there as far as the server is concerned. */
+/* Its row stays until the server has deleted it: what was moved out of it is still there as far as the server is concerned. Its names are free for another. */
 static int hide(struct changing *c, struct index_folder *f)
 {
+	free(f->wire);
+	f->wire = NULL;
 	f->attributes |= INDEX_FOLDER_HIDDEN;
 	snprintf(f->name, sizeof f->name, ".deleted-%lld", (long long)f->row);
 	return index_folder_put(c->mb->index, f);
@@ -176,7 +183,8 @@ static int hide(struct changing *c, struct index_folder *f)
 
 static int delete_folder(struct changing *c, struct index_folder *f)
 {
-	struct journal_entry e = { .kind = JOURNAL_DELETE, .folder = f->wire };
+	CLEANUP(free) char *wire = f->wire ? strdup(f->wire) : NULL;
+	struct journal_entry e = { .kind = JOURNAL_DELETE, .folder = wire };
 	CLEANUP(buf) struct buf back = BUF_INIT;
 	int r = is_inbox(f) ? -EBUSY : f->rights && !strchr(f->rights, 'x') ? -EACCES : check_empty(c->mb, f);
 
@@ -184,12 +192,10 @@ static int delete_folder(struct changing *c, struct index_folder *f)
 		r = local_remove_directory(c->mb->index, f->row);
 		return r < 0 ? r : index_folder_delete(c->mb->index, f->row);
 	}
-	if (r == 0 && !f->wire)
-		r = -EPERM;
-	if (r == 0 && !f->complete && !(f->attributes & FOLDER_NOSELECT)) /* nobody has looked what is in it */
-		r = -ENOTEMPTY;
+	if (r == 0 && !wire)
+		r = f->wire ? -ENOMEM : -EPERM;
 	if (r == 0)
-		r = buf_append_str(&back, f->name);
+		r = buf_printf(&back, "%lld\n%s", (long long)f->row, f->name);
 	e.detail = back.data;
 	if (r == 0)
 		r = hide(c, f);

@@ -22,6 +22,7 @@ static struct fetch *fetch_new(struct mailbox *mb, enum job_priority priority, s
 	if (!f)
 		return NULL;
 	f->mb = mb;
+	f->folder_changes = atomic_load(&mb->folder_changes);
 	f->job.priority = priority;
 	f->fd = -1;
 	f->n = n;
@@ -92,18 +93,89 @@ static bool start_again(struct fetch *f, struct body *b, int result)
 }
 
 /* Lock held. What a body without all its bytes has left to do: those who wait start anew one by one, or learn why not. */
-static struct waiter *settle(struct fetch *f, struct body *b, int result)
+static struct waiter *settle(struct fetch *f, struct body *b, int result, bool *later)
 {
-	if (b->is_complete || b->fetch != f)
+	bool is_settled = b->is_complete || b->fetch != f;
+
+	if (!is_settled)
+		b->fetch = NULL;
+	if (is_settled || (!b->openers && !b->readers)) {
+		*later = false;
 		return NULL;
-	b->fetch = NULL;
-	if (!b->openers && !b->readers)
+	}
+	if (*later) {
+		b->refs++;
 		return NULL;
+	}
 	if (f->n > 1 ? fetch_start(f->mb, b) == 0 : start_again(f, b, result))
 		return NULL;
 	b->error = result < 0 ? result : -ENOENT;
 	b->error_until_ms = clock_monotonic_ms() + FAIL_AGAIN_MS;
 	return body_take_all(b);
+}
+
+/* One whose message, or folder, gets another place by a change of this mount's. */
+struct later {
+	struct waiter waiter; /* first */
+	struct mailbox *mb;
+	struct body *body; /* own reference */
+};
+
+static void fetch_later(struct waiter *w, int result)
+{
+	struct later *l = (struct later *)w;
+	struct mailbox *mb = l->mb;
+	struct body *b = l->body;
+	struct waiter *failed = NULL;
+	struct index_message m;
+	int r = index_message_get(mb->index, b->row, &m);
+
+	(void)result;
+	pthread_mutex_lock(&mb->lock);
+	if (r == 0 && !b->fetch) {
+		b->folder = m.server_folder ? m.server_folder : m.folder;
+		b->uid = m.server_folder ? m.server_uid : m.uid;
+		r = b->uid ? fetch_start(mb, b) : -ENOENT;
+		if (r == 0)
+			b->fetch->is_again = true;
+	}
+	if (r < 0)
+		failed = body_take_all(b);
+	body_put(mb, b);
+	pthread_mutex_unlock(&mb->lock);
+	free(l);
+	waiters_answer(failed, r);
+}
+
+/* Once what is in the journal now is settled. */
+static void wait_for_place(struct mailbox *mb, struct body *b)
+{
+	struct later *l = calloc(1, sizeof *l);
+	int r = -ENOMEM;
+
+	if (l) {
+		*l = (struct later){ .waiter.done = fetch_later, .mb = mb, .body = b };
+		r = mailbox_settle_folder(mb, INDEX_ROOT, &l->waiter);
+	}
+	if (l && r != -EINPROGRESS) {
+		fetch_later(&l->waiter, r);
+	} else if (!l) {
+		pthread_mutex_lock(&mb->lock);
+		body_put(mb, b);
+		pthread_mutex_unlock(&mb->lock);
+	}
+}
+
+/* Not where it was looked for, which changes of this mount's may explain. */
+static bool may_have_moved(const struct fetch *f, const struct body *b, int result)
+{
+	struct index_message m;
+
+	if (f->is_again || (result < 0 && result != -ENXIO && result != -ENOENT))
+		return false;
+	if (!journal_is_empty(f->mb->index) || f->folder_changes != atomic_load(&f->mb->folder_changes))
+		return true;
+	return index_message_get(f->mb->index, b->row, &m) == 0 && (m.server_folder ? m.server_folder : m.folder) != b->folder;
 }
 
 /* Worth a line for people where somebody waited in vain. */
@@ -131,17 +203,20 @@ static void fetch_done(struct job *j, int result, const char *why)
 	struct fetch *f = (struct fetch *)j;
 	struct mailbox *mb = f->mb;
 	bool is_told = false;
+	int told = fetch_error_for_readers(mb, result);
 
-	result = fetch_error_for_readers(mb, result);
 	for (size_t i = 0; i < f->n; i++) {
 		struct body *b = f->bodies[i];
+		bool later = may_have_moved(f, b, result);
 		struct waiter *failed;
 		int error;
 
 		pthread_mutex_lock(&mb->lock);
-		failed = settle(f, b, result);
+		failed = settle(f, b, told, &later);
 		error = b->error;
 		pthread_mutex_unlock(&mb->lock);
+		if (later)
+			wait_for_place(mb, b);
 		is_told |= failed != NULL;
 		waiters_answer(failed, error);
 	}

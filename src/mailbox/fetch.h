@@ -6,6 +6,7 @@
 #define MAILFS_FETCH_H
 
 #include "mailbox/mailbox_private.h"
+#include "store/journal.h"
 
 struct fetch {
 	struct job job;
@@ -15,7 +16,8 @@ struct fetch {
 	struct body *body; /* whose it is; NULL while the server has not told */
 	int fd;		   /* own while `body` is NULL, else the body's */
 	int64_t offset, announced, written;
-	bool is_again; /* the connection of an earlier one broke */
+	bool is_again;		 /* an earlier one was in vain */
+	unsigned folder_changes; /* the mailbox's as of its start */
 	size_t n;
 	struct body *bodies[]; /* own references; ascending by UID */
 };

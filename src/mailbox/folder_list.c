@@ -61,8 +61,9 @@ static int tell(void *userdata, const struct backend_folder *folder)
 /* The update of one listing. */
 struct update {
 	struct mailbox *mb;
-	struct table seen;	/* rows that the server has, or that stand above such */
-	struct table announced; /* rows that are new */
+	unsigned folder_changes; /* as of the question */
+	struct table seen;	 /* rows that the server has, or that stand above such */
+	struct table announced;	 /* rows that are new */
 };
 
 /* The path in the tree, components joined by '/', each escaped; `ends` gets where each ends in the wire name. */
@@ -234,6 +235,8 @@ static int apply(struct update *u, const struct told_list *told, struct gone_lis
 	r = index_begin(ix);
 	if (r < 0)
 		return r;
+	if (atomic_load(&u->mb->folder_changes) != u->folder_changes) /* told before, or while, folders were changed here */
+		return index_end(ix, 0);
 	for (size_t i = 0; i < told->n && r == 0; i++)
 		r = put_folder(u, &told->items[i].folder);
 	if (r == 0)
@@ -280,14 +283,13 @@ int folder_list_update(struct mailbox *mb, struct backend **session)
 	struct gone_list gone = { .update = &u };
 	int r;
 
+	u.folder_changes = atomic_load(&mb->folder_changes);
 	r = replay_changes_folders(mb);
 	if (r != 0) /* what the server lists now is not what it will be; asked again once it is */
 		return r < 0 ? r : 0;
 	r = backend_list(session, tell, &told);
-	if (r == 0)
-		r = replay_changes_folders(mb);
-	if (r != 0)
-		return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
 	note_prefix(mb, &told);
 	r = apply(&u, &told, &gone);
 	if (r == 0 && u.announced.n)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "mailbox/replay.h"
 #include "mailbox/restore.h"
 
 enum { CHECK_AFTER_MS = 10 * 1000 };
@@ -123,6 +124,56 @@ static int look_locked(struct mailbox *mb, int64_t folder, bool is_complete, str
 	return -EINPROGRESS;
 }
 
+/* A look that must wait until the server knows the folder by the name that it has here. */
+struct late_look {
+	struct waiter waiter; /* first */
+	struct mailbox *mb;
+	int64_t folder;
+	struct waiter *asked;
+};
+
+static void look_late(struct waiter *w, int result)
+{
+	struct late_look *late = (struct late_look *)w;
+	struct waiter *asked = late->asked;
+	int r = mailbox_look(late->mb, late->folder, asked);
+
+	(void)result; /* a change that was refused is not this folder's affair */
+	free(late);
+	if (r != -EINPROGRESS)
+		asked->done(asked, r < 0 ? r : 0);
+}
+
+/* 0: there is nothing to wait for. */
+static int wait_for_name(struct mailbox *mb, int64_t folder, struct waiter *w)
+{
+	struct late_look *late;
+	int r = replay_changes_folders(mb);
+
+	if (r <= 0 || !w)
+		return r < 0 ? r : 0;
+	late = calloc(1, sizeof *late);
+	if (!late)
+		return -ENOMEM;
+	*late = (struct late_look){ .waiter.done = look_late, .mb = mb, .folder = folder, .asked = w };
+	r = mailbox_settle_folder(mb, INDEX_ROOT, &late->waiter);
+	if (r != -EINPROGRESS)
+		free(late);
+	return r;
+}
+
+static bool was_looked_at(struct mailbox *mb, int64_t folder)
+{
+	struct look *l;
+	bool was;
+
+	pthread_mutex_lock(&mb->lock);
+	l = table_get(&mb->looks, folder);
+	was = l && l->checked_ms;
+	pthread_mutex_unlock(&mb->lock);
+	return was;
+}
+
 int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
@@ -130,6 +181,11 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w)
 
 	if (r < 0)
 		return r;
+	if (folder != INDEX_ROOT && !(f.attributes & FOLDER_NOSELECT) && !was_looked_at(mb, folder)) {
+		r = wait_for_name(mb, folder, w);
+		if (r < 0)
+			return r;
+	}
 	if (folder == INDEX_ROOT)
 		return look_at_folder_list(mb, false, w);
 	look_at_folder_list(mb, false, NULL);
@@ -226,6 +282,17 @@ int look_at_folder_list(struct mailbox *mb, bool force, struct waiter *w)
 	}
 	pthread_mutex_unlock(&mb->lock);
 	return r < 0 && r != -EINPROGRESS && is_known && !force ? 0 : r;
+}
+
+void look_forget(struct mailbox *mb, int64_t folder)
+{
+	struct look *l;
+
+	pthread_mutex_lock(&mb->lock);
+	l = table_get(&mb->looks, folder);
+	if (l)
+		l->checked_ms = 0;
+	pthread_mutex_unlock(&mb->lock);
 }
 
 bool look_interrupt(struct mailbox *mb, struct waiter *w)

@@ -61,6 +61,7 @@ struct mailbox {
 	char *user;	       /* own; who signs in */
 
 	atomic_bool is_connected; /* mailbox_connect() has ended: what happens from now on is news */
+	atomic_uint folder_changes; /* how often folders were changed here: a listing that the server gave meanwhile is of no use */
 	atomic_bool has_unplaced; /* local files whose folders are not known yet */
 	atomic_bool sizes_lie;	  /* the server was caught at a wrong RFC822.SIZE */
 	atomic_llong quota_used, quota_limit;
@@ -98,6 +99,8 @@ int folder_list_path(struct mailbox *mb, int64_t row, struct buf *out);
 /* look.c */
 void look_release_all(struct mailbox *mb);
 bool look_interrupt(struct mailbox *mb, struct waiter *w); /* lock held */
+/* What is in the folder is not as was thought: the next look waits for a sync. */
+void look_forget(struct mailbox *mb, int64_t folder);
 /* Starts a listing of the folders in the background when the last one is old. `w` may be NULL; -EINPROGRESS: it was kept. */
 int look_at_folder_list(struct mailbox *mb, bool force, struct waiter *w);
 /* Syncs started and not ended: calls each with its folder row, messages done and in all. Lock not held. */
@@ -117,8 +120,9 @@ int sync_folder(struct mailbox *mb, struct backend **session, int64_t folder, st
  * there. Both end as a whole body in the cache. All fields are the mailbox lock's but those that never change.
  */
 struct body {
-	int64_t row, folder; /* constant */
-	uint32_t uid;	     /* constant */
+	int64_t row;	/* constant */
+	int64_t folder; /* where the server has it: this and `uid` change only while no fetch is at it */
+	uint32_t uid;
 	int refs;	     /* readers, and the job that fetches it */
 	int fd;		     /* own; -1 until the first bytes came. Constant from then on while refs are held */
 	int64_t size;

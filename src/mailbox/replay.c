@@ -22,6 +22,7 @@ struct replay {
 	pthread_cond_t wake;
 	/* The mailbox's lock: */
 	bool has_work, is_awaited, stopping, is_out_of_reach;
+	int64_t woken_ms;	/* when something came last */
 	struct waiter *waiters; /* from: a message's row or 0; until: the entry; result: so far */
 	struct {
 		int64_t seq;
@@ -136,22 +137,6 @@ static bool is_stopping(struct replay *r)
 	return stopping;
 }
 
-/* On a worker: until the journal is empty or something goes wrong. */
-static int drain(void *userdata, struct backend **session)
-{
-	struct replay *r = userdata;
-	struct replay_batch *batch = calloc(1, sizeof *batch);
-	int n = batch ? 0 : -ENOMEM;
-
-	while (n >= 0 && !is_stopping(r) && (n = replay_next_batch(r->mb, batch)) > 0) {
-		n = replay_send(batch, session);
-		replay_batch_release(batch);
-		answer_settled(r);
-	}
-	free(batch);
-	return n;
-}
-
 static void timed_wait(struct replay *r, int64_t ms)
 {
 	struct timespec until;
@@ -170,6 +155,34 @@ static void gather(struct replay *r)
 	while (!r->stopping && !r->is_awaited && (left = end - clock_monotonic_ms()) > 0)
 		timed_wait(r, left);
 	r->has_work = r->is_awaited = false;
+}
+
+/* While changes keep coming, the next command waits for its share of them. */
+static void gather_more(struct replay *r, size_t n)
+{
+	pthread_mutex_lock(&r->mb->lock);
+	if (n < REPLAY_BATCH_MAX && clock_monotonic_ms() - r->woken_ms < GATHER_MS)
+		gather(r);
+	pthread_mutex_unlock(&r->mb->lock);
+}
+
+/* On a worker: until the journal is empty or something goes wrong. */
+static int drain(void *userdata, struct backend **session)
+{
+	struct replay *r = userdata;
+	struct replay_batch *batch = calloc(1, sizeof *batch);
+	int n = batch ? 0 : -ENOMEM;
+
+	while (n >= 0 && !is_stopping(r) && (n = replay_next_batch(r->mb, batch)) > 0) {
+		size_t sent = batch->n;
+
+		n = replay_send(batch, session);
+		replay_batch_release(batch);
+		answer_settled(r);
+		gather_more(r, sent);
+	}
+	free(batch);
+	return n;
 }
 
 /* Lock held. Pauses after a failure, cut short when the server is back. */
@@ -267,6 +280,7 @@ void replay_wake(struct replay *r)
 {
 	pthread_mutex_lock(&r->mb->lock);
 	r->has_work = true;
+	r->woken_ms = clock_monotonic_ms();
 	pthread_cond_signal(&r->wake);
 	pthread_mutex_unlock(&r->mb->lock);
 }

@@ -417,23 +417,17 @@ static int send_create(struct span *s)
 	return (*s->session)->broken ? -ENOTCONN : done_unless(s, r, -EEXIST);
 }
 
-/* Messages that others put there in the meantime are not ours to delete; those that this mount marked are. */
+/* DELETE would take messages with it that came in the meantime, or that are there and hidden. */
 static int check_still_empty(struct span *s, const char *folder)
 {
 	struct backend_status status = { 0 };
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct index *ix = s->batch->mb->index;
-	uint32_t marked = 0;
-	int r = index_folder_by_wire(ix, folder, &f);
+	int r = index_folder_by_wire(s->batch->mb->index, folder, &f);
 
 	if (r == 0 && f.attributes & FOLDER_NOSELECT)
 		return 0;
-	if (r == 0)
-		r = index_message_count(ix, f.row, UINT32_MAX, &marked);
-	if (r < 0 && r != -ENOENT)
-		return r;
 	r = backend_status(s->session, folder, &status);
-	return r < 0 ? r : status.messages > marked ? -ENOTEMPTY : 0;
+	return r < 0 ? r : status.messages > 0 ? -ENOTEMPTY : 0;
 }
 
 static int send_delete(struct span *s)
@@ -448,6 +442,41 @@ static int send_delete(struct span *s)
 	return (*s->session)->broken ? -ENOTCONN : done_unless(s, r, -ENXIO);
 }
 
+struct renamed {
+	const char *to;
+	struct table rests; /* row -> own; what follows in the name of it and of those below */
+};
+
+static int note_below(void *userdata, const struct index_folder *f)
+{
+	struct renamed *n = userdata;
+	size_t len = strlen(n->to);
+
+	if (!f->wire || strncmp(f->wire, n->to, len) || (f->wire[len] && f->wire[len] != f->delimiter))
+		return 0;
+	return table_set(&n->rests, f->row, strdup(f->wire + len));
+}
+
+/* Servers leave subscriptions behind under the old names. */
+static void subscribe_renamed(struct span *s, const char *from, const char *to)
+{
+	struct renamed n = { .to = to };
+	char *rest;
+	size_t i = 0;
+
+	index_folder_each(s->batch->mb->index, 0, 0, note_below, &n);
+	while ((rest = table_next(&n.rests, &i))) {
+		CLEANUP(buf) struct buf old = BUF_INIT, new = BUF_INIT;
+
+		if (buf_printf(&old, "%s%s", from, rest) == 0 && buf_printf(&new, "%s%s", to, rest) == 0) {
+			backend_subscribe(s->session, buf_str(&old), false);
+			backend_subscribe(s->session, buf_str(&new), true);
+		}
+		free(rest);
+	}
+	table_release(&n.rests);
+}
+
 /* Its old name is not there: then it was renamed before, if the new one is. */
 static int send_rename(struct span *s)
 {
@@ -458,10 +487,8 @@ static int send_rename(struct span *s)
 
 	if (r == -ENXIO && backend_status(s->session, to, &status) == 0)
 		r = 0;
-	if (r == 0) {
-		backend_subscribe(s->session, e->folder, false);
-		backend_subscribe(s->session, to, true);
-	}
+	if (r == 0)
+		subscribe_renamed(s, e->folder, to);
 	return (*s->session)->broken ? -ENOTCONN : done_unless(s, r, 0);
 }
 

@@ -234,9 +234,9 @@ static int confirm_renamed(struct mailbox *mb, const struct journal_entry *e)
 
 static int confirm_deleted(struct mailbox *mb, const struct journal_entry *e)
 {
-	int64_t row = folder_row(mb, e->folder);
+	int r = index_folder_delete(mb->index, strtoll(e->detail, NULL, 10));
 
-	return row ? index_folder_delete(mb->index, row) : 0;
+	return r == -ENOENT ? 0 : r;
 }
 
 static int confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid, struct news *news)
@@ -286,6 +286,8 @@ int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, u
 
 	if (e->kind == JOURNAL_APPEND && uid)
 		adopt_bytes(mb, e->row);
+	if (e->kind >= JOURNAL_CREATE)
+		atomic_fetch_add(&mb->folder_changes, 1);
 	r = index_begin(mb->index);
 	if (r < 0)
 		return r;
@@ -390,12 +392,17 @@ static int show_old_name(struct mailbox *mb, const struct journal_entry *e, stru
 static int show_again(struct mailbox *mb, const struct journal_entry *e, struct news *news)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	int r = index_folder_by_wire(mb->index, e->folder, &f);
+	const char *name = strchr(e->detail, '\n');
+	int r = name ? index_folder_get(mb->index, strtoll(e->detail, NULL, 10), &f) : -ENOENT;
 
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+	if (r == 0 && folder_row(mb, e->folder)) /* another has its name by now: what the server lists will tell */
+		return index_folder_delete(mb->index, f.row);
+	f.wire = r == 0 ? strdup(e->folder) : NULL;
+	if (r < 0 || !f.wire)
+		return r == -ENOENT ? 0 : r < 0 ? r : -ENOMEM;
+	look_forget(mb, f.row);
 	f.attributes &= ~(unsigned)INDEX_FOLDER_HIDDEN;
-	snprintf(f.name, sizeof f.name, "%s", e->detail);
+	snprintf(f.name, sizeof f.name, "%s", name + 1);
 	r = index_folder_put(mb->index, &f);
 	return r < 0 ? r : news_add(news, CHANGE_FOLDER_ADDED, f.parent, f.row, f.name);
 }
@@ -481,6 +488,8 @@ int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *w
 	int r;
 
 	say(mb, e, why);
+	if (e->kind >= JOURNAL_CREATE)
+		atomic_fetch_add(&mb->folder_changes, 1);
 	replay_note_refused(mb->replay, e->row, e->seq, error);
 	r = changing_begin(&c, mb);
 	if (r < 0)

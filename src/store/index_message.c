@@ -201,6 +201,20 @@ int index_message_each_changed(struct index *ix, int64_t after, each_message *ea
 	return r;
 }
 
+int index_message_count_marked(struct index *ix, int64_t folder, uint32_t *ret)
+{
+	CLEANUP(query) struct query q = QUERY_INIT;
+	int r = index_read(ix, MESSAGE_COUNT_MARKED, &q);
+
+	if (r < 0)
+		return r;
+	query_bind_int(&q, 1, folder);
+	r = query_step(&q);
+	if (r == 1)
+		*ret = (uint32_t)query_int(&q, 0);
+	return r < 0 ? r : 0;
+}
+
 int index_has_given_names(struct index *ix, int64_t folder)
 {
 	CLEANUP(query) struct query q = QUERY_INIT;

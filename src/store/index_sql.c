@@ -72,6 +72,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 			 " SELECT server_uid FROM message WHERE server_folder = ?1 AND server_uid < ?2 ORDER BY 1",
 	[MESSAGE_COUNT] = "SELECT (SELECT count(*) FROM message WHERE folder = ?1 AND uid < ?2) +"
 			  " (SELECT count(*) FROM message WHERE server_folder = ?1 AND server_uid < ?2)",
+	[MESSAGE_COUNT_MARKED] = "SELECT count(*) FROM message WHERE server_folder = ?1 AND marked = 1",
 	[MESSAGE_ANY_GIVEN_NAME] = "SELECT 1 FROM message WHERE folder = ?1 AND given = 1 LIMIT 1",
 	[MESSAGE_INSERT] =
 		"INSERT INTO message (folder, uid, name, size, size_proven, internaldate_s, ctime_ns, given, server_folder,"
@@ -103,7 +104,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[CHANGE_MARK_SENT] = "UPDATE journal.change SET sent = 1, uidnext = ?2 WHERE seq = ?1",
 	[CHANGE_COUNT] = "SELECT count(*) FROM journal.change",
 	[CHANGE_LAST_OF] = "SELECT max(seq) FROM journal.change WHERE row = ?1 OR source = ?1",
-	[CHANGE_LAST_IN] = "SELECT max(seq) FROM journal.change WHERE folder = ?1 OR"
+	[CHANGE_LAST_IN] = "SELECT max(seq) FROM journal.change WHERE folder = ?1 OR substr(folder, 1, length(?2)) = ?2 OR"
 			   " row IN (SELECT row FROM journal.place WHERE wire = ?1)",
 	[PLACE_GET] = "SELECT wire, uidvalidity, uid, name, given FROM journal.place WHERE row = ?1",
 	[PLACE_AT] = "SELECT row FROM journal.place WHERE wire = ?1 AND uidvalidity = ?2 AND uid = ?3",

@@ -238,9 +238,12 @@ int journal_last_of(struct index *ix, int64_t row, int64_t *ret_seq)
 	return ask(ix, CHANGE_LAST_OF, ret_seq, "i", row);
 }
 
-int journal_last_in(struct index *ix, const char *wire, int64_t *ret_seq)
+int journal_last_in(struct index *ix, const char *wire, char delimiter, int64_t *ret_seq)
 {
-	return ask(ix, CHANGE_LAST_IN, ret_seq, "t", wire);
+	CLEANUP(buf) struct buf below = BUF_INIT;
+	int r = *wire ? buf_printf(&below, "%s%c", wire, delimiter ? delimiter : '\n') : buf_append_str(&below, "");
+
+	return r < 0 ? r : ask(ix, CHANGE_LAST_IN, ret_seq, "tt", wire, buf_str(&below));
 }
 
 int journal_place_get(struct index *ix, int64_t row, struct journal_place *ret)

@@ -24,7 +24,7 @@ enum journal_kind {
 	JOURNAL_APPEND,	   /* row: a local file; folder: to there; detail: its flags */
 	JOURNAL_COPY,	   /* row: the copy; source: the row of what is copied; folder: to there */
 	JOURNAL_CREATE,	   /* folder; row 0 */
-	JOURNAL_DELETE,	   /* folder */
+	JOURNAL_DELETE,	   /* folder; detail: its row, which is hidden meanwhile, a newline, its name */
 	JOURNAL_RENAME,	   /* folder; detail: the new wire name */
 };
 
@@ -78,9 +78,9 @@ typedef int journal_each(void *userdata, const struct journal_entry *e);
 int journal_each_after(struct index *ix, int64_t seq, journal_each *each, void *userdata);
 int journal_each_of(struct index *ix, int64_t row, journal_each *each, void *userdata);
 int journal_each_depending(struct index *ix, int64_t seq, journal_each *each, void *userdata);
-/* The last one that concerns a message, or a folder and what is in it; 0: none. */
+/* The last one that concerns a message, or a folder and all below it ("": every folder); 0: none. */
 int journal_last_of(struct index *ix, int64_t row, int64_t *ret_seq);
-int journal_last_in(struct index *ix, const char *wire, int64_t *ret_seq);
+int journal_last_in(struct index *ix, const char *wire, char delimiter, int64_t *ret_seq);
 
 /* -ENOENT. Release *ret. */
 int journal_place_get(struct index *ix, int64_t row, struct journal_place *ret);

@@ -9,6 +9,7 @@ Looking changes nothing: EXAMINE and BODY.PEEK[].  Messages marked \\Deleted are
 """
 
 import email.utils
+import contextlib
 import re
 import time
 from typing import NamedTuple
@@ -38,9 +39,13 @@ def snapshot(server, folder='INBOX', user='alice'):
 
 
 def snapshots(server, user='alice'):
-    """{mailbox name: {uid: Message}} of all folders."""
+    """{mailbox name: {uid: Message}} of all folders; not of one that goes while they are asked."""
+    found = {}
     with server.imap(user) as client:
-        return {name: _fetch_all(client, name) for name in _selectable(client)}
+        for name in _selectable(client):
+            with contextlib.suppress(LookupError):
+                found[name] = _fetch_all(client, name)
+    return found
 
 
 def folders(server, user='alice'):
