@@ -100,6 +100,11 @@ int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct 
  * Borrowed during the call. -EIO when the folder was begun anew (UIDVALIDITY) or went meanwhile: what was told is not the whole. Never waits. */
 int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
 		 void *userdata);
+/* The messages alone that have a flag, one of the words of message/flags.h compared without case, or have it not. */
+int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, bool is_set, uint64_t after,
+			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata);
+/* Every flag that a message of the folder has, canonical, into `out`, which is empty. Never waits. */
+int mailbox_flags_in_use(struct mailbox *mb, int64_t folder, struct buf *out);
 /* Nonzero, stable, below 2^62; folders and messages never share one. */
 uint64_t mailbox_cookie(const struct mailbox_entry *e);
 

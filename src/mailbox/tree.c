@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "message/flags.h"
+
 /* Cookies: folders below, messages above this bit, so that one number orders a listing. */
 static const uint64_t COOKIE_MESSAGE = (uint64_t)1 << 60;
 
@@ -108,6 +110,8 @@ struct listing {
 	int (*each)(void *userdata, const struct mailbox_entry *e);
 	void *userdata;
 	int stopped;
+	const char *flag; /* NULL: messages with any flags */
+	bool is_set;
 };
 
 static int list_folder(void *userdata, const struct index_folder *f)
@@ -146,12 +150,19 @@ static int complete_uidvalidity(struct mailbox *mb, int64_t folder, uint32_t *re
 	return 0;
 }
 
+static int64_t message_behind(uint64_t after)
+{
+	return after & COOKIE_MESSAGE ? (int64_t)(after & ~COOKIE_MESSAGE) : 0;
+}
+
 static int list_messages(struct mailbox *mb, int64_t folder, int64_t after, struct listing *l)
 {
 	uint32_t before = 0, now = 0;
 	int r = complete_uidvalidity(mb, folder, &before);
 
-	if (r == 0)
+	if (r == 0 && l->flag)
+		r = index_message_each_by_flag(mb->index, folder, after, l->flag, l->is_set, list_message, l);
+	else if (r == 0)
 		r = index_message_each(mb->index, folder, after, list_message, l);
 	if (r >= 0)
 		r = complete_uidvalidity(mb, folder, &now);
@@ -168,7 +179,32 @@ int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)
 		r = index_folder_each(mb->index, folder, (int64_t)after, list_folder, &l);
 	if (r < 0 || l.stopped)
 		return r < 0 ? r : 0;
-	return list_messages(mb, folder, after & COOKIE_MESSAGE ? (int64_t)(after & ~COOKIE_MESSAGE) : 0, &l);
+	return list_messages(mb, folder, message_behind(after), &l);
+}
+
+int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, bool is_set, uint64_t after,
+			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
+{
+	struct listing l = { .mb = mb, .each = each, .userdata = userdata, .flag = flag, .is_set = is_set };
+
+	return list_messages(mb, folder, message_behind(after), &l);
+}
+
+static int add_flags(void *userdata, const char *flags)
+{
+	CLEANUP(buf) struct buf words = BUF_INIT, all = BUF_INIT;
+	struct buf *out = userdata;
+	int r = buf_printf(&words, "%s %s", buf_str(out), flags);
+
+	if (r == 0)
+		r = flags_canonical_lenient(buf_str(&words), &all);
+	buf_truncate(out, 0);
+	return r < 0 ? r : buf_append(out, all.data, all.len);
+}
+
+int mailbox_flags_in_use(struct mailbox *mb, int64_t folder, struct buf *out)
+{
+	return index_message_each_flags(mb->index, folder, add_flags, out);
 }
 
 static int message_flags_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)
