@@ -66,11 +66,27 @@ void attributes_of_control(const struct fs *fs, fuse_ino_t ino, mode_t mode, nli
 	ret->st_ctim = ret->st_atim = ret->st_mtim;
 }
 
+/* A link count of 1: how many directories are in it is not said. */
+void attributes_of_view(const struct fs *fs, fuse_ino_t ino, const struct mailbox_folder *folder, struct stat *ret)
+{
+	attributes_of_folder(fs, folder, ret);
+	ret->st_ino = ino;
+	ret->st_nlink = 1;
+}
+
 void entry_of_folder(const struct fs *fs, const struct mailbox_folder *folder, struct fuse_entry_param *ret)
 {
 	*ret = (struct fuse_entry_param){ .entry_timeout = SESSION_KEEP_S, .attr_timeout = SESSION_KEEP_S };
 	attributes_of_folder(fs, folder, &ret->attr);
 	ret->ino = ret->attr.st_ino;
+}
+
+/* Its times are the folder's, and nobody tells the kernel of those. */
+void entry_of_view(const struct fs *fs, fuse_ino_t ino, const struct mailbox_folder *folder, double keep_s,
+		   struct fuse_entry_param *ret)
+{
+	*ret = (struct fuse_entry_param){ .ino = ino, .entry_timeout = keep_s };
+	attributes_of_view(fs, ino, folder, &ret->attr);
 }
 
 /* Whether somebody has it open as a file that is written: then its descriptor tells what the mailbox does not know yet. */

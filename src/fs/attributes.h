@@ -14,9 +14,14 @@ void attributes_of_entry(const struct fs *fs, const struct outbox_entry *entry, 
 /* `mode` with its file type; permissions are cut by umask. */
 void attributes_of_control(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t nlink, struct stat *ret);
 
+/* A directory of a view of the folder. */
+void attributes_of_view(const struct fs *fs, fuse_ino_t ino, const struct mailbox_folder *folder, struct stat *ret);
+
 /* The same, with how long the kernel may keep name and attributes; a message that somebody writes as large as it is now. */
 void entry_of_folder(const struct fs *fs, const struct mailbox_folder *folder, struct fuse_entry_param *ret);
 void entry_of_message(struct fs *fs, const struct mailbox_message *message, struct fuse_entry_param *ret);
+void entry_of_view(const struct fs *fs, fuse_ino_t ino, const struct mailbox_folder *folder, double keep_s,
+		   struct fuse_entry_param *ret);
 void entry_of_child(struct fs *fs, const struct mailbox_entry *child, struct fuse_entry_param *ret);
 void entry_of_queued(const struct fs *fs, const struct outbox_entry *entry, struct fuse_entry_param *ret);
 void entry_of_control(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t nlink, struct fuse_entry_param *ret);

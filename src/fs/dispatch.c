@@ -13,7 +13,7 @@ const struct kind_operations *dispatch_operations(uint64_t ino)
 	static const struct kind_operations nothing;
 	static const struct kind_operations *const kinds[INODE_KINDS] = {
 		[INODE_FOLDER] = &folder_operations, [INODE_MESSAGE] = &message_operations, [INODE_ENTRY] = &entry_operations,
-		[INODE_PLACE] = &place_operations,   [INODE_CONTROL] = &control_operations,
+		[INODE_PLACE] = &place_operations,   [INODE_CONTROL] = &control_operations, [INODE_FLAGS] = &view_flags_operations,
 	};
 	enum inode_kind kind = inode_kind(ino);
 
@@ -134,8 +134,7 @@ static void on_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, co
 
 static void on_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t to, const char *to_name)
 {
-	(void)ino, (void)to, (void)to_name;
-	refuse_change(req);
+	DISPATCH_CHANGE(link, req, to, to_name, ino);
 }
 
 static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

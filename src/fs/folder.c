@@ -3,7 +3,6 @@
  * Folders: names looked up, listed. From the index; only a folder that was not looked at since the start makes its caller wait. What changes them:
  * folder_change.c.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "fs/attributes.h"
@@ -11,31 +10,24 @@
 #include "fs/folder_change.h"
 #include "fs/inode.h"
 #include "fs/kinds.h"
+#include "fs/looking.h"
 #include "fs/place.h"
+#include "fs/view_flags.h"
 #include "fs/xattr.h"
 
-/* In the root, what the tree itself adds. */
-static bool lookup_own(struct fs *fs, const char *name, struct fuse_entry_param *ret)
+/* What the tree itself adds. */
+static bool lookup_own(struct fs *fs, fuse_ino_t parent, const char *name, struct fuse_entry_param *ret)
 {
-	if (strcmp(name, CONTROL_NAME) == 0) {
-		control_entry(fs, CONTROL_ROOT, ret);
-		return true;
-	}
-	if (strcmp(name, PLACE_NAME) == 0 && fs->outbox) {
-		place_entry(fs, OUTBOX_QUEUE, ret);
-		return true;
-	}
-	return false;
-}
+	bool is_root = parent == FUSE_ROOT_ID;
 
-/* A request that waits until its folder was synced. */
-struct looking {
-	struct wait wait; /* first */
-	fuse_ino_t folder;
-	struct fuse_file_info fi; /* opendir */
-	size_t size;		  /* getxattr */
-	char name[];		  /* lookup, getxattr */
-};
+	if (is_root && strcmp(name, CONTROL_NAME) == 0)
+		control_entry(fs, CONTROL_ROOT, ret);
+	else if (is_root && strcmp(name, PLACE_NAME) == 0 && fs->outbox)
+		place_entry(fs, OUTBOX_QUEUE, ret);
+	else
+		return view_flags_lookup(fs, parent, name, ret);
+	return true;
+}
 
 static void reply_lookup(struct fs *fs, fuse_req_t req, int r, const struct mailbox_entry *child)
 {
@@ -49,90 +41,49 @@ static void reply_lookup(struct fs *fs, fuse_req_t req, int r, const struct mail
 	fuse_reply_entry(req, &entry);
 }
 
-static void lookup_looked(struct wait *w, int result)
+static void lookup_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
 {
-	struct looking *looking = (struct looking *)w;
 	struct mailbox_entry child;
 
 	if (result == 0)
-		result = mailbox_lookup(w->fs->mailbox, inode_row(looking->folder), looking->name, &child);
-	reply_lookup(w->fs, w->req, result, &child);
-	free(looking);
+		result = mailbox_lookup(fs->mailbox, inode_row(looking->ino), looking->name, &child);
+	reply_lookup(fs, req, result, &child);
 }
 
-/*
- * A name that the index has is answered at once. For one that it has not, the folder is looked at first, and that may wait for the server, though the
- * kernel holds the directory's lock: a false ENOENT is worse (cp would think the name free), and lookups hold the lock shared.
- */
+/* A name that the index has is answered at once. */
 static void folder_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fuse_entry_param own;
 	struct mailbox_entry child;
-	struct looking *looking;
 	int r;
 
 	listing_note_lookup(fs, parent);
-	if (parent == FUSE_ROOT_ID && lookup_own(fs, name, &own)) {
+	if (lookup_own(fs, parent, name, &own)) {
 		fuse_reply_entry(req, &own);
 		return;
 	}
 	r = mailbox_lookup(fs->mailbox, inode_row(parent), name, &child);
-	if (r != -ENOENT) {
+	if (r == -ENOENT)
+		looking_start(fs, req, &(struct looking){ .ino = parent, .looked = lookup_looked }, name);
+	else
 		reply_lookup(fs, req, r, &child);
-		return;
-	}
-	looking = calloc(1, sizeof(*looking) + strlen(name) + 1);
-	if (!looking) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	looking->folder = parent;
-	strcpy(looking->name, name);
-	wait_start(&looking->wait, fs, req, lookup_looked);
-	r = mailbox_look(fs->mailbox, inode_row(parent), &looking->wait.waiter);
-	if (r == -EINPROGRESS)
-		return;
-	wait_end(&looking->wait);
-	lookup_looked(&looking->wait, r);
 }
 
-static void reply_opendir(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int r, struct fuse_file_info *fi)
+static void opendir_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
 {
 	struct mailbox_folder folder;
 
-	if (r == 0)
-		r = mailbox_folder(fs->mailbox, inode_row(ino), &folder);
-	if (r < 0)
-		fuse_reply_err(req, -r);
+	if (result == 0)
+		result = mailbox_folder(fs->mailbox, inode_row(looking->ino), &folder);
+	if (result < 0)
+		fuse_reply_err(req, -result);
 	else
-		listing_reply_open(fs, req, ino, folder.messages + folder.folders, fi);
-}
-
-static void opendir_looked(struct wait *w, int result)
-{
-	struct looking *looking = (struct looking *)w;
-
-	reply_opendir(w->fs, w->req, looking->folder, result, &looking->fi);
-	free(looking);
+		listing_reply_open(fs, req, looking->ino, folder.messages + folder.folders, &looking->fi);
 }
 
 static void folder_opendir(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	struct looking *looking = calloc(1, sizeof(*looking));
-	int r;
-
-	if (!looking) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	looking->folder = ino;
-	looking->fi = *fi;
-	wait_start(&looking->wait, fs, req, opendir_looked);
-	r = mailbox_look(fs->mailbox, inode_row(ino), &looking->wait.waiter);
-	if (r == -EINPROGRESS)
-		return;
-	wait_end(&looking->wait);
-	opendir_looked(&looking->wait, r);
+	looking_start(fs, req, &(struct looking){ .ino = ino, .looked = opendir_looked, .fi = *fi }, "");
 }
 
 struct folder_listing {
@@ -203,40 +154,20 @@ static void reply_attribute(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const
 	xattr_reply(req, mailbox_folder_attribute(fs->mailbox, inode_row(ino), name, &value), &value, size);
 }
 
-static void getxattr_looked(struct wait *w, int result)
+static void getxattr_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
 {
-	struct looking *looking = (struct looking *)w;
-
 	if (result < 0)
-		fuse_reply_err(w->req, -result);
+		fuse_reply_err(req, -result);
 	else
-		reply_attribute(w->fs, w->req, looking->folder, looking->name, looking->size);
-	free(looking);
+		reply_attribute(fs, req, looking->ino, looking->name, looking->size);
 }
 
 static void folder_getxattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
-	struct looking *looking;
-	int r;
-
-	if (!is_learned_by_looking(name)) {
+	if (is_learned_by_looking(name))
+		looking_start(fs, req, &(struct looking){ .ino = ino, .looked = getxattr_looked, .size = size }, name);
+	else
 		reply_attribute(fs, req, ino, name, size);
-		return;
-	}
-	looking = calloc(1, sizeof(*looking) + strlen(name) + 1);
-	if (!looking) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	looking->folder = ino;
-	looking->size = size;
-	strcpy(looking->name, name);
-	wait_start(&looking->wait, fs, req, getxattr_looked);
-	r = mailbox_look(fs->mailbox, inode_row(ino), &looking->wait.waiter);
-	if (r == -EINPROGRESS)
-		return;
-	wait_end(&looking->wait);
-	getxattr_looked(&looking->wait, r);
 }
 
 const struct kind_operations folder_operations = {

@@ -10,12 +10,15 @@
 #include "fs/inode.h"
 #include "fs/place.h"
 #include "fs/settling.h"
+#include "fs/view_flags.h"
 #include "fs/writing.h"
 #include "mailbox/changing.h"
 
-/* What the tree itself adds to the root. */
+/* What the tree itself adds. */
 static bool is_own(const struct fs *fs, fuse_ino_t parent, const char *name)
 {
+	if (strcmp(name, VIEW_FLAGS_NAME) == 0)
+		return true;
 	return parent == FUSE_ROOT_ID && (strcmp(name, CONTROL_NAME) == 0 || (fs->outbox && strcmp(name, PLACE_NAME) == 0));
 }
 

@@ -7,6 +7,7 @@ src_libfs_a_SOURCES = \
 	src/fs/copying.c src/fs/copying.h \
 	src/fs/dispatch.c src/fs/dispatch.h \
 	src/fs/entry.c src/fs/entry.h \
+	src/fs/flag_numbers.c src/fs/flag_numbers.h \
 	src/fs/folder.c \
 	src/fs/folder_change.c src/fs/folder_change.h \
 	src/fs/fs.h \
@@ -18,6 +19,7 @@ src_libfs_a_SOURCES = \
 	src/fs/kinds.h \
 	src/fs/listing.c src/fs/listing.h \
 	src/fs/local.c \
+	src/fs/looking.c src/fs/looking.h \
 	src/fs/loop.c src/fs/loop.h \
 	src/fs/message.c \
 	src/fs/notify.c src/fs/notify.h \
@@ -27,6 +29,9 @@ src_libfs_a_SOURCES = \
 	src/fs/session.c src/fs/session.h \
 	src/fs/settling.c src/fs/settling.h \
 	src/fs/submission.c src/fs/submission.h \
+	src/fs/view.c src/fs/view.h \
+	src/fs/view_flags.c src/fs/view_flags.h src/fs/view_flags_private.h \
+	src/fs/view_flags_message.c \
 	src/fs/wait.c src/fs/wait.h \
 	src/fs/writing.c src/fs/writing.h src/fs/writing_private.h \
 	src/fs/writing_close.c \

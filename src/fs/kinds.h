@@ -32,6 +32,8 @@ struct kind_operations {
 	void (*rmdir)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name);
 	void (*fsyncdir)(struct fs *fs, fuse_req_t req, fuse_ino_t ino);
 	void (*unlink)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name);
+	/* Of the directory that gets the name. */
+	void (*link)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t ino);
 	void (*rename)(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *to_name,
 		       unsigned flags);
 
@@ -45,6 +47,7 @@ struct kind_operations {
 	void (*release)(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 };
 
-extern const struct kind_operations folder_operations, message_operations, entry_operations, place_operations, control_operations;
+extern const struct kind_operations folder_operations, message_operations, entry_operations, place_operations, control_operations,
+	view_flags_operations;
 
 #endif

@@ -217,7 +217,7 @@ static void tell(struct notifier *n, const struct notice *what)
 	tell_in(n, &n->queue, REPEAT_DEPTH, what);
 }
 
-static void attributes(struct notifier *n, uint64_t ino)
+void notify_attributes(struct notifier *n, uint64_t ino)
 {
 	tell(n, &(struct notice){ .tell = tell_attributes, .ino = ino });
 }
@@ -225,13 +225,13 @@ static void attributes(struct notifier *n, uint64_t ino)
 static void gone(struct notifier *n, uint64_t parent, uint64_t ino, const char *name)
 {
 	tell(n, &(struct notice){ .tell = tell_delete, .parent = parent, .ino = ino, .name = (char *)name });
-	attributes(n, parent);
+	notify_attributes(n, parent);
 }
 
 static void renamed(struct notifier *n, uint64_t parent, const char *name)
 {
 	tell(n, &(struct notice){ .tell = tell_entry, .parent = parent, .name = (char *)name });
-	attributes(n, parent);
+	notify_attributes(n, parent);
 }
 
 /*
@@ -289,13 +289,13 @@ void notify_change(struct notifier *n, const struct change *change)
 		break;
 	case CHANGE_MESSAGE_ADDED: /* names that are not there are not remembered: the folder's time is all */
 	case CHANGE_FOLDER_ADDED:
-		attributes(n, inode_make(INODE_FOLDER, 0, change->folder));
+		notify_attributes(n, inode_make(INODE_FOLDER, 0, change->folder));
 		break;
 	case CHANGE_MESSAGE_ATTRIBUTES:
-		attributes(n, inode_make(INODE_MESSAGE, 0, change->row));
+		notify_attributes(n, inode_make(INODE_MESSAGE, 0, change->row));
 		break;
 	case CHANGE_FOLDER_ATTRIBUTES:
-		attributes(n, inode_make(INODE_FOLDER, 0, change->row));
+		notify_attributes(n, inode_make(INODE_FOLDER, 0, change->row));
 		break;
 	case CHANGE_LISTING:
 		forget_folder(n, change->folder);

@@ -55,7 +55,9 @@ bool notifier_stop(struct notifier *n, int timeout_ms);
 void notify_change(struct notifier *n, const struct change *change);
 /* A name is to be asked again. */
 void notify_name_gone(struct notifier *n, uint64_t parent, const char *name);
-/* The kernel forgets an inode's attributes; then told() is called, by the notifier's thread (at once when it does not run). `notice` is the caller's memory. */
+/* The kernel forgets an inode's attributes. */
+void notify_attributes(struct notifier *n, uint64_t ino);
+/* The same; then told() is called, by the notifier's thread (at once when it does not run). `notice` is the caller's memory. */
 void notify_attributes_then(struct notifier *n, uint64_t ino, struct notice *notice, void (*told)(struct notice *notice));
 
 #endif

@@ -153,6 +153,7 @@ static struct fs *new_fs(const struct fs_options *options)
 	handles_init(&fs->handles);
 	listings_init(&fs->listings);
 	submissions_init(&fs->submissions);
+	flag_numbers_init(&fs->flag_numbers);
 	return fs;
 }
 
@@ -313,6 +314,7 @@ void fs_free(struct fs *fs)
 		close(fs->wake_fd);
 	if (fs->stop_fd >= 0)
 		close(fs->stop_fd);
+	flag_numbers_release(&fs->flag_numbers);
 	free(fs->mountpoint);
 	free(fs);
 }

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "fs/flag_numbers.h"
 #include "fs/fs.h"
 #include "fs/handle.h"
 #include "fs/holders.h"
@@ -42,6 +43,7 @@ struct fs {
 	struct handles handles;
 	struct listings listings;
 	struct submissions submissions;
+	struct flag_numbers flag_numbers;
 
 	int wake_fd;		/* eventfd: the main thread has something to look at */
 	int stop_fd;		/* eventfd: readable once the session's threads are to end */

@@ -95,7 +95,9 @@ static int show_flags(struct mailbox *mb, const struct journal_entry *e)
 
 static int show_if_flags(void *userdata, const struct journal_entry *e)
 {
-	return e->kind == JOURNAL_FLAGS ? show_flags(userdata, e) : 0;
+	int r = e->kind == JOURNAL_FLAGS ? show_flags(userdata, e) : 0;
+
+	return r < 0 ? r : 0; /* 1, other flags than before, would end the walk */
 }
 
 int apply_server_flags(struct mailbox *mb, int64_t row, const char *flags)

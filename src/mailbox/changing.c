@@ -179,6 +179,8 @@ int mailbox_set_flags(struct mailbox *mb, int64_t row, const char *value, size_t
 		r = change_flags(&c, &m, text);
 	if (r == 0)
 		r = news_add(&c.news, CHANGE_MESSAGE_ATTRIBUTES, m.folder, m.row, m.name);
+	if (r == 0)
+		r = news_add(&c.news, CHANGE_FOLDER_ATTRIBUTES, 0, m.folder, "");
 	return changing_end(&c, r);
 }
 

@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "message/flags.h"
+
 /*
  * Cookies: folders below, messages above COOKIE_MESSAGE, so that one number orders a listing. A message's has its place in the folder's listing,
- * which stays when the message goes elsewhere, and above that the folder's generation, so that nobody needs to remember with which one a listing began: an open directory that is rewound begins with a new one.
+ * which stays when the message goes elsewhere, and above that the folder's generation, so that nobody needs to remember with which one a listing
+ * began: an open directory that is rewound begins with a new one.
  */
 static const uint64_t COOKIE_MESSAGE = (uint64_t)1 << 60;
 enum { COOKIE_POSITION_BITS = 40, GENERATION_BITS = 20 };
@@ -124,6 +127,8 @@ struct listing {
 	int (*each)(void *userdata, const struct mailbox_entry *e);
 	void *userdata;
 	int stopped;
+	const char *flag; /* NULL: messages with any flags */
+	bool is_set;
 };
 
 static int list_folder(void *userdata, const struct index_folder *f)
@@ -171,6 +176,9 @@ static int list_messages(struct mailbox *mb, int64_t folder, uint64_t after, str
 		return r;
 	if (after && after != message_cookie(l->uidvalidity, position_of_cookie(after)))
 		return -EIO;
+	if (l->flag)
+		return index_message_each_by_flag(mb->index, folder, position_of_cookie(after), l->flag, l->is_set, list_message,
+						  l);
 	return index_message_each(mb->index, folder, position_of_cookie(after), list_message, l);
 }
 
@@ -178,7 +186,7 @@ static int list_all(struct mailbox *mb, int64_t folder, uint64_t after, struct l
 {
 	int r = 0;
 
-	if (!(after & COOKIE_MESSAGE))
+	if (!(after & COOKIE_MESSAGE) && !l->flag)
 		r = index_folder_each(mb->index, folder, (int64_t)after, list_folder, l);
 	if (r < 0 || l->stopped)
 		return r < 0 ? r : 0;
@@ -196,6 +204,36 @@ int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)
 	r = list_all(mb, folder, after, &l);
 	index_end_reading(mb->index);
 	return r;
+}
+
+int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, bool is_set, uint64_t after,
+			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
+{
+	struct listing l = { .mb = mb, .each = each, .userdata = userdata, .flag = flag, .is_set = is_set };
+	int r = index_begin_reading(mb->index);
+
+	if (r < 0)
+		return r;
+	r = list_all(mb, folder, after, &l);
+	index_end_reading(mb->index);
+	return r;
+}
+
+static int add_flags(void *userdata, const char *flags)
+{
+	CLEANUP(buf) struct buf words = BUF_INIT, all = BUF_INIT;
+	struct buf *out = userdata;
+	int r = buf_printf(&words, "%s %s", buf_str(out), flags);
+
+	if (r == 0)
+		r = flags_canonical_lenient(buf_str(&words), &all);
+	buf_truncate(out, 0);
+	return r < 0 ? r : buf_append(out, all.data, all.len);
+}
+
+int mailbox_flags_in_use(struct mailbox *mb, int64_t folder, struct buf *out)
+{
+	return index_message_each_flags(mb->index, folder, add_flags, out);
 }
 
 static int message_flags_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)

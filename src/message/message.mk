@@ -8,6 +8,7 @@ src_libmessage_a_SOURCES = \
 	src/message/date.c src/message/date.h \
 	src/message/date_zone.c \
 	src/message/encoded_word.c src/message/encoded_word.h \
+	src/message/flag_name.c src/message/flag_name.h \
 	src/message/flags.c src/message/flags.h \
 	src/message/folder_name.c src/message/folder_name.h \
 	src/message/folder_pattern.c \
@@ -19,13 +20,14 @@ src_libmessage_a_SOURCES = \
 	src/message/scratch_name.c src/message/scratch_name.h
 
 if HAVE_CMOCKA
-MESSAGE_TESTS = tests/unit/test_address tests/unit/test_date tests/unit/test_encoded_word tests/unit/test_flags tests/unit/test_folder_name tests/unit/test_header \
+MESSAGE_TESTS = tests/unit/test_address tests/unit/test_date tests/unit/test_encoded_word tests/unit/test_flag_name tests/unit/test_flags tests/unit/test_folder_name tests/unit/test_header \
 	tests/unit/test_mime tests/unit/test_name tests/unit/test_scratch_name
 check_PROGRAMS += $(MESSAGE_TESTS)
 TESTS += $(MESSAGE_TESTS)
 tests_unit_test_address_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_date_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_encoded_word_LDADD = $(LINK_message) $(CMOCKA_LIBS)
+tests_unit_test_flag_name_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_flags_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_folder_name_LDADD = $(LINK_message) $(CMOCKA_LIBS)
 tests_unit_test_header_LDADD = $(LINK_message) $(CMOCKA_LIBS)

@@ -149,8 +149,16 @@ int index_message_flags(struct index *ix, int64_t row, struct buf *out)
 
 typedef int each_message(void *userdata, const struct index_message *m);
 
+/* Which messages of a folder: all, or by a flag. */
+struct selection {
+	enum index_statement with_uid, without_uid;
+	const char *word; /* NULL: all */
+	bool is_set;
+};
+
 /* The messages that a query of a folder and a place in it gives. 1 when `each` stopped. */
-static int each_of(struct index *ix, enum index_statement which, int64_t folder, int64_t after, each_message *each, void *userdata)
+static int each_of(struct index *ix, const struct selection *s, enum index_statement which, int64_t folder, int64_t after,
+		   each_message *each, void *userdata)
 {
 	CLEANUP(query) struct query q = QUERY_INIT;
 	struct index_message m;
@@ -160,6 +168,10 @@ static int each_of(struct index *ix, enum index_statement which, int64_t folder,
 		return r;
 	query_bind_int(&q, 1, folder);
 	query_bind_int(&q, 2, after);
+	if (s->word) {
+		query_bind_text(&q, 3, s->word);
+		query_bind_int(&q, 4, s->is_set);
+	}
 	while ((r = query_step(&q)) == 1) {
 		read_message(&q, &m);
 		r = each(userdata, &m);
@@ -169,18 +181,50 @@ static int each_of(struct index *ix, enum index_statement which, int64_t folder,
 	return r;
 }
 
-int index_message_each(struct index *ix, int64_t folder, int64_t after, each_message *each, void *userdata)
+static int each_selected(struct index *ix, const struct selection *s, int64_t folder, int64_t after, each_message *each,
+			 void *userdata)
 {
 	int r = 0;
 
 	if (folder <= 0)
 		return 0;
 	if (!(after & INDEX_WITHOUT_UID))
-		r = each_of(ix, MESSAGE_EACH, folder, after, each, userdata);
+		r = each_of(ix, s, s->with_uid, folder, after, each, userdata);
 	if (r == 0)
-		r = each_of(ix, MESSAGE_EACH_WITHOUT_UID, folder, after & INDEX_WITHOUT_UID ? after & ~INDEX_WITHOUT_UID : 0, each,
+		r = each_of(ix, s, s->without_uid, folder, after & INDEX_WITHOUT_UID ? after & ~INDEX_WITHOUT_UID : 0, each,
 			    userdata);
 	return r < 0 ? r : 0;
+}
+
+int index_message_each(struct index *ix, int64_t folder, int64_t after, each_message *each, void *userdata)
+{
+	const struct selection all = { MESSAGE_EACH, MESSAGE_EACH_WITHOUT_UID, NULL, false };
+
+	return each_selected(ix, &all, folder, after, each, userdata);
+}
+
+int index_message_each_by_flag(struct index *ix, int64_t folder, int64_t after, const char *word, bool is_set, each_message *each,
+			       void *userdata)
+{
+	const struct selection by_flag = { MESSAGE_EACH_BY_FLAG, MESSAGE_EACH_BY_FLAG_WITHOUT_UID, word, is_set };
+
+	return each_selected(ix, &by_flag, folder, after, each, userdata);
+}
+
+int index_message_each_flags(struct index *ix, int64_t folder, int (*each)(void *userdata, const char *flags), void *userdata)
+{
+	CLEANUP(query) struct query q = QUERY_INIT;
+	int r = index_read(ix, MESSAGE_EACH_FLAGS, &q);
+
+	if (r < 0)
+		return r;
+	query_bind_int(&q, 1, folder);
+	while ((r = query_step(&q)) == 1) {
+		r = each(userdata, query_text(&q, 0));
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	return r;
 }
 
 int index_message_each_changed(struct index *ix, int64_t after, each_message *each, void *userdata)
@@ -399,7 +443,7 @@ int index_message_set_flags(struct index *ix, int64_t row, const char *flags)
 	query_bind_int(&q, 3, index_now_ns());
 	r = index_written(ix, query_run(&q));
 	unseen = is_unseen(flags) - place.is_unseen;
-	if (r == 0 && place.folder > 0 && !place.is_local && unseen != 0)
+	if (r == 0 && place.folder > 0 && !place.is_local) /* names in views of the folder change with any flag: so does its time */
 		r = index_count(ix, place.folder, 0, unseen);
 	return r < 0 ? r : 1;
 }

@@ -23,6 +23,9 @@
 #define LATER_ONCE_COMPLETE(column, parameter) \
 #column " = CASE WHEN complete THEN max(" #column " + 1, " parameter ") ELSE " #column " END"
 
+/* One of the words of the canonical flags; lower() is ASCII's, as the words are. */
+#define HAS_FLAG(parameter) "(instr(' ' || lower(flags) || ' ', ' ' || lower(" parameter ") || ' ') > 0)"
+
 const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[FOLDER_GET] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE row = ?1",
 	[FOLDER_CHILD] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE parent = ?1 AND name = ?2",
@@ -61,6 +64,12 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[MESSAGE_EACH] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND uid > ?2 ORDER BY uid",
 	[MESSAGE_EACH_WITHOUT_UID] =
 		"SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND uid IS NULL AND row > ?2 ORDER BY row",
+	[MESSAGE_EACH_BY_FLAG] =
+		"SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND uid > ?2 AND " HAS_FLAG("?3") " = ?4 ORDER BY uid",
+	[MESSAGE_EACH_BY_FLAG_WITHOUT_UID] =
+		"SELECT " MESSAGE_COLUMNS
+		" FROM message WHERE folder = ?1 AND uid IS NULL AND row > ?2 AND " HAS_FLAG("?3") " = ?4 ORDER BY row",
+	[MESSAGE_EACH_FLAGS] = "SELECT DISTINCT flags FROM message WHERE folder = ?1",
 	[MESSAGE_EACH_CHANGED] = "SELECT " MESSAGE_COLUMNS " FROM message INDEXED BY message_away"
 				 " WHERE server_folder IS NOT NULL AND marked = 0 AND row > ?1 UNION"
 				 " SELECT " MESSAGE_COLUMNS

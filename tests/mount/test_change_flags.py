@@ -292,6 +292,87 @@ class FlagDirectories(ChangeTestCase):
         self.sync('INBOX')
         self.check_now()
 
+    def test_a_message_that_was_taken_out_is_whole_and_has_one_link(self):
+        path, name = self.path(2), os.path.basename(self.path(2))
+        with open(path, 'rb') as file, open(os.path.join(self.view('flagged'), name), 'rb') as there:
+            for directory in ('flagged', 'seen'):
+                os.unlink(os.path.join(self.view(directory), name))
+                self.assertFalse(os.path.exists(os.path.join(self.view(directory), name)))
+                for looks in range(100):
+                    self.assertEqual([os.fstat(file.fileno()).st_nlink, os.fstat(there.fileno()).st_nlink, os.stat(path).st_nlink], [1, 1, 1], looks)
+            os.link(path, os.path.join(self.view('answered'), name))
+            self.assertEqual((os.stat(path).st_nlink, os.fstat(file.fileno()).st_nlink), (1, 1))
+            self.assertEqual((file.read(), there.read()), (self.data(2), self.data(2)))
+        self.assertEqual(self.mount.read(path), self.data(2))
+        self.assertEqual(self.names(), {os.path.basename(path) for path in self.mount.files('INBOX')})
+        self.check({'INBOX': {'changed': {2: '\\Answered'}}})
+
+    def test_a_keyword_goes_with_its_last_message_or_as_an_empty_directory(self):
+        set_flags(self.path(3), '+project projector')
+        with self.fails_with(errno.ENOTEMPTY):
+            os.rmdir(self.view('project'))
+        self.assertEqual((self.shown('project'), self.shown('projector')), ({3}, {3}))
+        self.run_quietly('rm', '-r', self.view('project'))
+        self.assertNotIn('project', os.listdir(self.view()))
+        self.assertFalse(os.path.exists(self.view('project')))
+        os.mkdir(self.view('empty'))
+        self.assertEqual(os.listdir(self.view('empty')), [])
+        self.assertIn('empty', os.listdir(self.view()))
+        self.assertFalse(os.path.exists(self.view('empty', 'Archive')))
+        os.rmdir(self.view('empty'))
+        self.assertNotIn('empty', os.listdir(self.view()))
+        with self.fails_with(errno.EBUSY):
+            os.rmdir(self.view('answered'))
+        self.check({'INBOX': {'changed': {3: 'projector'}}})
+
+    def test_keywords_that_would_be_no_name_are_escaped_and_what_is_none_is_refused(self):
+        set_flags(self.path(3), '+a/b flagged ..')
+        self.assertEqual([self.shown(name) for name in ('a%2Fb', '%66lagged', '%2E%2E')], [{3}, {3}, {3}])
+        self.assertEqual(self.shown('flagged'), {2, 5, 8})
+        self.assertLessEqual({'a%2Fb', '%66lagged', '%2E%2E'}, set(os.listdir(self.view())))
+        for name in ('a b', '(x)', 'a%zz', '%61', '\\Junk'):
+            with self.subTest(name), self.fails_with(errno.EINVAL):
+                os.mkdir(self.view(name))
+        self.assertFalse(os.path.exists(self.view('none')))
+        self.check({'INBOX': {'changed': {3: 'a/b flagged ..'}}})
+
+    def test_case_does_not_matter_to_a_keyword(self):
+        set_flags(self.path(3), '+Project')
+        self.assertEqual(self.shown('PROJECT'), {3})
+        os.unlink(os.path.join(self.view('project'), os.path.basename(self.path(3))))
+        self.assertEqual(self.flags(self.path(3)), set())
+        self.check()
+
+    def test_what_is_no_message_is_in_no_view(self):
+        with open(self.mount / 'INBOX/.scratch', 'xb') as file:
+            file.write(b'no message')
+        self.assertEqual(self.shown('unseen'), {3, 6})
+        with self.fails_with(errno.EPERM):
+            os.link(self.mount / 'INBOX/.scratch', os.path.join(self.view('flagged'), '.scratch'))
+        for view in ('.flags', 'Lists/.flags'):
+            with self.fails_with(errno.EEXIST, errno.EBUSY):
+                os.mkdir(self.mount / view)
+        os.unlink(self.mount / 'INBOX/.scratch')
+        self.check()
+
+    def test_its_time_changes_with_flags(self):
+        before = os.stat(self.view('flagged')).st_mtime_ns
+        set_flags(self.path(3), r'+\Flagged')
+        self.assertGreater(os.stat(self.view('flagged')).st_mtime_ns, before)
+        self.check({'INBOX': {'changed': {3: r'\Flagged'}}})
+
+    def test_hundreds_are_listed_and_cleared(self):
+        self.server.fill(600, ('Lists',), small=True, seed=7)
+        self.before = mailtest.observer.snapshots(self.server)
+        uids = {uid for uid, message in self.before['Lists'].items() if '\\Seen' in message.flags}
+        self.assertGreater(len(uids), 200)
+        seen = self.view('seen', 'Lists')
+        self.assertEqual({int(os.getxattr(os.path.join(seen, name), 'user.mail.uid')) for name in os.listdir(seen)}, uids)
+        subprocess.run(['rm', '-rf', seen], capture_output=True, check=False)
+        self.assertEqual(os.listdir(seen), [])
+        self.sync('Lists')
+        self.check_now({'Lists': {'changed': {uid: ' '.join(self.before['Lists'][uid].flags - {'\\Seen'}) for uid in uids}}})
+
 
 if __name__ == '__main__':
     mailtest.main()

@@ -313,6 +313,27 @@ static void refused_flags_are_taken_back(void **state)
 	assert_true(has_flags("INBOX", 1, ""));
 }
 
+static void all_that_waits_still_shows_when_the_first_is_confirmed(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.changes_before = 1;
+	memory_faults.change_breaks = -ENOTCONN;
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Answered"), 0);
+	assert_int_equal(set_flags(f, n.row, "-\\Flagged"), 0);
+	WAIT_FOR(memory_counts().stores >= 2);
+	assert_true(has_flags("INBOX", 1, "\\Flagged"));
+	assert_true(shows_flags(f, n.row, "\\Answered"));
+	memory_faults.change_breaks = 0;
+	WAIT_FOR(has_flags("INBOX", 1, "\\Answered"));
+	assert_true(shows_flags(f, n.row, "\\Answered"));
+}
+
 static void one_that_is_refused_takes_no_other_with_it(void **state)
 {
 	struct fixture *f = *state;
@@ -829,6 +850,7 @@ int main(void)
 		TEST(flags_show_at_once_and_reach_the_server),
 		TEST(many_flags_go_in_few_commands),
 		TEST(refused_flags_are_taken_back),
+		TEST(all_that_waits_still_shows_when_the_first_is_confirmed),
 		TEST(one_that_is_refused_takes_no_other_with_it),
 		TEST(rm_moves_to_the_trash),
 		TEST(a_trash_is_made_where_there_is_none),

@@ -715,6 +715,54 @@ static void damage_met_while_open_makes_it_anew_the_next_time(void **state)
 	assert_made_anew(state, identity);
 }
 
+static void messages_are_listed_by_flag_in_the_same_order(void **state)
+{
+	static const char *const flags[] = { "\\Seen", "\\Seen \\Flagged project", "", "Projector", "PROJECT", "\\Seen pro_ect" };
+	struct index *ix = open_index(state);
+	struct listing set = { 0 }, unset = { 0 }, rest = { 0 };
+	int64_t folder;
+
+	assert_int_equal(index_begin(ix), 0);
+	folder = put_folder(ix, INDEX_ROOT, "INBOX", "INBOX");
+	for (uint32_t i = 0; i < 6; i++)
+		insert(ix, folder, i + 1, flags[i]);
+	assert_int_equal(index_commit(ix), 0);
+
+	assert_int_equal(index_message_each_by_flag(ix, folder, 0, "Project", true, list_one, &set), 0);
+	assert_int_equal(set.n, 2);
+	assert_int_equal(set.uids[0], 2);
+	assert_int_equal(set.uids[1], 5);
+	assert_int_equal(index_message_each_by_flag(ix, folder, set.rows[0], "Project", true, list_one, &rest), 0);
+	assert_int_equal(rest.n, 1);
+	assert_int_equal(rest.uids[0], 5);
+	assert_int_equal(index_message_each_by_flag(ix, folder, 0, "\\Seen", false, list_one, &unset), 0);
+	assert_int_equal(unset.n, 3);
+	assert_int_equal(unset.uids[2], 5);
+	index_close(ix);
+}
+
+static int append_flags(void *userdata, const char *flags)
+{
+	return buf_printf(userdata, "[%s]", flags);
+}
+
+static void each_set_of_flags_in_a_folder_is_told_once(void **state)
+{
+	CLEANUP(buf) struct buf told = BUF_INIT;
+	struct index *ix = open_index(state);
+	int64_t folder;
+
+	assert_int_equal(index_begin(ix), 0);
+	folder = put_folder(ix, INDEX_ROOT, "INBOX", "INBOX");
+	for (uint32_t uid = 1; uid <= 4; uid++)
+		insert(ix, folder, uid, "a b");
+	insert(ix, put_folder(ix, INDEX_ROOT, "Other", "Other"), 1, "elsewhere");
+	assert_int_equal(index_commit(ix), 0);
+	assert_int_equal(index_message_each_flags(ix, folder, append_flags, &told), 0);
+	assert_string_equal(buf_str(&told), "[a b]");
+	index_close(ix);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -730,6 +778,8 @@ int main(void)
 		scratch_test(counts_follow_every_change),
 		scratch_test(a_listing_resumes_behind_a_message_deleted_meanwhile),
 		scratch_test(a_listing_is_in_the_order_of_uids),
+		scratch_test(messages_are_listed_by_flag_in_the_same_order),
+		scratch_test(each_set_of_flags_in_a_folder_is_told_once),
 		scratch_test(a_row_is_never_used_twice),
 		scratch_test(after_another_start_of_the_machine_rows_go_on_far_behind),
 		scratch_test(another_uidvalidity_forgets_the_messages_and_keeps_their_rows_to_the_end),

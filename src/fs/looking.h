@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A request that first has its folder looked at: opendir, and the lookup of a name that the index has not. That may wait for the server,
+ * though the kernel holds the directory's lock: a false ENOENT is worse (cp would think the name free), and lookups hold the lock shared.
+ */
+#ifndef MAILFS_LOOKING_H
+#define MAILFS_LOOKING_H
+
+#include "fs/session.h"
+
+struct looking {
+	struct wait wait; /* first */
+	fuse_ino_t ino;	  /* of the folder, or of a directory of a view of it */
+	void (*looked)(struct fs *fs, fuse_req_t req, struct looking *looking, int result);
+	struct fuse_file_info fi; /* opendir */
+	size_t size;		  /* getxattr */
+	char name[];		  /* lookup, getxattr */
+};
+
+/* The row of `ino` is the folder's. `looked` replies, once, now or later; `what` and `name` are copied. */
+void looking_start(struct fs *fs, fuse_req_t req, const struct looking *what, const char *name);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "fs/looking.h"
+#include "fs/view.h"
+#include "fs/view_flags_private.h"
+#include "mailbox/changing.h"
+#include "message/flags.h"
+
+static int shows(struct fs *fs, int64_t row, const struct shown_flag *flag)
+{
+	CLEANUP(buf) struct buf flags = BUF_INIT;
+	int r = mailbox_message_attribute(fs->mailbox, row, "flags", &flags);
+
+	return r < 0 ? r : flags_has(buf_str(&flags), flag->word) == flag->is_set;
+}
+
+/* -ENOENT: there is no such message, or it has not the flag. */
+static int find_message(struct fs *fs, fuse_ino_t directory, const char *name, struct mailbox_message *ret)
+{
+	struct mailbox_entry child;
+	struct shown_flag flag;
+	int r = view_flags_of(fs, directory, &flag);
+
+	if (r == 0)
+		r = mailbox_lookup(fs->mailbox, inode_row(directory), name, &child);
+	if (r == 0 && (child.is_folder || !view_shows(&child.message)))
+		r = -ENOENT;
+	if (r < 0)
+		return r;
+	*ret = child.message;
+	r = shows(fs, child.message.row, &flag);
+	return r == 1 ? 0 : r < 0 ? r : -ENOENT;
+}
+
+static void message_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
+{
+	struct mailbox_message message;
+
+	if (result == 0)
+		result = find_message(fs, looking->ino, looking->name, &message);
+	view_reply_message(fs, req, result, &message);
+}
+
+void view_flags_lookup_message(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name)
+{
+	struct mailbox_message message;
+	int r = find_message(fs, directory, name, &message);
+
+	if (r == -ENOENT)
+		looking_start(fs, req, &(struct looking){ .ino = directory, .looked = message_looked }, name);
+	else
+		view_reply_message(fs, req, r, &message);
+}
+
+struct flag_listing {
+	struct fs *fs;
+	struct listing *listing;
+};
+
+static int add_message(void *userdata, const struct mailbox_entry *child)
+{
+	struct flag_listing *fl = userdata;
+	struct fuse_entry_param entry;
+
+	if (!view_shows(&child->message))
+		return 0;
+	view_entry(fl->fs, &child->message, &entry);
+	return !listing_add(fl->listing, child->message.name, &entry, child->cookie);
+}
+
+int view_flags_list_messages(struct fs *fs, fuse_ino_t directory, uint64_t after, struct listing *listing)
+{
+	struct flag_listing fl = { fs, listing };
+	struct shown_flag flag;
+	int r = view_flags_of(fs, directory, &flag);
+
+	if (r < 0 || !listing_add_dots(listing, after, directory, view_flags_ino(directory, PART_VIEW)))
+		return r;
+	return mailbox_list_by_flag(fs->mailbox, inode_row(directory), flag.word, flag.is_set, listing_stored_position(after),
+				    add_message, &fl);
+}
+
+/* So that the directory shows the message, or shows it no longer. */
+static int change(struct fs *fs, int64_t row, const struct shown_flag *flag, bool is_to_show)
+{
+	CLEANUP(buf) struct buf value = BUF_INIT;
+	int r = buf_printf(&value, "%c%s", is_to_show == flag->is_set ? '+' : '-', flag->word);
+
+	return r < 0 ? r : mailbox_set_flags(fs->mailbox, row, buf_str(&value), value.len);
+}
+
+static int link_message(struct fs *fs, fuse_ino_t directory, fuse_ino_t ino, struct mailbox_message *ret)
+{
+	struct shown_flag flag;
+	int r = view_flags_of(fs, directory, &flag);
+
+	if (r < 0 || inode_kind(ino) != INODE_MESSAGE)
+		return -EPERM;
+	r = mailbox_message(fs->mailbox, inode_row(ino), ret);
+	if (r == 0 && ret->folder != inode_row(directory))
+		r = ret->folder ? -EXDEV : -ENOENT;
+	if (r == 0 && !view_shows(ret))
+		r = -EPERM;
+	if (r == 0)
+		r = change(fs, ret->row, &flag, true);
+	return r < 0 ? r : mailbox_message(fs->mailbox, inode_row(ino), ret);
+}
+
+/* The name does not matter: a message may be linked from where it has another one, and shows under its own. */
+void view_flags_link(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name, fuse_ino_t ino)
+{
+	struct mailbox_message message;
+	int r = link_message(fs, directory, ino, &message);
+
+	(void)name;
+	view_reply_message(fs, req, r, &message);
+	if (r == 0)
+		notify_attributes(&fs->notifier, ino);
+}
+
+/* In `unseen` somebody might mean to delete. */
+static int unlink_message(struct fs *fs, fuse_ino_t directory, const char *name, struct mailbox_message *ret)
+{
+	struct shown_flag flag;
+	int r = view_flags_of(fs, directory, &flag);
+
+	if (r < 0)
+		return -EISDIR;
+	if (!flag.is_set)
+		return -EPERM;
+	r = find_message(fs, directory, name, ret);
+	return r < 0 ? r : change(fs, ret->row, &flag, false);
+}
+
+void view_flags_unlink(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name)
+{
+	struct mailbox_message message = { 0 };
+	int r = unlink_message(fs, directory, name, &message);
+
+	view_reply_unlink(fs, req, r, message.row);
+}

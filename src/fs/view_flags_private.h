@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the two halves of `.flags` share: view_flags.c, the flags there are, and view_flags_message.c, the messages that have one. Nobody else includes it.
+ */
+#ifndef MAILFS_VIEW_FLAGS_PRIVATE_H
+#define MAILFS_VIEW_FLAGS_PRIVATE_H
+
+#include "fs/inode.h"
+#include "fs/session.h"
+#include "message/flag_name.h"
+
+/* The part of an inode number: the view itself, then the system flags' directories, then keywords by their numbers. */
+enum { PART_VIEW, PART_SYSTEM, PART_KEYWORD = PART_SYSTEM + FLAG_NAMES, KEYWORDS_MAX = (1 << INODE_PART_BITS) - PART_KEYWORD };
+
+static inline fuse_ino_t view_flags_ino(fuse_ino_t view, unsigned part)
+{
+	return inode_make(INODE_FLAGS, part, inode_row(view));
+}
+
+/* What a directory of the view shows. */
+struct shown_flag {
+	const char *word; /* borrowed */
+	bool is_set;
+};
+
+/* -ENOENT: the view itself, or no flag that was met. */
+int view_flags_of(struct fs *fs, fuse_ino_t directory, struct shown_flag *ret);
+
+/* In one of the flags' directories. */
+void view_flags_lookup_message(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name);
+int view_flags_list_messages(struct fs *fs, fuse_ino_t directory, uint64_t after, struct listing *listing);
+void view_flags_link(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name, fuse_ino_t ino);
+void view_flags_unlink(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name);
+
+#endif
