@@ -12,6 +12,7 @@
 #include "fs/settling.h"
 #include "fs/view_flags.h"
 #include "fs/writing.h"
+#include "fs/xattr.h"
 #include "mailbox/changing.h"
 
 /* What the tree itself adds. */
@@ -40,8 +41,8 @@ void folder_change_attributes(struct fs *fs, fuse_req_t req, fuse_ino_t ino, con
 
 void folder_change_xattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size)
 {
-	(void)fs, (void)ino, (void)name, (void)value, (void)size;
-	fuse_reply_err(req, 0);
+	(void)fs, (void)ino, (void)value, (void)size;
+	fuse_reply_err(req, strcmp(name, XATTR_PREFIX "flags") == 0 ? EPERM : 0);
 }
 
 void folder_change_create(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,

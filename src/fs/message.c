@@ -121,11 +121,18 @@ static void message_getxattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, cons
 /* Flags mean something; anything else that cp -a and rsync -X bring along is accepted and forgotten: an error would make them fail. */
 static void message_setxattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size)
 {
+	struct mailbox_message message;
 	int r = 0;
 
 	if (strcmp(name, XATTR_PREFIX "flags") == 0)
 		r = mailbox_set_flags(fs->mailbox, inode_row(ino), value, size);
-	fuse_reply_err(req, -r);
+	else if (strncmp(name, XATTR_PREFIX, strlen(XATTR_PREFIX)) == 0 &&
+		 mailbox_message(fs->mailbox, inode_row(ino), &message) == 0 && !message.is_local)
+		r = -EPERM;
+	if (r == 1)
+		settling_wait(fs, req, ino, local_written.settle);
+	else
+		fuse_reply_err(req, -r);
 }
 
 /* rsync -X removes what the source has not: no flags, then. */

@@ -87,11 +87,27 @@ int changing_drop_local(struct changing *c, const struct index_message *m)
 
 /* ------------------------------------------------------------ flags */
 
+bool changing_has_keyword(const char *words)
+{
+	for (; *words; words += strcspn(words, " "), words += *words == ' ')
+		if (*words != '\\')
+			return true;
+	return false;
+}
+
+/* \Recent is the server's alone; words stand on one line. */
+static bool is_settable(const char *value)
+{
+	return !flags_has(value, "\\Recent") && !strpbrk(value, "\r\n\t");
+}
+
 /* The words to add and to remove that turn `flags` into what `value` asks for. */
 static int flags_wanted(const char *flags, const char *value, struct buf *add, struct buf *remove)
 {
 	CLEANUP(buf) struct buf canonical = BUF_INIT;
 
+	if (!is_settable(*value == '+' || *value == '-' ? value + 1 : value))
+		return -EINVAL;
 	if (*value == '+')
 		return flags_canonical(value + 1, add);
 	if (*value == '-')
@@ -133,6 +149,16 @@ static int check_flag_rights(struct mailbox *mb, const struct index_message *m, 
 	return changing_check_rights(&f, letters);
 }
 
+static bool takes_keywords(struct mailbox *mb, int64_t folder)
+{
+	bool takes;
+
+	pthread_mutex_lock(&mb->lock);
+	takes = table_get(&mb->keywords, folder) != NULL;
+	pthread_mutex_unlock(&mb->lock);
+	return takes;
+}
+
 static int change_flags(struct changing *c, const struct index_message *m, const char *value)
 {
 	CLEANUP(buf) struct buf flags = BUF_INIT, add = BUF_INIT, remove = BUF_INIT, detail = BUF_INIT, next = BUF_INIT;
@@ -160,7 +186,9 @@ static int change_flags(struct changing *c, const struct index_message *m, const
 	if (r == 0)
 		r = check_flag_rights(c->mb, m, buf_str(&remove));
 	e.detail = detail.data;
-	return r < 0 ? r : changing_record(c, &e);
+	if (r == 0)
+		r = changing_record(c, &e);
+	return r < 0 ? r : changing_has_keyword(buf_str(&add)) && !takes_keywords(c->mb, m->folder);
 }
 
 int mailbox_set_flags(struct mailbox *mb, int64_t row, const char *value, size_t len)
@@ -177,10 +205,9 @@ int mailbox_set_flags(struct mailbox *mb, int64_t row, const char *value, size_t
 		r = -ENOENT;
 	if (r == 0)
 		r = change_flags(&c, &m, text);
-	if (r == 0)
-		r = news_add(&c.news, CHANGE_MESSAGE_ATTRIBUTES, m.folder, m.row, m.name);
-	if (r == 0)
-		r = news_add(&c.news, CHANGE_FOLDER_ATTRIBUTES, 0, m.folder, "");
+	if (r >= 0 && (news_add(&c.news, CHANGE_MESSAGE_ATTRIBUTES, m.folder, m.row, m.name) < 0 ||
+		       news_add(&c.news, CHANGE_FOLDER_ATTRIBUTES, 0, m.folder, "") < 0))
+		r = -ENOMEM;
 	return changing_end(&c, r);
 }
 
@@ -364,6 +391,29 @@ static int merge(struct changing *c, const struct index_message *m, struct index
 	return r < 0 ? r : unlink_message(c, m);
 }
 
+/* A draft gives up its name; its flags are the new one's, where that has none of its own. */
+static int hide_replaced(struct changing *c, const struct index_message *m, struct index_message *target)
+{
+	CLEANUP(buf) struct buf own = BUF_INIT, flags = BUF_INIT;
+	struct index *ix = c->mb->index;
+	int r = index_message_flags(ix, m->row, &own);
+
+	if (r == 0)
+		r = index_message_flags(ix, target->row, &flags);
+	if (r == 0 && !own.len)
+		r = set_local_flags(c->mb, m->row, buf_str(&flags));
+	if (r == 0 && !own.len)
+		r = index_message_set_flags(ix, m->row, buf_str(&flags));
+	if (r < 0)
+		return r;
+	if (!target->server_folder) {
+		target->server_folder = target->folder;
+		target->server_uid = target->uid;
+	}
+	target->folder = target->uid = 0;
+	return index_message_put(ix, target);
+}
+
 static int rename_message(struct changing *c, struct index_message *m, int64_t to_folder, const char *to_name, bool no_replace)
 {
 	CLEANUP(index_folder) struct index_folder to = { 0 };
@@ -379,7 +429,9 @@ static int rename_message(struct changing *c, struct index_message *m, int64_t t
 		return merge(c, m, &target);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = index_folder_get(c->mb->index, to_folder, &to);
+	r = replaces ? hide_replaced(c, m, &target) : 0;
+	if (r == 0)
+		r = index_folder_get(c->mb->index, to_folder, &to);
 	if (r == 0)
 		r = move_message(c, m, &to, to_name, replaces);
 	if (r == 0 && before.folder != to_folder)
@@ -482,7 +534,7 @@ static int settle(struct mailbox *mb, int64_t row, const struct index_folder *fo
 	int r;
 
 	if (journal_is_empty(mb->index))
-		return 0;
+		return folder || !mb->replay ? 0 : replay_take_refused(mb->replay, row);
 	r = index_begin(mb->index);
 	if (r < 0)
 		return r;
@@ -491,7 +543,9 @@ static int settle(struct mailbox *mb, int64_t row, const struct index_folder *fo
 	else
 		r = journal_last_in(mb->index, folder->wire ? folder->wire : "", folder->delimiter, &seq);
 	index_rollback(mb->index);
-	return r < 0 || !seq ? r : replay_wait(mb->replay, row, seq, w);
+	if (r < 0 || seq)
+		return r < 0 ? r : replay_wait(mb->replay, row, seq, w);
+	return folder ? 0 : replay_take_refused(mb->replay, row);
 }
 
 int mailbox_settle_message(struct mailbox *mb, int64_t row, struct waiter *w)

@@ -60,7 +60,7 @@ int mailbox_mkdir(struct mailbox *mb, int64_t parent, const char *name, int64_t 
 int mailbox_rmdir(struct mailbox *mb, int64_t parent, const char *name);
 
 /* The value of user.mail.flags: IMAP words, space-separated, replace all; with a leading + or - add or remove. Of a local file: what it will be uploaded with. -EINVAL: no such
- * word; -ENOTSUP: a keyword that the folder does not take. */
+ * word; -ENOTSUP: a keyword that the folder does not take. 1: whether it takes keywords at all is not known yet: mailbox_settle_message() tells. */
 int mailbox_set_flags(struct mailbox *mb, int64_t row, const char *value, size_t len);
 /* Of a local file the mtime is to be its INTERNALDATE. Of a stored message both are remembered on this machine only. */
 int mailbox_set_mtime(struct mailbox *mb, int64_t row, const struct timespec *mtime);

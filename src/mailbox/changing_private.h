@@ -29,6 +29,8 @@ int changing_check_rights(const struct index_folder *f, const char *letters);
 int changing_check_name(const char *name);
 /* Gives up a name in favour of another local file: the bytes go, the row as well. */
 int changing_drop_local(struct changing *c, const struct index_message *m);
+/* Whether one of the words is no \Flag of RFC 9051. */
+bool changing_has_keyword(const char *words);
 bool changing_is_drafts(struct mailbox *mb, int64_t folder);
 
 /* What stat(2) shows of a message's mtime and mode, on this machine. In a transaction. */

@@ -100,7 +100,7 @@ static int write_at(int fd, const void *data, size_t len, int64_t offset)
 void fetch_publish(struct mailbox *mb, struct body *b)
 {
 	struct waiter *satisfied;
-	int r = body_publish(mb->bodies, b->fd, b->row, b->size);
+	int r = b->row > 0 ? body_publish(mb->bodies, b->fd, b->row, b->size) : -ESTALE;
 
 	if (r < 0)
 		log_debug("a body was not kept in the cache: error %d", -r);

@@ -365,6 +365,7 @@ void mailbox_free(struct mailbox *mb)
 	gmail_release_all(mb);
 	bodies_close(mb->bodies);
 	table_release(&mb->writing);
+	table_release(&mb->keywords);
 	index_close(mb->index);
 	local_files_close(mb->files);
 	state_close(mb->state);

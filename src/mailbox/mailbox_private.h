@@ -60,18 +60,19 @@ struct mailbox {
 	struct outbox *outbox; /* NULL: none */
 	char *user;	       /* own; who signs in */
 
-	atomic_bool is_connected; /* mailbox_connect() has ended: what happens from now on is news */
+	atomic_bool is_connected;   /* mailbox_connect() has ended: what happens from now on is news */
 	atomic_uint folder_changes; /* how often folders were changed here: a listing that the server gave meanwhile is of no use */
-	atomic_bool has_unplaced; /* local files whose folders are not known yet */
-	atomic_bool sizes_lie;	  /* the server was caught at a wrong RFC822.SIZE */
+	atomic_bool has_unplaced;   /* local files whose folders are not known yet */
+	atomic_bool sizes_lie;	    /* the server was caught at a wrong RFC822.SIZE */
 	atomic_llong quota_used, quota_limit;
 	atomic_llong append_limit; /* bytes of a message; 0: not told */
 
-	pthread_mutex_t lock; /* protects the rest */
-	struct table looks;   /* folder row -> struct look */
-	struct table opened;  /* message row -> struct body */
-	struct table writing; /* local file's row -> itself, while it is written */
-	int64_t listed_ms;    /* when the folder list was last asked for; 0: never */
+	pthread_mutex_t lock;  /* protects the rest */
+	struct table looks;    /* folder row -> struct look */
+	struct table opened;   /* message row -> struct body */
+	struct table writing;  /* local file's row -> itself, while it is written */
+	struct table keywords; /* folder row -> itself: it has taken a keyword from us */
+	int64_t listed_ms;     /* when the folder list was last asked for; 0: never */
 	bool is_listing;
 	struct waiter *list_waiters;
 	struct reader reader;		  /* read_ahead.c */
@@ -120,11 +121,11 @@ int sync_folder(struct mailbox *mb, struct backend **session, int64_t folder, st
  * there. Both end as a whole body in the cache. All fields are the mailbox lock's but those that never change.
  */
 struct body {
-	int64_t row;	/* constant */
+	int64_t row;	/* negative: these bytes are the message's no longer */
 	int64_t folder; /* where the server has it: this and `uid` change only while no fetch is at it */
 	uint32_t uid;
-	int refs;	     /* readers, and the job that fetches it */
-	int fd;		     /* own; -1 until the first bytes came. Constant from then on while refs are held */
+	int refs; /* readers, and the job that fetches it */
+	int fd;	  /* own; -1 until the first bytes came. Constant from then on while refs are held */
 	int64_t size;
 	bool is_proven, was_wrong, is_complete;
 	struct fetch *fetch; /* borrowed; the job at it, NULL: none */
@@ -143,6 +144,8 @@ enum { BODY_BLOCK = 128 * 1024, BODY_WHOLE_MAX = 1024 * 1024, BODY_WINDOW_MAX = 
 bool body_interrupt(struct mailbox *mb, struct waiter *w);
 struct body *body_get(struct mailbox *mb, const struct index_message *m); /* takes a reference; NULL: no memory */
 void body_put(struct mailbox *mb, struct body *b);
+/* The message has other bytes from now on: who has the old ones open reads on in them, nobody else gets them. */
+void body_forget(struct mailbox *mb, int64_t row);
 bool body_has(const struct body *b, int64_t from, int64_t until);
 /* Takes those out of the body's lists who have what they wait for; answer them without the lock. */
 struct waiter *body_take_satisfied(struct body *b);

@@ -56,8 +56,19 @@ void body_put(struct mailbox *mb, struct body *b)
 {
 	if (--b->refs > 0)
 		return;
-	table_remove(&mb->opened, b->row);
+	if (b->row > 0)
+		table_remove(&mb->opened, b->row);
 	body_free(b);
+}
+
+void body_forget(struct mailbox *mb, int64_t row)
+{
+	struct body *b = table_get(&mb->opened, row);
+
+	if (!b)
+		return;
+	table_remove(&mb->opened, row);
+	b->row = -row;
 }
 
 void body_release_all(struct mailbox *mb)

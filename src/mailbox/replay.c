@@ -25,7 +25,7 @@ struct replay {
 	int64_t woken_ms;	/* when something came last */
 	struct waiter *waiters; /* from: a message's row or 0; until: the entry; result: so far */
 	struct {
-		int64_t seq;
+		int64_t seq, row; /* row 0: somebody was told */
 		int error;
 	} refused[REFUSED_KEPT]; /* the last ones: who asks for one may come a moment late */
 	size_t n_refused;
@@ -93,22 +93,43 @@ static void answer_settled(struct replay *r)
 
 void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error)
 {
+	bool is_told = false;
+
 	pthread_mutex_lock(&r->mb->lock);
 	for (struct waiter *w = r->waiters; w; w = w->next)
-		if (seq <= w->until && (!w->from || w->from == row))
+		if (seq <= w->until && (!w->from || w->from == row)) {
 			w->result = error;
+			is_told |= w->from == row;
+		}
 	r->refused[r->n_refused % REFUSED_KEPT].seq = seq;
+	r->refused[r->n_refused % REFUSED_KEPT].row = is_told ? 0 : row;
 	r->refused[r->n_refused++ % REFUSED_KEPT].error = error;
 	pthread_mutex_unlock(&r->mb->lock);
 }
 
 /* Lock held. */
-static int refused_error(const struct replay *r, int64_t seq)
+static int refused_error(struct replay *r, int64_t seq)
 {
 	for (size_t i = 0; i < REFUSED_KEPT && i < r->n_refused; i++)
-		if (r->refused[i].seq == seq)
+		if (r->refused[i].seq == seq) {
+			r->refused[i].row = 0;
 			return r->refused[i].error;
+		}
 	return 0;
+}
+
+int replay_take_refused(struct replay *r, int64_t row)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&r->mb->lock);
+	for (size_t i = 0; i < REFUSED_KEPT && i < r->n_refused; i++)
+		if (r->refused[i].row == row) {
+			r->refused[i].row = 0;
+			error = r->refused[i].error;
+		}
+	pthread_mutex_unlock(&r->mb->lock);
+	return error;
 }
 
 /* Out of reach: who waits is told that the change is safe here. */

@@ -25,6 +25,8 @@ void replay_wake(struct replay *r);
 int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w);
 /* Lock of the mailbox held. */
 bool replay_interrupt(struct replay *r, struct waiter *w);
+/* The -errno of a change of this message that was refused lately, while nobody waited for it: told once; else 0. */
+int replay_take_refused(struct replay *r, int64_t row);
 /* The server refused entry `seq`, a change of `row`: who waits for it shall know. */
 void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error);
 

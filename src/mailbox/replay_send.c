@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "mailbox/changing_private.h"
 #include "mailbox/local_bytes.h"
 #include "mailbox/replay_find.h"
 
@@ -167,13 +168,19 @@ static int unmark(struct span *s)
 
 /* ------------------------------------------------------------ flags and removal */
 
+/* A bare NO to a keyword is about the keyword. */
+static int store_error(int error, const char *add)
+{
+	return (error == -EPERM || error == -EIO) && changing_has_keyword(add) ? -ENOTSUP : error;
+}
+
 static int store(struct span *s, const char *add, const char *remove)
 {
 	CLEANUP(free) uint32_t *uids = uids_of(s);
 	const struct journal_place *p = place_of(s, 0);
 	int r = uids ? backend_store(s->session, p->wire, p->uidvalidity, uids, s->n, add, remove) : -ENOMEM;
 
-	return r < 0 ? refused(s, r) : confirm_all(s);
+	return r < 0 ? refused(s, (*s->session)->broken ? r : store_error(r, add)) : confirm_all(s);
 }
 
 static int send_flags(struct span *s)

@@ -173,11 +173,25 @@ static int forget_kept(struct mailbox *mb, const struct journal_place *place)
 	return place->wire && place->uid ? journal_kept_remove(mb->index, place->wire, place->uidvalidity, place->uid) : 0;
 }
 
+/* The next one need not wait to learn whether the folder takes any. */
+static void note_keyword(struct mailbox *mb, const struct journal_entry *e)
+{
+	CLEANUP(free) char *add = strndup(e->detail, strcspn(e->detail, "\n"));
+	struct index_message m;
+
+	if (!add || !changing_has_keyword(add) || index_message_get(mb->index, e->row, &m) < 0 || !m.folder)
+		return;
+	pthread_mutex_lock(&mb->lock);
+	table_set(&mb->keywords, m.folder, &mb->keywords);
+	pthread_mutex_unlock(&mb->lock);
+}
+
 static int confirm_flags(struct mailbox *mb, const struct journal_entry *e)
 {
 	CLEANUP(buf) struct buf server = BUF_INIT, now = BUF_INIT;
 	int r = index_message_server_flags(mb->index, e->row, &server);
 
+	note_keyword(mb, e);
 	if (r < 0 || !server.data)
 		return r == -ENOENT ? 0 : r;
 	r = apply_flags_words(buf_str(&server), e->detail, &now);
@@ -267,12 +281,16 @@ static int confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, u
 	return 0;
 }
 
-/* The bytes that were sent are the message's from now on. */
+/* The bytes that were sent are the message's from now on; those of a draft that it replaces are nobody's. */
 static void adopt_bytes(struct mailbox *mb, int64_t row)
 {
 	CLEANUP(fd) int fd = -1;
 	struct stat st;
 
+	pthread_mutex_lock(&mb->lock);
+	body_forget(mb, row);
+	pthread_mutex_unlock(&mb->lock);
+	body_remove(mb->bodies, row);
 	if (local_file_open(mb->files, row, O_RDONLY, &fd) == 0 && fstat(fd, &st) == 0)
 		body_adopt(mb->bodies, fd, row, st.st_size);
 }
@@ -496,9 +514,9 @@ int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *w
 		return r;
 	r = journal_remove(mb->index, e->seq);
 	if (r == 0)
-		r = drop_depending(&c, e->seq);
-	if (r == 0)
 		r = take_back(&c, e);
+	if (r == 0) /* what it was to replace gets its name back */
+		r = drop_depending(&c, e->seq);
 	if (r == 0 && e->row)
 		r = journal_place_sweep(mb->index, e->row);
 	return changing_end(&c, r);

@@ -170,7 +170,7 @@ static int restore_file(void *userdata, const struct local_entry *e)
 		return is_for_later(mb, r);
 	if (r == 0)
 		r = journal_last_of(mb->index, e->row, &seq);
-	return r < 0 || seq || upload_is_written(mb, e->row) ? r : upload_set_aside(c, e->row);
+	return r < 0 || seq || upload_is_written(mb, e->row) || !upload_size(mb, e->row) ? r : upload_set_aside(c, e->row);
 }
 
 /* ------------------------------------------------------------ all of it */
