@@ -387,6 +387,10 @@ static int remember_place(struct mailbox *mb, int64_t row)
 	if (r != -ENOENT)
 		return r;
 	r = index_message_get(mb->index, row, &m);
+	if (r == 0 && m.server_folder) {
+		m.folder = m.server_folder;
+		m.uid = m.server_uid;
+	}
 	if (r < 0 || !m.uid)
 		return r;
 	r = index_folder_get(mb->index, m.folder, &f);
