@@ -18,6 +18,7 @@ MOUNT_TESTS = \
 	tests/mount/test_ending.py \
 	tests/mount/test_folders.py \
 	tests/mount/test_large.py \
+	tests/mount/test_maildir_view.py \
 	tests/mount/test_mailfsctl.py \
 	tests/mount/test_mount8.py \
 	tests/mount/test_outbox.py \
@@ -36,5 +37,4 @@ EXTRA_DIST += \
 	tests/mount/test_change_folders.py \
 	tests/mount/test_change_faults.py \
 	tests/mount/test_change_capabilities.py \
-	tests/mount/test_change_latency.py \
-	tests/mount/test_maildir_view.py
+	tests/mount/test_change_latency.py

@@ -12,8 +12,10 @@ const struct kind_operations *dispatch_operations(uint64_t ino)
 {
 	static const struct kind_operations nothing;
 	static const struct kind_operations *const kinds[INODE_KINDS] = {
-		[INODE_FOLDER] = &folder_operations, [INODE_MESSAGE] = &message_operations, [INODE_ENTRY] = &entry_operations,
-		[INODE_PLACE] = &place_operations,   [INODE_CONTROL] = &control_operations, [INODE_FLAGS] = &view_flags_operations,
+		[INODE_FOLDER] = &folder_operations,	[INODE_MESSAGE] = &message_operations,
+		[INODE_ENTRY] = &entry_operations,	[INODE_PLACE] = &place_operations,
+		[INODE_CONTROL] = &control_operations,	[INODE_MAILDIR] = &view_maildir_operations,
+		[INODE_FLAGS] = &view_flags_operations,
 	};
 	enum inode_kind kind = inode_kind(ino);
 

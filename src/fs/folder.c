@@ -13,6 +13,7 @@
 #include "fs/looking.h"
 #include "fs/place.h"
 #include "fs/view_flags.h"
+#include "fs/view_maildir.h"
 #include "fs/xattr.h"
 
 /* What the tree itself adds. */
@@ -25,7 +26,7 @@ static bool lookup_own(struct fs *fs, fuse_ino_t parent, const char *name, struc
 	else if (is_root && strcmp(name, PLACE_NAME) == 0 && fs->outbox)
 		place_entry(fs, OUTBOX_QUEUE, ret);
 	else
-		return view_flags_lookup(fs, parent, name, ret);
+		return view_flags_lookup(fs, parent, name, ret) || view_maildir_lookup(fs, parent, name, ret);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include "fs/place.h"
 #include "fs/settling.h"
 #include "fs/view_flags.h"
+#include "fs/view_maildir.h"
 #include "fs/writing.h"
 #include "fs/xattr.h"
 #include "mailbox/changing.h"
@@ -20,7 +21,10 @@ static bool is_own(const struct fs *fs, fuse_ino_t parent, const char *name)
 {
 	if (strcmp(name, VIEW_FLAGS_NAME) == 0)
 		return true;
-	return parent == FUSE_ROOT_ID && (strcmp(name, CONTROL_NAME) == 0 || (fs->outbox && strcmp(name, PLACE_NAME) == 0));
+	if (parent != FUSE_ROOT_ID)
+		return false;
+	return strcmp(name, CONTROL_NAME) == 0 || strcmp(name, VIEW_MAILDIR_NAME) == 0 ||
+	       (fs->outbox && strcmp(name, PLACE_NAME) == 0);
 }
 
 /* rsync, tar and cp -a set a directory's owner, mode, times and attributes: nobody needs them, and a refusal would fail the whole run. */

@@ -32,6 +32,8 @@ src_libfs_a_SOURCES = \
 	src/fs/view.c src/fs/view.h \
 	src/fs/view_flags.c src/fs/view_flags.h src/fs/view_flags_private.h \
 	src/fs/view_flags_message.c \
+	src/fs/view_maildir.c src/fs/view_maildir.h src/fs/view_maildir_private.h \
+	src/fs/view_maildir_change.c \
 	src/fs/wait.c src/fs/wait.h \
 	src/fs/writing.c src/fs/writing.h src/fs/writing_private.h \
 	src/fs/writing_close.c \

@@ -48,6 +48,6 @@ struct kind_operations {
 };
 
 extern const struct kind_operations folder_operations, message_operations, entry_operations, place_operations, control_operations,
-	view_flags_operations;
+	view_flags_operations, view_maildir_operations;
 
 #endif

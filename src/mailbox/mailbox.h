@@ -79,6 +79,7 @@ struct mailbox_message {
 	bool is_local;	  /* its bytes are on this machine only: written, or scratch */
 	int64_t mtime_ns; /* what stat(2) shows */
 	mode_t mode;	  /* permissions as chmod left them; 0: the usual ones */
+	char letters[6];  /* of its flags, as flags_to_maildir() makes them */
 };
 
 struct mailbox_entry {
@@ -93,6 +94,7 @@ struct mailbox_entry {
 /* -ENOENT. Never wait. */
 int mailbox_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret);
 int mailbox_message(struct mailbox *mb, int64_t row, struct mailbox_message *ret);
+int mailbox_message_by_uid(struct mailbox *mb, int64_t folder, uint32_t uid, struct mailbox_message *ret);
 
 /*
  * The folder is about to be listed or searched for a name. 0: what the index holds is complete; when its last check is over 10 s old another one

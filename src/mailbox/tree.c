@@ -52,6 +52,7 @@ static void to_message(const struct mailbox *mb, const struct index_message *m, 
 		.mode = m->mode,
 	};
 	memcpy(ret->name, m->name, sizeof ret->name);
+	memcpy(ret->letters, m->letters, sizeof ret->letters);
 }
 
 static int count_one(void *userdata, const struct index_folder *f)
@@ -75,6 +76,16 @@ int mailbox_message(struct mailbox *mb, int64_t row, struct mailbox_message *ret
 {
 	struct index_message m;
 	int r = index_message_get(mb->index, row, &m);
+
+	if (r == 0)
+		to_message(mb, &m, ret);
+	return r;
+}
+
+int mailbox_message_by_uid(struct mailbox *mb, int64_t folder, uint32_t uid, struct mailbox_message *ret)
+{
+	struct index_message m;
+	int r = index_message_by_uid(mb->index, folder, uid, &m);
 
 	if (r == 0)
 		to_message(mb, &m, ret);

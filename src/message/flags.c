@@ -207,16 +207,30 @@ int flags_difference(const char *from, const char *to, struct buf *ret_add, stru
 	return r;
 }
 
+static const struct {
+	char letter;
+	const char *flag;
+} maildir_letters[] = { { 'D', "\\Draft" }, { 'F', "\\Flagged" }, { 'R', "\\Answered" }, { 'S', "\\Seen" }, { 'T', "\\Deleted" } };
+
+enum { N_MAILDIR_LETTERS = sizeof maildir_letters / sizeof maildir_letters[0] };
+
 void flags_to_maildir(const char *flags, char letters[6])
 {
-	static const struct {
-		char letter;
-		const char *flag;
-	} table[] = { { 'D', "\\Draft" }, { 'F', "\\Flagged" }, { 'R', "\\Answered" }, { 'S', "\\Seen" }, { 'T', "\\Deleted" } };
 	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-		if (flags_has(flags, table[i].flag))
-			letters[n++] = table[i].letter;
+	for (size_t i = 0; i < N_MAILDIR_LETTERS; i++)
+		if (flags_has(flags, maildir_letters[i].flag))
+			letters[n++] = maildir_letters[i].letter;
 	letters[n] = '\0';
+}
+
+int flags_from_maildir(const char *letters, struct buf *out)
+{
+	CLEANUP(buf) struct buf words = BUF_INIT;
+	int r = 0;
+
+	for (size_t i = 0; i < N_MAILDIR_LETTERS && r == 0; i++)
+		if (strchr(letters, maildir_letters[i].letter))
+			r = append_word(&words, 0, maildir_letters[i].flag, strlen(maildir_letters[i].flag));
+	return r < 0 ? r : flags_canonical(buf_str(&words), out);
 }

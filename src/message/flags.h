@@ -27,4 +27,7 @@ int flags_difference(const char *from, const char *to, struct buf *ret_add, stru
 /* Maildir info letters (D F R S T, in that order) of a canonical string into letters[6], NUL-terminated. */
 void flags_to_maildir(const char *flags, char letters[6]);
 
+/* The way back, canonical; other letters mean nothing. Appends; 0 or -ENOMEM. */
+int flags_from_maildir(const char *letters, struct buf *out);
+
 #endif

@@ -68,6 +68,7 @@ struct index_message {
 	int64_t mtime_ns;      /* 0: its INTERNALDATE */
 	uint32_t mode;	       /* 0: the usual one */
 	int64_t arrived_s;     /* when it was first seen in its folder */
+	char letters[6];       /* of its flags, those that flags_to_maildir() knows; read only */
 };
 
 /* Opens or makes the database below `cache_dir` (which exists). A damaged or older one is deleted and made anew (logged). Sweeps tombstones. */

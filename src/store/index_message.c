@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "message/flags.h"
+
 /* The order of MESSAGE_COLUMNS. */
 static void read_message(struct query *q, struct index_message *m)
 {
 	int64_t folder = query_int(q, 1);
+	const char *flags = query_text(q, 16);
 
 	m->row = query_int(q, 0);
 	m->folder = folder > 0 ? folder : 0;
@@ -28,6 +31,7 @@ static void read_message(struct query *q, struct index_message *m)
 	m->mtime_ns = query_int(q, 13);
 	m->mode = (uint32_t)query_int(q, 14);
 	m->arrived_s = query_int(q, 15);
+	flags_to_maildir(flags ? flags : "", m->letters);
 }
 
 static int take_message(struct query *q, struct index_message *ret)

@@ -11,7 +11,7 @@
 
 #define MESSAGE_COLUMNS                                                                                           \
 	"row, folder, uid, name, size, size_proven, internaldate_s, ctime_ns, given, server_folder, server_uid, " \
-	"local, marked, mtime_ns, mode, arrived_s"
+	"local, marked, mtime_ns, mode, arrived_s, flags"
 
 #define CHANGE_COLUMNS "seq, kind, row, source, folder, detail, depends, sent, uidnext"
 

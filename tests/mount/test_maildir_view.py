@@ -101,6 +101,11 @@ class Mblaze:
         return run(['sh', '-c', script, 'sh', *arguments], self.environment)
 
 
+def without_mutts_lines(data):
+    """mutt writes a message that it copies anew, with these in its header; on a disk as well."""
+    return re.sub(rb'(?m)^(Content-Length|Lines): [0-9]+\r?\n', b'', data)
+
+
 def by_subject(folder):
     """{subject: (flags' letters, path)} of a Maildir, read as any program would."""
     found = {}
@@ -120,11 +125,11 @@ class Programs:
 
     def test_mutt_saves_into_another_folder(self):
         mutt(self.inbox, f'<first-entry><save-message>{self.archive}<enter><sync-mailbox>', self.home)
-        self.assert_moved('INBOX 1', 'S')
+        self.assert_moved('INBOX 1', 'S', without_mutts_lines)
 
     def test_mutt_copies_into_another_folder(self):
         mutt(self.inbox, f'<first-entry><copy-message>{self.archive}<enter>', self.home)
-        self.assert_copied('INBOX 1', 'S')
+        self.assert_copied('INBOX 1', 'S', without_mutts_lines)
 
     def test_notmuch_tags_become_flags_and_flags_tags(self):
         notmuch = Notmuch(self.root)
@@ -144,6 +149,16 @@ class Programs:
         self.assertIn('No new mail', notmuch('new'))
         self.bring(letter('later'))
         wait_for(lambda: 'Added 1 new message' in notmuch('new'), 30, 'notmuch to find it', 0.2)
+
+    def test_notmuch_inserts_once(self):
+        notmuch = Notmuch(self.root)
+        notmuch('new')
+        run(['notmuch', 'insert', '--folder=Archive', '+flagged', '-inbox', '-unread'], notmuch.environment, text=letter('delivered').decode())
+        self.assert_delivered('delivered', 'FS')
+        notmuch('new')
+        self.assertEqual(notmuch.count('subject:delivered and tag:flagged and not tag:unread'), 1)
+        wait_for(lambda: notmuch('new') and len(notmuch('search', '--output=files', 'subject:delivered').splitlines()) == 1, 10, 'one file', 0.2)
+        self.assertEqual(list(by_subject(self.archive)).count('delivered'), 1)
 
     def test_mblaze_lists_and_flags(self):
         mblaze = Mblaze()
@@ -183,16 +198,16 @@ class OnTheDisk(Programs, unittest.TestCase):
         found = self.found(self.inbox)
         self.assertEqual({number: found[f'INBOX {number}'] for number in expected}, expected)
 
-    def assert_moved(self, subject, flags):
+    def assert_moved(self, subject, flags, _seen_by=None):
         self.assertNotIn(subject, self.found(self.inbox))
         self.assertEqual(self.found(self.archive), {subject: flags})
 
-    def assert_copied(self, subject, flags):
+    def assert_copied(self, subject, flags, _seen_by=None):
         self.assertIn(subject, self.found(self.inbox))
         self.assertEqual(self.found(self.archive), {subject: flags})
 
-    def assert_delivered(self, subject):
-        self.assertEqual(self.found(self.archive), {subject: ''})
+    def assert_delivered(self, subject, flags=''):
+        self.assertEqual(self.found(self.archive), {subject: flags})
 
 
 class InTheMount(Programs, ChangeTestCase):
@@ -228,21 +243,23 @@ class InTheMount(Programs, ChangeTestCase):
         changed = {self.uid(f'INBOX {number}'): ' '.join(words[each] for each in flags) for number, flags in expected.items()}
         self.check({folder: {'changed': changed}})
 
-    def assert_moved(self, subject, flags):
+    def assert_moved(self, subject, flags, seen_by=bytes):
         uid = self.uid(subject)
         wait_for(lambda: uid not in observer.snapshot(self.server), 10, 'it to go')
         now = observer.snapshots(self.server)
         found = [message for message in now['Archive'].values() if observer.title(message.data) == subject]
-        self.assertEqual([(letters(message.flags), message.data) for message in found], [(flags, self.before['INBOX'][uid].data)])
+        self.assertEqual([(letters(message.flags), seen_by(message.data)) for message in found], [(flags, self.before['INBOX'][uid].data)])
         self.assertEqual(set(self.before['INBOX']) - set(now['INBOX']), {uid})
 
-    def assert_copied(self, subject, flags):
-        message, = self.check({'Archive': {'added': [self.before['INBOX'][self.uid(subject)].data]}})['Archive'].values()
-        self.assertEqual(letters(message.flags), flags)
-
-    def assert_delivered(self, subject):
+    def assert_copied(self, subject, flags, seen_by=bytes):
         message, = self.check({'Archive': {'added': 1}})['Archive'].values()
-        self.assertEqual((observer.title(message.data), message.flags), (subject, set()))
+        self.assertEqual((letters(message.flags), seen_by(message.data)), (flags, self.before['INBOX'][self.uid(subject)].data))
+
+    def assert_delivered(self, subject, flags=''):
+        wait_for(lambda: len(observer.snapshot(self.server, 'Archive')) > len(self.before['Archive']), 10, 'it to come')
+        self.sync('Archive')
+        message, = self.check({'Archive': {'added': 1}})['Archive'].values()
+        self.assertEqual((observer.title(message.data), letters(message.flags)), (subject, flags))
 
 
 class TheMaildir(ChangeTestCase):
@@ -299,6 +316,124 @@ class TheMaildir(ChangeTestCase):
         os.rename(temporary, self.view('cur/1690000000.M1P1.localhost:2,FS'))
         added = self.check({'INBOX': {'added': [data]}})
         self.assertEqual([message.flags for message in added['INBOX'].values()], [{'\\Flagged', '\\Seen'}])
+
+    def deliver(self, data, name='1690000000.M1P1.localhost', to='new', folder='INBOX'):
+        temporary = self.view('tmp/' + name.partition(':')[0], folder)
+        with open(temporary, 'xb') as file:
+            file.write(data)
+        os.rename(temporary, self.view(f'{to}/{name}', folder))
+
+    def test_a_delivered_message_is_found_under_the_name_it_was_given_and_listed_once(self):
+        data = letter('delivered')
+        self.deliver(data, '1690000000.M1P1.localhost:2,S', 'cur')
+        self.assertEqual(self.mount.read(self.view('cur/1690000000.M1P1.localhost:2,S')), data)
+        self.assertEqual(len(os.listdir(self.view('cur'))), 9)
+        self.sync('INBOX')
+        self.check_now({'INBOX': {'added': [data]}})
+        uid, = set(self.entries()) - set(self.before['INBOX'])
+        self.assertEqual(self.mount.read(self.view('cur/1690000000.M1P1.localhost:2,S')), data)
+        self.assertTrue(self.entries()[uid].endswith('.mailfs:2,S'))
+        self.assertIn('1690000000.M1P1.localhost.eml', self.names())
+        self.assertEqual(os.listdir(self.view('tmp')), [])
+        os.rename(self.view('cur/1690000000.M1P1.localhost:2,S'), self.view('cur/1690000000.M1P1.localhost:2,FS'))
+        self.assertTrue(self.entries()[uid].endswith('.mailfs:2,FS'))
+        self.assertFalse(os.path.exists(self.view('cur/1690000000.M1P1.localhost:2,S')))
+        self.check({'INBOX': {'added': [data]}})
+
+    def test_what_is_in_tmp_is_no_message_and_what_is_none_stays_there(self):
+        with open(self.view('tmp/junk'), 'xb') as file:
+            file.write(b'\x00 no message\n')
+        self.assertEqual((os.listdir(self.view('tmp')), len(os.listdir(self.view('cur')))), (['junk'], 8))
+        with self.fails_with(errno.EINVAL):
+            os.rename(self.view('tmp/junk'), self.view('new/junk'))
+        self.assertEqual(os.listdir(self.view('tmp')), ['junk'])
+        self.mount.remount()
+        self.assertEqual(self.mount.read(self.view('tmp/junk')), b'\x00 no message\n')
+        os.rename(self.view('tmp/junk'), self.view('tmp/junk2'))
+        os.unlink(self.view('tmp/junk2'))
+        self.assertEqual(os.listdir(self.view('tmp')), [])
+        self.assertFalse([name for name in self.names() if name.startswith('.')])
+        self.check()
+
+    def test_what_a_maildir_does_not_allow(self):
+        first, second = (self.view(self.entries()[uid]) for uid in (1, 2))
+        with self.fails_with(errno.EPERM):
+            os.link(first, self.view('new/x'))
+        for path in (self.view('cur/x'), self.view('new/x'), self.view('x')):
+            with self.subTest(path), self.fails_with(errno.EPERM):
+                with open(path, 'xb'):
+                    pass
+        for path in (self.view('x'), self.view('cur/x'), self.mount / '.maildir/x'):
+            with self.subTest(path), self.fails_with(errno.EPERM):
+                os.mkdir(path)
+        with self.fails_with(errno.EEXIST):
+            os.rename(first, second)
+        with self.fails_with(errno.EPERM):
+            os.rename(first, self.view('tmp/x'))
+        with self.fails_with(errno.EPERM):
+            os.rename(self.view('cur'), self.view('old'))
+        with self.fails_with(errno.EXDEV):
+            os.rename(first, self.mount / 'Archive/x.eml')
+        self.sync('INBOX', 'Archive')
+        self.check_now()
+
+    def test_they_are_the_same_files_and_the_folder_follows(self):
+        paths = {uid: self.path(uid) for uid in (1, 2)}
+        for uid, path in paths.items():
+            here = os.stat(self.view(self.entries()[uid]))
+            self.assertEqual((here.st_ino, here.st_nlink, here.st_size), (os.stat(path).st_ino, 1, len(self.data(uid))))
+        with open(paths[1], 'rb') as file:
+            os.unlink(self.view(self.entries()[1]))
+            wait_for(lambda: not os.path.exists(paths[1]), 5, 'the folder to know')
+            self.assertEqual(file.read(), self.data(1))
+        trashed = os.path.join(self.mount / 'Trash', os.path.basename(paths[1]))
+        wait_for(lambda: os.stat(trashed).st_nlink == 1, 5, 'its link count')
+        self.assertEqual(self.mount.read(trashed), self.data(1))
+        name = os.path.basename(self.entries()[2])
+        os.rename(self.view(self.entries()[2]), self.view(f'cur/{name.partition(":")[0]}:2,RS', 'Archive'))
+        wait_for(lambda: not os.path.exists(paths[2]), 5, 'the folder to know')
+        self.assertEqual(self.mount.read(self.mount / f'Archive/{os.path.basename(paths[2])}'), self.data(2))
+        added = self.check({'INBOX': {'gone': [1, 2]}, 'Trash': {'added': [self.data(1)]}, 'Archive': {'added': [self.data(2)]}})
+        self.assertEqual([message.flags for message in added['Archive'].values()], [{'\\Answered', '\\Seen'}])
+
+    def test_a_rename_changes_what_it_says_and_keeps_what_others_changed(self):
+        name = self.view(self.entries()[3])
+        with mailtest.OtherClient(self.server) as other:
+            other.store([3], '+FLAGS', '\\Flagged')
+            os.rename(name, name + 'S')
+        self.check({'INBOX': {'changed': {3: r'\Flagged \Seen'}}})
+
+    def test_its_time_changes_with_every_flag(self):
+        os.listdir(self.view('cur'))
+        before = os.stat(self.view('cur')).st_mtime_ns
+        name = self.view(self.entries()[3])
+        os.rename(name, name + 'F')
+        self.assertGreater(os.stat(self.view('cur')).st_mtime_ns, before)
+        self.check({'INBOX': {'changed': {3: r'\Flagged'}}})
+
+    def test_folders_in_folders_also_those_that_are_called_like_parts(self):
+        for name in ('cur', 'deep'):
+            self.server.deliver(letter(f'in {name}'), ('Lists', name))
+        self.before = observer.snapshots(self.server)
+        self.mount.remount()
+        self.assertEqual(set(os.listdir(self.mount / '.maildir/Lists')), {'cur', 'new', 'tmp', '%63ur', 'deep'})
+        for folder in ('Lists/%63ur', 'Lists/deep'):
+            self.assertEqual(len(os.listdir(self.view('cur', folder))), 1)
+        self.assertEqual(len(os.listdir(self.view('cur', 'Lists'))), 3)
+        self.check_now()
+
+    def test_offline_a_delivered_message_keeps_its_name_until_the_server_has_it(self):
+        data = letter('delivered')
+        self.entries()
+        self.proxy.down()
+        self.deliver(data, '1690000000.M1P1.localhost:2,F', 'cur')
+        self.assertIn('1690000000.M1P1.localhost:2,F', os.listdir(self.view('cur')))
+        self.assertEqual(self.mount.read(self.view('cur/1690000000.M1P1.localhost:2,F')), data)
+        self.mount.remount()
+        self.assertEqual(self.mount.read(self.view('cur/1690000000.M1P1.localhost:2,F')), data)
+        self.proxy.up()
+        self.check({'INBOX': {'added': [data]}}, timeout=60)
+        wait_for(lambda: len(self.entries()) == 9, 30, 'its name', 0.1)
 
     def test_flags_of_another_client_show_in_the_names(self):
         self.entries()

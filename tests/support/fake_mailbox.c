@@ -595,6 +595,12 @@ int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, b
 	return 0;
 }
 
+int mailbox_message_by_uid(struct mailbox *mb, int64_t folder, uint32_t uid, struct mailbox_message *ret)
+{
+	(void)mb, (void)folder, (void)uid, (void)ret;
+	return -ENOENT;
+}
+
 int mailbox_flags_in_use(struct mailbox *mb, int64_t folder, struct buf *out)
 {
 	(void)mb, (void)folder, (void)out;
