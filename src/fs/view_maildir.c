@@ -134,7 +134,7 @@ static int add_folder(void *userdata, const struct mailbox_entry *child)
 	if (child->folder.is_local || name_of_folder(child->folder.name, &name) < 0)
 		return 0;
 	entry_of_view(ml->fs, ino_of(PART_MAILDIR, child->folder.row), &child->folder, KEEP_FOLDER_S, &entry);
-	return !listing_add(ml->listing, buf_str(&name), &entry, mailbox_cookie(child));
+	return !listing_add(ml->listing, buf_str(&name), &entry, child->cookie);
 }
 
 static int list_maildir(struct fs *fs, fuse_ino_t maildir, uint64_t after, struct listing *listing)
@@ -267,7 +267,7 @@ static int add_as(struct maildir_listing *ml, const struct mailbox_entry *child,
 	if (strlen(name) > NAME_MAX)
 		return 0;
 	view_entry(ml->fs, &child->message, &entry);
-	return !listing_add(ml->listing, name, &entry, mailbox_cookie(child));
+	return !listing_add(ml->listing, name, &entry, child->cookie);
 }
 
 static int add_message(void *userdata, const struct mailbox_entry *child)

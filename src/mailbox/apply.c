@@ -235,6 +235,19 @@ static int add_news(struct news *news, const struct index_message *before, const
 	return r;
 }
 
+/* At a place that it has for a moment, or comes back to, another may have got its name. */
+static int put_named(struct mailbox *mb, struct index_message *m)
+{
+	struct index_message other;
+	int r = index_message_by_name(mb->index, m->folder, m->name, &other);
+
+	if (r == 0 && other.row != m->row) {
+		m->is_given = true;
+		r = apply_free_name(mb, m->folder, m->name, "", m->name);
+	}
+	return r < 0 && r != -ENOENT ? r : index_message_put(mb->index, m);
+}
+
 /* The message where the server has it, and nothing else. */
 static int show_as_server_has_it(struct mailbox *mb, struct index_message *m)
 {
@@ -256,7 +269,7 @@ static int show_as_server_has_it(struct mailbox *mb, struct index_message *m)
 		m->is_given = place.is_given;
 		memcpy(m->name, place.name, sizeof m->name);
 	}
-	return r < 0 && r != -ENOENT ? r : index_message_put(mb->index, m);
+	return r < 0 && r != -ENOENT ? r : put_named(mb, m);
 }
 
 int apply_show_anew(struct mailbox *mb, int64_t row, struct news *news)
@@ -328,8 +341,14 @@ static int settle_uidvalidity(struct mailbox *mb, struct index_folder *f, uint32
 /* Nobody knows it by a UID: a sync will meet it as one that is new. */
 static int forget(struct mailbox *mb, const struct index_message *m, struct news *news)
 {
-	int r = index_message_delete(mb->index, m->row);
+	CLEANUP(journal_place) struct journal_place place = { 0 };
+	int r = journal_place_get(mb->index, m->row, &place);
 
+	place.uid = 0; /* further changes of it have no message any more */
+	if (r == 0)
+		r = journal_place_put(mb->index, m->row, &place);
+	if (r == 0 || r == -ENOENT)
+		r = index_message_delete(mb->index, m->row);
 	if (r == -ENOENT || !m->folder)
 		return r == -ENOENT ? 0 : r;
 	return r < 0 ? r : news_add(news, CHANGE_MESSAGE_GONE, m->folder, m->row, m->name);
@@ -361,7 +380,7 @@ int apply_place(struct mailbox *mb, int64_t row, int64_t folder, uint32_t uidval
 	m.is_local = false;
 	m.is_given = true;
 	snprintf(m.name, sizeof m.name, "%s", name);
-	r = index_message_put(mb->index, &m);
+	r = put_named(mb, &m);
 	if (r == 0)
 		r = put_place(mb, &m, &f);
 	if (r == 0)

@@ -353,8 +353,10 @@ static int move_local(struct changing *c, struct index_message *m, const struct 
 	strcpy(m->name, to_name);
 	if (r == 0)
 		r = index_message_put(c->mb->index, m);
-	if (r < 0 || upload_is_written(c->mb, m->row))
+	if (r < 0)
 		return r;
+	if (upload_is_written(c->mb, m->row))
+		return replaces ? -EBUSY : 0;
 	return upload_submit(c, m, replaces);
 }
 

@@ -61,7 +61,12 @@ static int take_draft(struct changing *c, struct index_message *m, int bytes, in
 	CLEANUP(buf) struct buf flags = BUF_INIT;
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct mailbox *mb = c->mb;
-	int r = index_folder_get(mb->index, m->folder, &f), fd = -1;
+	int fd = -1, r = index_message_get(mb->index, m->row, m); /* as it is now that nobody else changes it */
+
+	if (r == 0 && (m->is_local || !m->uid || !m->folder))
+		r = -EBUSY;
+	if (r == 0)
+		r = index_folder_get(mb->index, m->folder, &f);
 
 	if (r == 0)
 		r = index_message_flags(mb->index, m->row, &flags);
@@ -106,12 +111,14 @@ static int reopen(struct mailbox *mb, const struct index_message *m, bool write,
 	if (r < 0)
 		return r;
 	r = journal_last_of(mb->index, m->row, &seq);
-	index_rollback(mb->index);
 	if (r == 0 && write && seq)
 		r = -EACCES;
 	if (r == 0)
 		r = local_file_open(mb->files, m->row, write ? O_RDWR : O_RDONLY, ret_fd);
-	return r == 0 && write ? upload_note_writing(mb, m->row, true) : r;
+	if (r == 0 && write)
+		r = upload_note_writing(mb, m->row, true);
+	index_rollback(mb->index);
+	return r;
 }
 
 int mailbox_edit(struct mailbox *mb, int64_t row, bool write, bool truncate, struct waiter *w, int *ret_fd)

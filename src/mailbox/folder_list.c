@@ -245,6 +245,7 @@ static int apply(struct update *u, const struct told_list *told, struct gone_lis
 		r = index_folder_delete(ix, gone->items[i].row);
 		if (r == -ENOENT) /* went with its parent */
 			r = 0;
+		atomic_store(&u->mb->has_unplaced, true); /* local files that were in it */
 	}
 	if (r == 0 && (gone->n || u->announced.n))
 		r = index_folder_touch(ix, INDEX_ROOT);

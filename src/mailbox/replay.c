@@ -13,6 +13,7 @@ enum {
 	PAUSE_FIRST_MS = 1000, /* after a failure that may pass */
 	PAUSE_LAST_MS = 60 * 1000,
 	REFUSED_KEPT = 256,
+	TRIES_MAX = 15, /* of one that the server has no room for: about ten minutes */
 };
 
 struct replay {
@@ -30,7 +31,17 @@ struct replay {
 	} refused[REFUSED_KEPT]; /* the last ones: who asks for one may come a moment late */
 	size_t n_refused;
 	int64_t pause_ms;
+	int64_t tried_seq; /* the worker's */
+	int tries;
 };
+
+/* The bytes first: the journal must not speak of what a power cut took. */
+static int replay_sync(struct mailbox *mb)
+{
+	int r = atomic_exchange(&mb->has_unsynced, false) ? local_files_sync(mb->files) : 0;
+
+	return r < 0 ? r : journal_sync(mb->index);
+}
 
 /* Answered outside of the lock. */
 static struct waiter *take_settled(struct replay *r, int64_t settled)
@@ -118,6 +129,13 @@ static int refused_error(struct replay *r, int64_t seq)
 	return 0;
 }
 
+bool replay_may_try_again(struct replay *r, int64_t seq)
+{
+	r->tries = r->tried_seq == seq ? r->tries + 1 : 1;
+	r->tried_seq = seq;
+	return r->tries < TRIES_MAX;
+}
+
 int replay_take_refused(struct replay *r, int64_t row)
 {
 	int error = 0;
@@ -135,7 +153,7 @@ int replay_take_refused(struct replay *r, int64_t row)
 /* Out of reach: who waits is told that the change is safe here. */
 static void answer_out_of_reach(struct replay *r)
 {
-	int error = journal_sync(r->mb->index);
+	int error = replay_sync(r->mb);
 	struct waiter *taken;
 
 	pthread_mutex_lock(&r->mb->lock);
@@ -231,7 +249,7 @@ static void *run(void *argument)
 		}
 		gather(r);
 		pthread_mutex_unlock(&mb->lock);
-		error = journal_is_empty(mb->index) ? 0 : journal_sync(mb->index);
+		error = journal_is_empty(mb->index) ? 0 : replay_sync(mb);
 		if (error == 0 && !journal_is_empty(mb->index))
 			error = mailbox_run(mb, JOB_INTERACTIVE, drain, r);
 		if (error < 0)
@@ -321,7 +339,7 @@ int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w)
 		pthread_cond_signal(&r->wake);
 	}
 	pthread_mutex_unlock(&r->mb->lock);
-	return out_of_reach ? journal_sync(r->mb->index) : -EINPROGRESS;
+	return out_of_reach ? replay_sync(r->mb) : -EINPROGRESS;
 }
 
 bool replay_interrupt(struct replay *r, struct waiter *w)

@@ -27,6 +27,8 @@ int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w);
 bool replay_interrupt(struct replay *r, struct waiter *w);
 /* The -errno of a change of this message that was refused lately, while nobody waited for it: told once; else 0. */
 int replay_take_refused(struct replay *r, int64_t row);
+/* The server has no time or room for entry `seq`: false when it has had none for so long that others need not wait any more. */
+bool replay_may_try_again(struct replay *r, int64_t seq);
 /* The server refused entry `seq`, a change of `row`: who waits for it shall know. */
 void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error);
 

@@ -9,21 +9,23 @@
 
 #include "message/header.h"
 
-enum { HEAD_BYTES = 64 * 1024 };
+enum { HEAD_BYTES = 64 * 1024, BODY_BYTES = 32 * 1024 };
 
 /* ------------------------------------------------------------ what a message says of itself */
 
-/* The Message-ID, else all of the header. NULL: no memory. */
+/* The Message-ID, else all of the header; and how the body begins, for versions of a draft share the rest. NULL: no memory. */
 static char *identity_of(const char *head, size_t len)
 {
 	CLEANUP(buf) struct buf id = BUF_INIT;
 	const char *end = memmem(head, len, "\r\n\r\n", 4);
+	size_t header_len = end ? (size_t)(end - head) : len, body_len = len - header_len;
+	int r = header_text(head, header_len, "Message-ID", &id);
 
-	if (end)
-		len = (size_t)(end - head);
-	if (header_text(head, len, "Message-ID", &id) == 0 && id.len)
-		return buf_steal(&id);
-	return strndup(head, len);
+	if (r < 0 || !id.len)
+		r = buf_append(&id, head, header_len);
+	if (r == 0)
+		r = buf_append(&id, head + header_len, body_len < BODY_BYTES ? body_len : BODY_BYTES);
+	return r < 0 ? NULL : buf_steal(&id);
 }
 
 struct head {
@@ -145,14 +147,16 @@ int find_new(struct find *f, struct backend **session, const char *folder)
 }
 
 /* One that is known to be another message that this mount put there is not the one. */
-static bool is_taken(struct mailbox *mb, const char *folder, uint32_t uid, int64_t row)
+static bool is_taken(struct mailbox *mb, const char *folder, uint32_t uidvalidity, uint32_t uid)
 {
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct index_message m;
+	struct journal_kept kept = { 0 };
+	int r = index_begin(mb->index);
 
-	if (index_folder_by_wire(mb->index, folder, &f) < 0 || index_message_by_uid(mb->index, f.row, uid, &m) < 0)
-		return false;
-	return m.is_given && m.row != row;
+	if (r < 0)
+		return true;
+	r = journal_kept_get(mb->index, folder, uidvalidity, uid, &kept);
+	index_rollback(mb->index);
+	return r == 0 && *kept.name;
 }
 
 uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity)
@@ -164,7 +168,8 @@ uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t
 		struct found *found = &f->found[k];
 		uint32_t uid = found->uid;
 
-		if (!uid || !found->identity || strcmp(found->identity, wanted) || is_taken(batch->mb, e->folder, uid, e->row))
+		if (!uid || !found->identity || strcmp(found->identity, wanted) ||
+		    is_taken(batch->mb, e->folder, f->uidvalidity, uid))
 			continue;
 		found->uid = 0;
 		*ret_uidvalidity = f->uidvalidity;

@@ -52,6 +52,8 @@ static int confirm_all(const struct span *s)
 /* The change as such is not at fault: it stays in the journal. */
 static bool may_pass(const struct span *s, int error)
 {
+	if (error == -EAGAIN && !(*s->session)->broken)
+		return replay_may_try_again(s->batch->mb->replay, s->batch->entries[s->from].seq);
 	return (*s->session)->broken || error == -EAGAIN || error == -ENOMEM || error == -ENOTCONN || error == -ECANCELED ||
 	       error == -ETIMEDOUT || error == -EHOSTUNREACH;
 }
@@ -339,7 +341,8 @@ static int open_message(struct mailbox *mb, const struct journal_entry *e, struc
 		r = local_file_open(mb->files, e->row, O_RDONLY, &fd);
 	if (r < 0)
 		return r;
-	if (fstat(fd, &st) < 0) {
+	/* Another size than was judged is what a power cut left of it. */
+	if (fstat(fd, &st) < 0 || st.st_size != m.size_bytes) {
 		close(fd);
 		return -EIO;
 	}

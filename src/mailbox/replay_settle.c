@@ -102,6 +102,10 @@ static int gather(void *userdata, const struct journal_entry *e)
 
 	if (++g->scanned > SCAN_MAX)
 		return 1;
+	if (e->source && batch->n && table_get(&g->skipped, -e->source)) /* one command copies a message once */
+		return table_set(&g->skipped, e->row, g);
+	if (e->source && table_set(&g->skipped, -e->source, g) < 0)
+		return -ENOMEM;
 	if (batch->n && e->kind >= JOURNAL_CREATE) /* what comes behind may need that folder */
 		return 1;
 	r = find_place(batch->mb, e, &place);
@@ -339,11 +343,17 @@ static int leave_behind(struct mailbox *mb, const struct journal_entry *e, const
 	int64_t folder = folder_row(mb, place->wire);
 	int r = index_message_get(mb->index, e->row, &m);
 
-	if (r < 0 || !folder)
+	if (r < 0)
 		return r;
 	m.server_folder = m.server_uid = 0;
 	r = index_message_put(mb->index, &m);
-	old = (struct index_message){ .server_folder = folder, .server_uid = place->uid, .arrived_s = m.arrived_s };
+	if (r == 0 && folder && index_message_away(mb->index, folder, place->uid, &old) == 0) /* left behind before a crash */
+		return 0;
+	old = (struct index_message){ .arrived_s = m.arrived_s };
+	if (folder) { /* else it is being deleted, and known by its name on the wire alone */
+		old.server_folder = folder;
+		old.server_uid = place->uid;
+	}
 	memcpy(old.name, m.name, sizeof old.name);
 	if (r == 0)
 		r = index_message_insert_hidden(mb->index, &old);
@@ -519,5 +529,10 @@ int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *w
 		r = drop_depending(&c, e->seq);
 	if (r == 0 && e->row)
 		r = journal_place_sweep(mb->index, e->row);
-	return changing_end(&c, r);
+	r = changing_end(&c, r);
+	if (r != -EEXIST && r != -ENOENT && r != -EINVAL)
+		return r;
+	/* The tree cannot show it as it was: the next sync tells. What comes behind must not wait for ever. */
+	r = changing_begin(&c, mb);
+	return r < 0 ? r : changing_end(&c, journal_remove(mb->index, e->seq));
 }

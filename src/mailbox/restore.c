@@ -141,11 +141,27 @@ static int show_file(struct mailbox *mb, const struct local_entry *e, bool there
 	if (r < 0)
 		return r;
 	m.folder = f.row;
+	m.size_bytes = upload_size(mb, e->row);
 	m.internaldate_s = e->mtime_ns ? e->mtime_ns / 1000000000 : m.arrived_s;
 	r = apply_free_name(mb, f.row, e->name, "", m.name);
 	if (r < 0)
 		return r;
 	return there ? index_message_put(mb->index, &m) : index_message_insert(mb->index, &m, e->flags);
+}
+
+static int note_removal(void *userdata, const struct journal_entry *e)
+{
+	*(bool *)userdata = e->kind == JOURNAL_REMOVE;
+	return *(bool *)userdata;
+}
+
+/* Its folder went, not the file. */
+static int is_homeless(struct mailbox *mb, const struct index_message *m)
+{
+	bool is_removed = false;
+	int r = m->folder ? 0 : journal_each_of(mb->index, m->row, note_removal, &is_removed);
+
+	return r < 0 ? r : !m->folder && !is_removed;
 }
 
 /* Whoever wrote it is not there any more: an ordinary name without an entry in the journal was never closed. */
@@ -162,10 +178,12 @@ static int restore_file(void *userdata, const struct local_entry *e)
 		return local_remove(mb->index, e->row);
 	if (r == 0)
 		r = index_message_get(mb->index, e->row, &m);
-	if (r == 0 && m.uid)
+	if (r == 0 && m.uid && m.folder && !upload_is_written(mb, e->row))
 		return restore_draft(c, e, &m);
-	if (r == -ENOENT || (r == 0 && !m.is_local && !m.folder))
-		r = show_file(mb, e, r == 0);
+	if (r == 0)
+		r = is_homeless(mb, &m);
+	if (r == -ENOENT || r == 1)
+		r = show_file(mb, e, r == 1);
 	if (r == -EAGAIN)
 		return is_for_later(mb, r);
 	if (r == 0)

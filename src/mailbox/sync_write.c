@@ -72,7 +72,7 @@ static int is_known(struct sync *s, const struct index_message *m)
 }
 
 /* What this machine remembers of it. */
-static int recall(struct sync *s, struct index_message *m)
+static int recall(struct sync *s, struct index_message *m, const char *flags)
 {
 	struct journal_kept kept = { 0 };
 	int r = s->keeps_any ? journal_kept_get(s->mb->index, s->folder.wire, s->folder.uidvalidity, m->uid, &kept) : -ENOENT;
@@ -87,7 +87,7 @@ static int recall(struct sync *s, struct index_message *m)
 		m->is_given = true;
 		memcpy(m->name, kept.name, sizeof m->name);
 	}
-	if (!kept.is_marked)
+	if (!kept.is_marked || !flags_has(flags, "\\Deleted"))
 		return 0;
 	m->is_marked = true;
 	m->server_folder = m->folder;
@@ -114,7 +114,7 @@ static int insert_message(struct sync *s, struct found_message *f)
 	struct index_message *m = &f->message;
 	uint32_t uid = m->uid;
 	bool is_pending = false;
-	int r = recall(s, m);
+	int r = recall(s, m, f->flags);
 
 	if (r == 0)
 		r = settle_name(s, m);
@@ -135,7 +135,7 @@ static int prepare_writing(struct sync *s)
 	s->keeps_any = r > 0;
 	if (r >= 0)
 		r = index_has_given_names(s->mb->index, s->folder.row);
-	s->has_given_names = r > 0;
+	s->has_given_names = r > 0 || s->keeps_any;
 	return r < 0 ? r : 0;
 }
 
@@ -174,6 +174,8 @@ static int unmark(struct sync *s, struct index_message *m)
 	m->server_folder = m->server_uid = 0;
 	m->is_marked = false;
 	sync_add_news(s, CHANGE_MESSAGE_ADDED, m);
+	if (journal_kept_remove(s->mb->index, s->folder.wire, s->folder.uidvalidity, m->uid) < 0)
+		return -EIO;
 	return index_message_put(s->mb->index, m);
 }
 
@@ -217,6 +219,11 @@ static int delete_one(struct sync *s, uint32_t uid)
 		return 0;
 	if (r == 0 && (m.is_given || s->keeps_any || m.is_marked))
 		r = journal_kept_remove(s->mb->index, s->folder.wire, s->folder.uidvalidity, uid);
+	if (r == 0 && m.is_local) { /* a draft that is being written: it will be a new one */
+		m.uid = 0;
+		m.is_given = true;
+		return index_message_put(s->mb->index, &m);
+	}
 	if (r == 0)
 		r = index_message_delete(s->mb->index, m.row);
 	if (r == 0 && m.folder)

@@ -170,8 +170,12 @@ static int leave_old_draft(struct changing *c, struct index_message *m, int64_t 
 {
 	struct index *ix = c->mb->index;
 	CLEANUP(index_folder) struct index_folder f = { 0 };
+	CLEANUP(buf) struct buf flags = BUF_INIT;
 	struct index_message old = *m;
 	int r = index_folder_get(ix, m->folder, &f);
+
+	if (r == 0)
+		r = index_message_flags(ix, m->row, &flags);
 
 	m->uid = 0;
 	m->is_given = true;
@@ -181,7 +185,7 @@ static int leave_old_draft(struct changing *c, struct index_message *m, int64_t 
 	old.is_local = false;
 	old.is_given = false;
 	if (r == 0)
-		r = index_message_insert(ix, &old, "");
+		r = index_message_insert(ix, &old, buf_str(&flags));
 	if (r == 0)
 		r = journal_kept_remove(ix, f.wire, f.uidvalidity, old.uid);
 	*ret_row = old.row;
@@ -218,6 +222,7 @@ int upload_submit(struct changing *c, struct index_message *m, int64_t replaces)
 	r = changing_check_rights(&f, "i");
 	if (r == 0)
 		r = judge(c->mb, m);
+	atomic_store(&c->mb->has_unsynced, true);
 	if (r == 0)
 		r = index_message_put(c->mb->index, m);
 	if (r == 0)

@@ -518,7 +518,7 @@ int index_message_delete(struct index *ix, int64_t row)
 	int r;
 
 	r = find_place(ix, row, NULL, &place);
-	if (r < 0 || (place.folder <= 0 && !place.is_away))
+	if (r < 0 || (place.folder <= 0 && !place.is_away && !place.is_local))
 		return r < 0 ? r : -ENOENT;
 	r = index_write(ix, MESSAGE_BURY, &q);
 	if (r < 0)
@@ -539,16 +539,26 @@ static int bury(struct index *ix, enum index_statement which, int64_t folder)
 	return index_written(ix, query_run(&q));
 }
 
+/* Messages on their way out of the folder go with it, wherever they are shown. */
+static int bury_away(struct index *ix, int64_t folder)
+{
+	int r = index_flush_counts(ix);
+
+	if (r == 0)
+		r = bury(ix, FOLDER_COUNT_WITHOUT_AWAY, folder);
+	return r < 0 ? r : bury(ix, MESSAGE_BURY_AWAY, folder);
+}
+
 int index_message_bury_all(struct index *ix, int64_t folder)
 {
-	int r = bury(ix, MESSAGE_BURY_AWAY, folder);
+	int r = bury_away(ix, folder);
 
 	return r < 0 ? r : bury(ix, MESSAGE_BURY_ALL, folder);
 }
 
 int index_message_bury_stored(struct index *ix, int64_t folder)
 {
-	int r = bury(ix, MESSAGE_BURY_AWAY, folder);
+	int r = bury_away(ix, folder);
 
 	return r < 0 ? r : bury(ix, MESSAGE_BURY_RESET, folder);
 }

@@ -55,6 +55,14 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[FOLDER_COUNT] = "UPDATE folder SET messages = messages + ?2, unseen = unseen + ?3, " LATER_ONCE_COMPLETE(
 		mtime_ns, "?4") " WHERE row = ?1",
 
+	/* of folders that show messages which the server has in ?1, as if these were gone */
+	[FOLDER_COUNT_WITHOUT_AWAY] =
+		"UPDATE folder SET"
+		" messages = (SELECT count(*) FROM message m WHERE m.folder = folder.row AND local = 0 AND server_folder IS NOT "
+		"?1),"
+		" unseen = (SELECT count(*) FROM message m WHERE m.folder = folder.row AND local = 0 AND server_folder IS NOT ?1"
+		" AND flags NOT LIKE '\\Seen%')"
+		" WHERE row IN (SELECT folder FROM message WHERE server_folder = ?1 AND folder > 0)",
 	[MESSAGE_GET] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE row = ?1",
 	[MESSAGE_BY_UID] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND uid = ?2",
 	[MESSAGE_BY_GIVEN_NAME] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND name = ?2 AND given = 1",
@@ -108,11 +116,11 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[CHANGE_APPEND] = "INSERT INTO journal.change (kind, row, source, folder, detail, depends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[CHANGE_EACH] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 ORDER BY seq",
 	[CHANGE_EACH_OF] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE row = ?1 ORDER BY seq",
-	[CHANGE_EACH_DEPENDING] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE depends = ?1 ORDER BY seq",
+	[CHANGE_EACH_DEPENDING] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE depends = ?1 AND depends <> 0 ORDER BY seq",
 	[CHANGE_REMOVE] = "DELETE FROM journal.change WHERE seq = ?1",
 	[CHANGE_MARK_SENT] = "UPDATE journal.change SET sent = 1, uidnext = ?2 WHERE seq = ?1",
 	[CHANGE_COUNT] = "SELECT count(*) FROM journal.change",
-	[CHANGE_LAST_OF] = "SELECT max(seq) FROM journal.change WHERE row = ?1 OR source = ?1",
+	[CHANGE_LAST_OF] = "SELECT max(seq) FROM journal.change WHERE row = ?1 OR (source = ?1 AND source <> 0)",
 	[CHANGE_LAST_IN] = "SELECT max(seq) FROM journal.change WHERE folder = ?1 OR substr(folder, 1, length(?2)) = ?2 OR"
 			   " row IN (SELECT row FROM journal.place WHERE wire = ?1)",
 	[PLACE_GET] = "SELECT wire, uidvalidity, uid, name, given FROM journal.place WHERE row = ?1",
@@ -120,7 +128,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[PLACE_PUT] = "INSERT OR REPLACE INTO journal.place (row, wire, uidvalidity, uid, name, given)"
 		      " VALUES (?1, ?2, ?3, nullif(?4, 0), ?5, ?6)",
 	[PLACE_SWEEP] = "DELETE FROM journal.place WHERE row = ?1 AND NOT EXISTS"
-			" (SELECT 1 FROM journal.change WHERE row = ?1 OR source = ?1)",
+			" (SELECT 1 FROM journal.change WHERE row = ?1 OR (source = ?1 AND source <> 0))",
 	[PLACE_LAST_ROW] = "SELECT max((SELECT coalesce(max(row), 0) FROM journal.place), (SELECT coalesce(max(row), 0) FROM"
 			   " journal.file), (SELECT coalesce(max(row), 0) FROM journal.change))",
 	[KEPT_GET] = "SELECT name, mtime_ns, mode, arrived_s, marked FROM journal.kept WHERE wire = ?1 AND uidvalidity = ?2 AND "

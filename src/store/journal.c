@@ -329,7 +329,7 @@ int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity)
 int journal_rename_folder(struct index *ix, const char *from, const char *to, char delimiter)
 {
 	static const char *const columns[][2] = {
-		{ "place", "wire" }, { "kept", "wire" }, { "file", "wire" }, { "directory", "wire" }, { "change", "folder" }
+		{ "place", "wire" }, { "kept", "wire" }, { "file", "wire" }, { "directory", "wire" }
 	};
 	char below[2] = { delimiter, '\0' };
 	int r = 0;

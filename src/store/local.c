@@ -69,11 +69,10 @@ int local_file_open(struct local_files *l, int64_t row, int flags, int *ret_fd)
 	return 0;
 }
 
-int local_file_sync(struct local_files *l, int fd)
+/* One call for however many files there are. */
+int local_files_sync(struct local_files *l)
 {
-	int r = durable_sync_fd(fd);
-
-	return r < 0 ? r : durable_sync_fd(l->dirfd);
+	return syncfs(l->dirfd) < 0 ? -errno : 0;
 }
 
 void local_file_unlink(struct local_files *l, int64_t row)

@@ -13,6 +13,7 @@
 #include "mailbox/changing.h"
 #include "mailbox/mailbox.h"
 #include "memory_backend.h"
+#include <sqlite3.h>
 
 enum { PATIENCE_MS = 10000 };
 
@@ -211,7 +212,9 @@ static bool shows_flags(struct fixture *f, int64_t row, const char *flags)
 
 static int set_flags(struct fixture *f, int64_t row, const char *value)
 {
-	return mailbox_set_flags(f->mailbox, row, value, strlen(value));
+	int r = mailbox_set_flags(f->mailbox, row, value, strlen(value));
+
+	return r < 0 ? r : 0;
 }
 
 static int settle(struct fixture *f, int64_t folder)
@@ -843,10 +846,504 @@ static void changes_made_while_the_server_is_away_are_sent_when_it_is_back(void 
 	assert_int_not_equal(row_of(f, f->archive, "two.eml"), 0);
 }
 
+/* ============================================================ attacks */
+static void go_offline(void)
+{
+	memory_faults.open_error = -ECONNREFUSED;
+	memory_faults.change_breaks = -ENOTCONN;
+}
+static void go_online(void)
+{
+	memory_faults.open_error = 0;
+	memory_faults.change_breaks = 0;
+}
+static int try_mount(struct fixture *f)
+{
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	struct mailbox_options options = {
+		.configuration = &f->configuration, .backend = &memory_backend, .mountpoint = "/nowhere", .userdata = f
+	};
+	int r = mailbox_new(&options, &f->mailbox, &why);
+	if (r < 0) {
+		f->mailbox = NULL;
+		fprintf(stderr, "MOUNT FAILED: %s\n", buf_str(&why));
+		return r;
+	}
+	mailbox_connect(f->mailbox, false, &why);
+	return 0;
+}
+
+static void t1_rm_of_an_upload_that_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row, r2;
+	struct names n;
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	r2 = n.row;
+	go_offline();
+	assert_int_equal(set_flags(f, r2, "+kw"), 0);
+	usleep(100000);
+	row = write_file(f, f->archive, "letter.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->archive, "letter.eml"), 0);
+	memory_faults.permits = "\\Seen \\Deleted \\Flagged kw";
+	memory_faults.change_error = 0;
+	/* only the append is refused: over the limit */
+	memory_faults.append_limit = 5;
+	go_online();
+	for (int i = 0; i < 6000 && !has_flags("INBOX", 1, "kw"); i++)
+		usleep(1000);
+	assert_true(has_flags("INBOX", 1, "kw"));
+	assert_int_equal(set_flags(f, r2, "+\\Flagged"), 0);
+	for (int i = 0; i < 8000 && !has_flags("INBOX", 1, "\\Flagged kw"); i++)
+		usleep(1000);
+	assert_true(has_flags("INBOX", 1, "\\Flagged kw"));
+}
+
+static void t2_scratch_in_a_folder_that_goes(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+	mount(f);
+	row = write_file(f, f->archive, ".letter.tmp", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	stop(f);
+	memory_remove_folder("Archive");
+	assert_int_equal(try_mount(f), 0);
+	usleep(300000);
+	fprintf(stderr, "shown in root: %lld\n", (long long)row_of(f, MAILBOX_ROOT, ".letter.tmp"));
+	stop(f);
+	assert_int_equal(try_mount(f), 0);
+	fprintf(stderr, "shown in root: %lld\n", (long long)row_of(f, MAILBOX_ROOT, ".letter.tmp"));
+}
+
+static void t2b_upload_pending_in_a_folder_that_goes(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+	struct names n;
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	go_offline();
+	set_flags(f, n.row, "+kw");
+	usleep(100000);
+	row = write_file(f, f->archive, "letter.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	stop(f);
+	memory_remove_folder("Archive");
+	go_online();
+	assert_int_equal(try_mount(f), 0);
+	sleep(1);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	for (int i = 0; i < 6000 && !has_flags("INBOX", 1, "\\Flagged kw"); i++)
+		usleep(1000);
+	fprintf(stderr, "flags arrived %d; in root %lld %lld\n", has_flags("INBOX", 1, "\\Flagged kw"),
+		(long long)row_of(f, MAILBOX_ROOT, "letter.eml.partial"), (long long)row_of(f, f->archive, "letter.eml.partial"));
+	stop(f);
+	assert_int_equal(try_mount(f), 0);
+	usleep(200000);
+	assert_true(row_of(f, MAILBOX_ROOT, "letter.eml.partial") || row_of(f, MAILBOX_ROOT, "letter.eml"));
+}
+
+static void t3_upload_into_a_new_folder_of_the_old_name(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row, made = 0;
+	struct names n;
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	go_offline();
+	set_flags(f, n.row, "+kw");
+	usleep(100000);
+	assert_int_equal(rename_to(f, MAILBOX_ROOT, "Archive", MAILBOX_ROOT, "Old"), 0);
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "Archive", &made), 0);
+	row = write_file(f, made, "letter.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	go_online();
+	WAIT_FOR(memory_has_folder("Old") &&
+		 (holding("Old", "new text") || (memory_has_folder("Archive") && holding("Archive", "new text"))));
+	fprintf(stderr, "Archive exists: %d, in Old: %d\n", memory_has_folder("Archive"), holding("Old", "new text"));
+	assert_int_equal(holding("Old", "new text"), 0);
+}
+
+static void t4_refused_rename_of_a_folder_whose_name_is_taken(void **state)
+{
+	struct fixture *f = *state;
+	int64_t made = 0;
+	struct names n;
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	go_offline();
+	set_flags(f, n.row, "+kw");
+	usleep(100000);
+	assert_int_equal(rename_to(f, MAILBOX_ROOT, "Archive", MAILBOX_ROOT, "Old"), 0);
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "Archive", &made), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	memory_add_folder("Old", '/', 0, USE_NONE); /* another client was quicker */
+	go_online();
+	for (int i = 0; i < 8000 && !has_flags("INBOX", 1, "\\Flagged kw"); i++)
+		usleep(1000);
+	assert_true(has_flags("INBOX", 1, "\\Flagged kw"));
+}
+
+static void t5_mv_and_rmdir_without_move(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t sub;
+	memory_faults.lacks = BACKEND_MOVE;
+	memory_add_folder("Sub", '/', 0, USE_NONE);
+	deliver("Sub", "one");
+	mount(f);
+	sub = folder_row(f, MAILBOX_ROOT, "Sub");
+	n = names(f, sub);
+	assert_int_equal(rename_to(f, sub, n.last, f->archive, n.last), 0);
+	assert_int_equal(mailbox_rmdir(f->mailbox, MAILBOX_ROOT, "Sub"), 0);
+	WAIT_FOR(holding("Archive", "one") == 1);
+	sleep(1);
+	fprintf(stderr, "Sub exists %d, Archive %d\n", memory_has_folder("Sub"), holding("Archive", "one"));
+	assert_true(!memory_has_folder("Sub") || holding("Sub", "one") == 0);
+}
+
+static void t6_a_name_that_was_given_anew_at_a_mount(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+	mount(f);
+	row = write_file(f, f->inbox, "letter.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	go_offline();
+	assert_int_equal(rename_to(f, f->inbox, "letter.eml", f->archive, "letter.eml"), 0);
+	usleep(100000);
+	row = write_file(f, f->inbox, "letter.eml", LETTER "second\r\n");
+	assert_int_equal(commit(f, row), 0);
+	stop(f);
+	assert_int_equal(try_mount(f), 0);
+}
+
+static void t6b_a_name_that_was_given_anew_and_the_move_refused(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+	mount(f);
+	row = write_file(f, f->inbox, "letter.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	go_offline();
+	assert_int_equal(rename_to(f, f->inbox, "letter.eml", f->archive, "letter.eml"), 0);
+	usleep(100000);
+	row = write_file(f, f->inbox, "letter.eml", LETTER "second\r\n");
+	assert_int_equal(commit(f, row), 0);
+	memory_remove_folder("Archive");
+	go_online();
+	for (int i = 0; i < 8000 && holding("INBOX", "second") == 0; i++)
+		usleep(1000);
+	assert_int_equal(holding("INBOX", "second"), 1);
+}
+
+static void t7_a_draft_of_a_given_name_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row, drafts;
+	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
+	mount(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	row = write_file(f, drafts, "letter.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	row = write_file(f, drafts, ".letter.tmp", LETTER "second\r\n");
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(rename_to(f, drafts, ".letter.tmp", drafts, "letter.eml"), 0);
+	assert_int_equal(settle(f, drafts), 0);
+	WAIT_FOR(memory_count_messages("Drafts") == 1);
+}
+
+static void t8_a_draft_that_goes_while_it_is_written(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter_sync s;
+	struct names n;
+	int64_t drafts;
+	int fd = -1;
+	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
+	deliver("Drafts", "one");
+	mount(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	n = names(f, drafts);
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, n.row, true, true, &s.waiter, &fd), &s), 0);
+	assert_int_equal(write(fd, LETTER, strlen(LETTER)), (ssize_t)strlen(LETTER));
+	memory_remove_message("Drafts", 1);
+	usleep(10100000); /* the next look syncs */
+	folder_row(f, MAILBOX_ROOT, "Drafts");
+	usleep(300000);
+	close(fd);
+	fprintf(stderr, "close says %d, shown %d, on the server %d\n", commit(f, n.row), names(f, drafts).n,
+		holding("Drafts", "new text"));
+	assert_true(names(f, drafts).n > 0 || holding("Drafts", "new text"));
+}
+
+static void t9_again_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	(void)n;
+}
+
+static void u1_two_copies_of_one_message(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t a, b;
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	go_offline();
+	set_flags(f, n.row, "+kw");
+	usleep(100000);
+	a = write_file(f, f->archive, "a.eml", "");
+	assert_int_equal(mailbox_copy(f->mailbox, n.row, a), 0);
+	assert_int_equal(commit(f, a), 0);
+	b = write_file(f, f->archive, "b.eml", "");
+	assert_int_equal(mailbox_copy(f->mailbox, n.row, b), 0);
+	assert_int_equal(commit(f, b), 0);
+	go_online();
+	WAIT_FOR(holding("Archive", "one") > 0);
+	usleep(500000);
+	fprintf(stderr, "server %d shown %d\n", holding("Archive", "one"), names(f, f->archive).n);
+	assert_int_equal(holding("Archive", "one"), 2);
+	assert_int_equal(names(f, f->archive).n, 2);
+}
+
+static void u2_a_mark_that_was_taken_away_stays_away(void **state)
+{
+	struct fixture *f = *state;
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	memory_faults.lacks = BACKEND_EXPUNGE_UID;
+	deliver("INBOX", "one");
+	mount(f);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, names(f, f->inbox).last), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(names(f, f->inbox).n, 0);
+	memory_set_flags("INBOX", 1, "");
+	remount(f, false);
+	assert_int_equal(names(f, f->inbox).n, 1);
+	remount(f, true);
+	assert_int_equal(names(f, f->inbox).n, 1);
+}
+
+static void u3_a_draft_whose_replacement_is_refused_keeps_its_flags(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter_sync s;
+	struct names n;
+	int64_t drafts;
+	int fd = -1;
+	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
+	deliver("Drafts", "one");
+	memory_set_flags("Drafts", 1, "\\Seen \\Draft");
+	mount(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	n = names(f, drafts);
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, n.row, true, true, &s.waiter, &fd), &s), 0);
+	assert_int_equal(write(fd, LETTER, strlen(LETTER)), (ssize_t)strlen(LETTER));
+	close(fd);
+	memory_faults.change_error = -EDQUOT;
+	assert_int_equal(commit(f, n.row), -EDQUOT);
+	memory_faults.change_error = 0;
+	remount(f, false);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	assert_true(shows_flags(f, row_of(f, drafts, n.last), "\\Seen \\Draft"));
+}
+
+static void u4_cp_rm_cp_offline(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	go_offline();
+	set_flags(f, n.row, "+kw");
+	usleep(100000);
+	assert_int_equal(commit(f, write_file(f, f->archive, "letter.eml", LETTER)), 0);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->archive, "letter.eml"), 0);
+	assert_int_equal(commit(f, write_file(f, f->archive, "letter.eml", LETTER "second\r\n")), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	go_online();
+	for (int i = 0; i < 8000 && holding("Archive", "second") == 0; i++)
+		usleep(1000);
+	usleep(500000);
+	fprintf(stderr, "Archive: %d on the server, second %d; flags %d\n", (int)memory_count_messages("Archive"),
+		holding("Archive", "second"), has_flags("INBOX", 1, "\\Flagged kw"));
+	assert_true(has_flags("INBOX", 1, "\\Flagged kw"));
+	assert_int_equal(holding("Archive", "second"), 1);
+	assert_int_equal(memory_count_messages("Archive"), 1);
+}
+
+static void u5_moved_on_and_the_name_given_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t other;
+	memory_add_folder("Other", '/', 0, USE_NONE);
+	deliver("INBOX", "one");
+	mount(f);
+	other = folder_row(f, MAILBOX_ROOT, "Other");
+	n = names(f, f->inbox);
+	go_offline();
+	set_flags(f, n.row, "+kw");
+	usleep(100000);
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "x.eml"), 0);
+	assert_int_equal(rename_to(f, f->archive, "x.eml", other, "x.eml"), 0);
+	assert_int_equal(commit(f, write_file(f, f->archive, "x.eml", LETTER)), 0);
+	go_online();
+	for (int i = 0; i < 8000 && holding("Archive", "new text") == 0; i++)
+		usleep(1000);
+	usleep(500000);
+	fprintf(stderr, "INBOX %d Archive %d Other %d; new %d\n", holding("INBOX", "one"), holding("Archive", "one"),
+		holding("Other", "one"), holding("Archive", "new text"));
+	assert_int_equal(holding("Other", "one"), 1);
+	assert_int_equal(holding("Archive", "new text"), 1);
+}
+
+static void u6_copied_twice_on_where_no_uid_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t other;
+	memory_faults.lacks = BACKEND_MOVE;
+	memory_faults.tells_no_uids = true; /* UIDPLUS, and no COPYUID: UIDNOTSTICKY */
+	memory_add_folder("Other", '/', 0, USE_NONE);
+	deliver("INBOX", "one");
+	mount(f);
+	other = folder_row(f, MAILBOX_ROOT, "Other");
+	n = names(f, f->inbox);
+	go_offline();
+	set_flags(f, n.row, "+kw");
+	usleep(100000);
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "x.eml"), 0);
+	assert_int_equal(rename_to(f, f->archive, "x.eml", other, "x.eml"), 0);
+	go_online();
+	for (int i = 0; i < 8000 && holding("INBOX", "one") == 1; i++)
+		usleep(1000);
+	usleep(500000);
+	fprintf(stderr, "INBOX %d Archive %d Other %d\n", holding("INBOX", "one"), holding("Archive", "one"),
+		holding("Other", "one"));
+	assert_int_equal(holding("INBOX", "one") + holding("Archive", "one") + holding("Other", "one"), 1);
+}
+
+static void v1_counts_where_a_folder_is_begun_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct mailbox_folder before, after;
+	struct names n;
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	mount(f);
+	n = names(f, f->inbox);
+	go_offline();
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "x.eml"), 0);
+	usleep(100000);
+	stop(f);
+	memory_faults.open_error = 0;
+	memory_set_uidvalidity("INBOX", 4711);
+	mount(f);
+	usleep(300000);
+	assert_int_equal(mailbox_folder(f->mailbox, f->archive, &before), 0);
+	memory_faults.change_breaks = 0;
+	sleep(3);
+	assert_int_equal(mailbox_folder(f->mailbox, f->archive, &after), 0);
+	fprintf(stderr, "Archive counts %u then %u, shows %d; INBOX shows %d\n", before.messages, after.messages,
+		names(f, f->archive).n, names(f, f->inbox).n);
+	assert_int_equal(after.messages, names(f, f->archive).n);
+}
+
+static void sql(const char *db, const char *db2, const char *text)
+{
+	sqlite3 *h;
+	char *why = NULL, attach[256];
+	assert_int_equal(sqlite3_open(db, &h), 0);
+	snprintf(attach, sizeof attach, "ATTACH '%s' AS journal", db2);
+	assert_int_equal(sqlite3_exec(h, attach, NULL, NULL, NULL), 0);
+	if (sqlite3_exec(h, text, NULL, NULL, &why)) {
+		fprintf(stderr, "sql: %s\n", why);
+		fail();
+	}
+	sqlite3_close(h);
+}
+
+/* kill -9 between what leave_behind() and replay_confirm() commit. */
+static void v3_killed_between_the_two_halves_of_a_copy(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	char db[160], db2[160];
+	memory_faults.lacks = BACKEND_MOVE;
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.change_breaks = -ENOTCONN;
+	memory_faults.change_was_done = true;
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, n.last), 0);
+	for (int i = 0; i < 3000 && !holding("Archive", "one"); i++)
+		usleep(1000);
+	memory_faults.open_error = -ECONNREFUSED;
+	stop(f);
+	assert_int_equal(holding("Archive", "one"), 1);
+	snprintf(db, sizeof db, "%s/index.db", f->cache);
+	snprintf(db2, sizeof db2, "%s/journal.db", f->state);
+	sql(db, db2,
+	    "CREATE TEMP TABLE r AS SELECT row, server_folder AS sf, server_uid AS su FROM message WHERE server_folder IS NOT NULL;"
+	    "UPDATE message SET server_folder = NULL, server_uid = NULL WHERE row = (SELECT row FROM r);"
+	    "INSERT INTO message (folder, uid, size, size_proven, internaldate_s, ctime_ns, flags, name, given, local, marked, "
+	    "server_folder, server_uid, arrived_s)"
+	    " SELECT -1000, NULL, 0, 0, 0, 1, '', 'old', 0, 0, 0, sf, su, 0 FROM r;"
+	    "UPDATE message SET folder = -row WHERE folder = -1000;"
+	    "INSERT INTO journal.place SELECT (SELECT max(row) FROM message), wire, uidvalidity, uid, name, given FROM "
+	    "journal.place WHERE row = (SELECT row FROM r);"
+	    "INSERT INTO journal.change (kind, row, source, folder, detail, depends) SELECT 3, max(row), 0, '', '', 0 FROM "
+	    "message;");
+	memset(&memory_faults, 0, sizeof memory_faults);
+	memory_faults.lacks = BACKEND_MOVE;
+	mount(f);
+	for (int i = 0; i < 5000 && memory_count_messages("INBOX"); i++)
+		usleep(1000);
+	fprintf(stderr, "INBOX %d Archive %d\n", holding("INBOX", "one"), holding("Archive", "one"));
+	assert_int_equal(memory_count_messages("INBOX"), 0);
+	assert_int_equal(memory_count_messages("Archive"), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(v1_counts_where_a_folder_is_begun_anew),
+		TEST(v3_killed_between_the_two_halves_of_a_copy),
+		TEST(u1_two_copies_of_one_message),
+		TEST(u2_a_mark_that_was_taken_away_stays_away),
+		TEST(u3_a_draft_whose_replacement_is_refused_keeps_its_flags),
+		TEST(u4_cp_rm_cp_offline),
+		TEST(u5_moved_on_and_the_name_given_anew),
+		TEST(u6_copied_twice_on_where_no_uid_is_told),
+		TEST(t1_rm_of_an_upload_that_is_refused),
+		TEST(t2_scratch_in_a_folder_that_goes),
+		TEST(t2b_upload_pending_in_a_folder_that_goes),
+		TEST(t3_upload_into_a_new_folder_of_the_old_name),
+		TEST(t4_refused_rename_of_a_folder_whose_name_is_taken),
+		TEST(t5_mv_and_rmdir_without_move),
+		TEST(t6_a_name_that_was_given_anew_at_a_mount),
+		TEST(t6b_a_name_that_was_given_anew_and_the_move_refused),
+		TEST(t7_a_draft_of_a_given_name_is_replaced),
+		TEST(t8_a_draft_that_goes_while_it_is_written),
+		TEST(t9_again_for_ever),
 		TEST(flags_show_at_once_and_reach_the_server),
 		TEST(many_flags_go_in_few_commands),
 		TEST(refused_flags_are_taken_back),
@@ -878,5 +1375,7 @@ int main(void)
 		TEST(changes_made_while_the_server_is_away_are_sent_when_it_is_back),
 	};
 
+	if (getenv("T"))
+		cmocka_set_test_filter(getenv("T"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
