@@ -12,6 +12,11 @@ tests_lint_print_keys_LDADD = $(LINK_base)
 MOUNT_TESTS = \
 	tests/mount/test_browse.py \
 	tests/mount/test_bytes.py \
+	tests/mount/test_change_append.py \
+	tests/mount/test_change_flags.py \
+	tests/mount/test_change_folders.py \
+	tests/mount/test_change_move.py \
+	tests/mount/test_change_remove.py \
 	tests/mount/test_changes.py \
 	tests/mount/test_configuration.py \
 	tests/mount/test_crash.py \
@@ -30,11 +35,6 @@ TESTS += $(MOUNT_TESTS)
 
 # Of changing mail by file operations; each joins MOUNT_TESTS with what it tests.
 EXTRA_DIST += \
-	tests/mount/test_change_flags.py \
-	tests/mount/test_change_remove.py \
-	tests/mount/test_change_move.py \
-	tests/mount/test_change_append.py \
-	tests/mount/test_change_folders.py \
 	tests/mount/test_change_faults.py \
 	tests/mount/test_change_capabilities.py \
 	tests/mount/test_change_latency.py

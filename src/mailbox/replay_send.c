@@ -251,6 +251,8 @@ static int settle_copied(struct span *s, const struct backend_copied *copied, co
 	struct span done = *s, rest = *s;
 	int r = 0;
 
+	if (error == 0)
+		atomic_store(&s->batch->mb->tells_uids, copied->uidvalidity ? 1 : -1);
 	if (error < 0) {
 		done.n = copied->done;
 		rest.from += copied->done;
@@ -263,10 +265,10 @@ static int settle_copied(struct span *s, const struct backend_copied *copied, co
 	return r < 0 || error == 0 ? r : refused(&rest, error);
 }
 
-/* A server without UIDPLUS tells no new UIDs: what the messages say of themselves is noted while they still stand where they are known to be. */
+/* From a server that tells no new UIDs: what the messages say of themselves is noted while they still stand where they are known to be. */
 static int prepare_find(struct span *s, struct find *find)
 {
-	if (backend_abilities(*s->session) & BACKEND_EXPUNGE_UID)
+	if (atomic_load(&s->batch->mb->tells_uids) == 1)
 		return 0;
 	return find_prepare(find, s->session, s->batch, s->from, s->n);
 }
@@ -282,7 +284,7 @@ static int move(struct span *s)
 	if (r == 0)
 		r = uids ? prepare_find(s, &find) : -ENOMEM;
 	if (r < 0)
-		return r;
+		return refused(s, r);
 	r = backend_move(s->session, p->wire, p->uidvalidity, uids, s->n, entry_of(s, 0)->folder, &copied);
 	return settle_copied(s, &copied, uids, &find, r, confirm_placed);
 }
@@ -307,14 +309,29 @@ static int copy(struct span *s)
 	return settle_copied(s, &copied, uids, &find, r, confirm_copies);
 }
 
+/* One first, where it is not known yet whether the server tells new UIDs. */
+static int learn_first(struct span *s, int (*send)(struct span *s))
+{
+	struct span one = *s, rest = *s;
+	int r;
+
+	if (s->n == 1 || atomic_load(&s->batch->mb->tells_uids))
+		return send(s);
+	one.n = 1;
+	r = send(&one);
+	rest.from++;
+	rest.n--;
+	return r < 0 ? r : send(&rest);
+}
+
 static int send_move(struct span *s)
 {
-	return backend_abilities(*s->session) & BACKEND_MOVE ? move(s) : copy(s);
+	return learn_first(s, backend_abilities(*s->session) & BACKEND_MOVE ? move : copy);
 }
 
 static int send_copy(struct span *s)
 {
-	return copy(s);
+	return learn_first(s, copy);
 }
 
 /* ------------------------------------------------------------ new messages */

@@ -470,6 +470,8 @@ class Drafts(ChangeTestCase):
                     if 'draft.eml' in name:
                         os.unlink(self.mount / f'Drafts/{name}')
                 self.sync('Drafts')
+                self.settled = observer.snapshots(self.server)
+                self.sync('Drafts')
 
     def assert_new_before_old(self):
         """What takes the old one away is said after the APPEND."""
