@@ -33,6 +33,7 @@ struct sync {
 	bool was_complete; /* the folder could be listed before: what changes is news */
 	bool is_changed;
 	int64_t started_s;
+	bool may_know;			 /* some that come now are known already */
 	bool keeps_any, has_given_names; /* of the messages being written: something is remembered of some; a name may be taken */
 
 	struct found_message *messages; /* own, n of them own their flags */

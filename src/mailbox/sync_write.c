@@ -56,7 +56,7 @@ static int find_known(struct sync *s, uint32_t uid, struct index_message *ret)
 static int is_known(struct sync *s, const struct index_message *m)
 {
 	struct index_message known;
-	int r = find_known(s, m->uid, &known);
+	int r = m->uid < s->folder.uidnext || s->may_know ? find_known(s, m->uid, &known) : -ENOENT;
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
@@ -136,6 +136,9 @@ static int prepare_writing(struct sync *s)
 	if (r >= 0)
 		r = index_has_given_names(s->mb->index, s->folder.row);
 	s->has_given_names = r > 0 || s->keeps_any;
+	if (r >= 0)
+		r = index_may_know_from(s->mb->index, s->folder.row, s->folder.uidnext);
+	s->may_know = r > 0;
 	return r < 0 ? r : 0;
 }
 

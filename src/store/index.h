@@ -150,6 +150,8 @@ int index_message_uids(struct index *ix, int64_t folder, uint32_t uidnext, uint3
 int index_message_count(struct index *ix, int64_t folder, uint32_t uidnext, uint32_t *ret);
 /* How many of the server's messages there this mount has marked \Deleted and hidden. */
 int index_message_count_marked(struct index *ix, int64_t folder, uint32_t *ret);
+/* 1 when a message of the server's with this UID or a later one may be known already, because this mount put it there or is taking it away; else 0. */
+int index_may_know_from(struct index *ix, int64_t folder, uint32_t uid);
 /* 1 when a message in the folder has a name that a user gave, else 0. */
 int index_has_given_names(struct index *ix, int64_t folder);
 /* W: a new message; sets m->row unless that is given, and m->ctime_ns when it is 0. `flags` canonical. -EEXIST: the folder has this UID or name; -EINVAL: not a name. A folder that

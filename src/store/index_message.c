@@ -263,6 +263,18 @@ int index_message_count_marked(struct index *ix, int64_t folder, uint32_t *ret)
 	return r < 0 ? r : 0;
 }
 
+int index_may_know_from(struct index *ix, int64_t folder, uint32_t uid)
+{
+	CLEANUP(query) struct query q = QUERY_INIT;
+	int r = index_read(ix, MESSAGE_ANY_FROM, &q);
+
+	if (r < 0)
+		return r;
+	query_bind(&q, "ii", folder, (int64_t)uid);
+	r = query_step(&q);
+	return r < 0 ? r : r == 1 && query_int(&q, 0);
+}
+
 int index_has_given_names(struct index *ix, int64_t folder)
 {
 	CLEANUP(query) struct query q = QUERY_INIT;

@@ -89,6 +89,8 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 			 " SELECT server_uid FROM message WHERE server_folder = ?1 AND server_uid < ?2 ORDER BY 1",
 	[MESSAGE_COUNT] = "SELECT (SELECT count(*) FROM message WHERE folder = ?1 AND uid < ?2) +"
 			  " (SELECT count(*) FROM message WHERE server_folder = ?1 AND server_uid < ?2)",
+	[MESSAGE_ANY_FROM] = "SELECT EXISTS (SELECT 1 FROM message WHERE folder = ?1 AND uid >= ?2) OR"
+			     " EXISTS (SELECT 1 FROM message WHERE server_folder = ?1)",
 	[MESSAGE_COUNT_MARKED] = "SELECT count(*) FROM message WHERE server_folder = ?1 AND marked = 1",
 	[MESSAGE_ANY_GIVEN_NAME] = "SELECT 1 FROM message WHERE folder = ?1 AND given = 1 LIMIT 1",
 	[MESSAGE_INSERT] =
