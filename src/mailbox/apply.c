@@ -9,47 +9,6 @@
 #include "base/clock.h"
 #include "message/flags.h"
 
-enum { NAMES_TRIED_MAX = 10000 };
-
-int news_add(struct news *news, enum change_kind kind, int64_t folder, int64_t row, const char *name)
-{
-	struct change *items;
-	char *copy;
-
-	if (!news)
-		return 0;
-	if (news->n == news->cap) {
-		items = reallocarray(news->items, news->cap ? news->cap * 2 : 16, sizeof *items);
-		if (!items)
-			return -ENOMEM;
-		news->items = items;
-		news->cap = news->cap ? news->cap * 2 : 16;
-	}
-	copy = strdup(name);
-	if (!copy)
-		return -ENOMEM;
-	news->items[news->n++] = (struct change){ kind, folder, row, copy };
-	return 0;
-}
-
-void news_release(struct news *news)
-{
-	for (size_t i = 0; i < news->n; i++)
-		free((char *)news->items[i].name);
-	free(news->items);
-	*news = (struct news){ 0 };
-}
-
-void news_tell(struct mailbox *mb, struct news *news)
-{
-	for (size_t i = 0; i < news->n; i++) {
-		const struct change *c = &news->items[i];
-
-		mailbox_tell(mb, c->kind, c->folder, c->row, c->name);
-	}
-	news_release(news);
-}
-
 /* ------------------------------------------------------------ flags */
 
 int apply_flags_words(const char *flags, const char *detail, struct buf *out)
@@ -427,50 +386,4 @@ int apply_record(struct mailbox *mb, struct journal_entry *e)
 	if (r == 0)
 		r = apply_show(mb, e);
 	return r < 0 ? r : 0;
-}
-
-/* ------------------------------------------------------------ names */
-
-static bool is_taken(struct mailbox *mb, int64_t folder, const char *name)
-{
-	struct mailbox_entry entry;
-
-	return mailbox_lookup(mb, folder, name, &entry) == 0;
-}
-
-/* "letter.eml" and 2 make "letter-2.eml", with a suffix "letter.eml-2.partial". */
-static int numbered_name(const char *wanted, int number, const char *suffix, char out[NAME_MAX + 1])
-{
-	const char *end = *suffix ? wanted + strlen(wanted) : strrchr(wanted, '.');
-	char digits[16] = "";
-	int stem, rest;
-
-	if (!end || end == wanted)
-		end = wanted + strlen(wanted);
-	if (number > 1)
-		snprintf(digits, sizeof digits, "-%d", number);
-	rest = (int)(strlen(digits) + strlen(end) + strlen(suffix));
-	stem = (int)(end - wanted);
-	if (stem + rest > NAME_MAX)
-		stem = NAME_MAX - rest;
-	while (stem > 0 && (wanted[stem] & 0xc0) == 0x80) /* not in the middle of a character */
-		stem--;
-	return snprintf(out, NAME_MAX + 1, "%.*s%s%s%s", stem, wanted, digits, end, suffix) > NAME_MAX ? -ENAMETOOLONG : 0;
-}
-
-int apply_free_name(struct mailbox *mb, int64_t folder, const char *wanted, const char *suffix, char out[NAME_MAX + 1])
-{
-	char name[NAME_MAX + 1];
-
-	for (int i = 1; i < NAMES_TRIED_MAX; i++) {
-		int r = numbered_name(wanted, i, suffix, name);
-
-		if (r < 0)
-			return r;
-		if (is_taken(mb, folder, name))
-			continue;
-		memcpy(out, name, sizeof name);
-		return 0;
-	}
-	return -EEXIST;
 }

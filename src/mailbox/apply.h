@@ -9,17 +9,8 @@
 #define MAILFS_APPLY_H
 
 #include "mailbox/mailbox_private.h"
+#include "mailbox/news.h"
 #include "store/journal.h"
-
-struct news {
-	struct change *items; /* own; names own */
-	size_t n, cap;
-};
-
-int news_add(struct news *news, enum change_kind kind, int64_t folder, int64_t row, const char *name);
-/* Tells all of it and empties it. No transaction, no lock. */
-void news_tell(struct mailbox *mb, struct news *news);
-void news_release(struct news *news);
 
 /* A change of the user's: into the journal, and shown. Remembers where the server has the message. Sets e->seq. */
 int apply_record(struct mailbox *mb, struct journal_entry *e);
@@ -36,10 +27,5 @@ int apply_server_flags(struct mailbox *mb, int64_t row, const char *flags);
 int apply_free_name(struct mailbox *mb, int64_t folder, const char *wanted, const char *suffix, char out[NAME_MAX + 1]);
 /* Detail of a JOURNAL_FLAGS. */
 int apply_flags_words(const char *flags, const char *detail, struct buf *out);
-
-static inline void news_cleanup(struct news *n)
-{
-	news_release(n);
-}
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changes of messages: flags, removal, moving and renaming. New messages: upload.c; folders: changing_folder.c.
+ * Changes of messages: flags, removal, what only this machine remembers. Other names and places: changing_rename.c; new messages: upload.c; folders:
+ * changing_folder.c.
  */
 #include "mailbox/changing_private.h"
 
@@ -68,8 +69,7 @@ bool changing_is_drafts(struct mailbox *mb, int64_t folder)
 	return folder_list_find(mb, USE_DRAFTS, &drafts) == 0 && drafts.row == folder;
 }
 
-/* A local file whose upload has not begun. */
-static int is_unsent(struct mailbox *mb, const struct index_message *m)
+int changing_is_unsent(struct mailbox *mb, const struct index_message *m)
 {
 	int64_t seq = 0;
 	int r = m->is_local ? journal_last_of(mb->index, m->row, &seq) : 0;
@@ -117,7 +117,7 @@ static int flags_wanted(const char *flags, const char *value, struct buf *add, s
 	return flags_difference(flags, buf_str(&canonical), add, remove);
 }
 
-static int set_local_flags(struct mailbox *mb, int64_t row, const char *flags)
+int changing_set_local_flags(struct mailbox *mb, int64_t row, const char *flags)
 {
 	CLEANUP(local_entry) struct local_entry e = { 0 };
 	int r = local_get(mb->index, row, &e);
@@ -173,11 +173,11 @@ static int change_flags(struct changing *c, const struct index_message *m, const
 		r = apply_flags_words(buf_str(&flags), buf_str(&detail), &next);
 	if (r < 0 || !strcmp(buf_str(&flags), buf_str(&next)))
 		return r;
-	r = is_unsent(c->mb, m);
+	r = changing_is_unsent(c->mb, m);
 	if (r < 0)
 		return r;
 	if (r) {
-		r = set_local_flags(c->mb, m->row, buf_str(&next));
+		r = changing_set_local_flags(c->mb, m->row, buf_str(&next));
 		if (r == 0)
 			r = index_message_set_flags(c->mb->index, m->row, buf_str(&next));
 		return r < 0 ? r : 0;
@@ -213,7 +213,7 @@ int mailbox_set_flags(struct mailbox *mb, int64_t row, const char *value, size_t
 
 /* ------------------------------------------------------------ removal */
 
-static int find_message(struct mailbox *mb, int64_t folder, const char *name, struct index_message *ret)
+int changing_find_message(struct mailbox *mb, int64_t folder, const char *name, struct index_message *ret)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	int r = index_folder_child(mb->index, folder, name, &f);
@@ -275,9 +275,9 @@ static int remove_stored(struct changing *c, const struct index_message *m)
 	return r < 0 ? r : record_removal(c, m, JOURNAL_REMOVE);
 }
 
-static int unlink_message(struct changing *c, const struct index_message *m)
+int changing_unlink_message(struct changing *c, const struct index_message *m)
 {
-	int r = is_unsent(c->mb, m);
+	int r = changing_is_unsent(c->mb, m);
 
 	if (r != 0)
 		return r < 0 ? r : changing_drop_local(c, m);
@@ -292,176 +292,11 @@ int mailbox_unlink(struct mailbox *mb, int64_t folder, const char *name)
 
 	if (r < 0)
 		return r;
-	r = find_message(mb, folder, name, &m);
+	r = changing_find_message(mb, folder, name, &m);
 	if (r == 0)
-		r = unlink_message(&c, &m);
+		r = changing_unlink_message(&c, &m);
 	if (r == 0)
 		r = news_add(&c.news, CHANGE_FOLDER_ATTRIBUTES, 0, folder, "");
-	return changing_end(&c, r);
-}
-
-/* ------------------------------------------------------------ names and places */
-
-/* A name alone is nothing to the server: it is remembered here. */
-static int rename_here(struct changing *c, struct index_message *m, const char *to_name)
-{
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct journal_kept kept = { .mtime_ns = m->mtime_ns, .mode = m->mode, .arrived_s = m->arrived_s };
-	int r = index_folder_get(c->mb->index, m->folder, &f);
-
-	m->is_given = true;
-	strcpy(m->name, to_name);
-	if (r == 0)
-		r = index_message_put(c->mb->index, m);
-	if (r == 0)
-		r = index_folder_touch(c->mb->index, m->folder);
-	strcpy(kept.name, to_name);
-	return r == 0 && m->uid ? journal_kept_put(c->mb->index, f.wire, f.uidvalidity, m->uid, &kept) : r;
-}
-
-static int move_stored(struct changing *c, struct index_message *m, const struct index_folder *to, const char *to_name)
-{
-	CLEANUP(index_folder) struct index_folder from = { 0 };
-	struct journal_entry e = { .kind = JOURNAL_MOVE, .row = m->row, .folder = to->wire, .detail = (char *)to_name };
-	int r;
-
-	if (m->folder == to->row)
-		return rename_here(c, m, to_name);
-	if (to->attributes & INDEX_FOLDER_LOCAL) /* mv copies the bytes, and removes the message */
-		return -EXDEV;
-	r = index_folder_get(c->mb->index, m->folder, &from);
-	if (r == 0)
-		r = changing_check_rights(&from, "t");
-	if (r == 0)
-		r = changing_check_rights(to, "i");
-	return r < 0 ? r : changing_record(c, &e);
-}
-
-/* Into an ordinary name a scratch file is renamed as a message: it goes to the server now. */
-static int move_local(struct changing *c, struct index_message *m, const struct index_folder *to, const char *to_name,
-		      int64_t replaces)
-{
-	CLEANUP(local_entry) struct local_entry e = { 0 };
-	int r = local_get(c->mb->index, m->row, &e);
-
-	if (r < 0)
-		return r;
-	r = upload_place(&e, to, to_name);
-	if (r == 0)
-		r = local_put(c->mb->index, &e);
-	m->folder = to->row;
-	strcpy(m->name, to_name);
-	if (r == 0)
-		r = index_message_put(c->mb->index, m);
-	if (r < 0)
-		return r;
-	if (upload_is_written(c->mb, m->row))
-		return replaces ? -EBUSY : 0;
-	return upload_submit(c, m, replaces);
-}
-
-static int move_message(struct changing *c, struct index_message *m, const struct index_folder *to, const char *to_name,
-			int64_t replaces)
-{
-	int r = is_unsent(c->mb, m);
-
-	if (r < 0)
-		return r;
-	return r ? move_local(c, m, to, to_name, replaces) : move_stored(c, m, to, to_name);
-}
-
-/* What stands under the name already makes way or not: 0; 1: it holds the same bytes, and stays. *ret_replaces: a draft that goes once the new one is there. */
-static int make_way(struct changing *c, const struct index_message *m, const struct index_message *target, int64_t *ret_replaces)
-{
-	int r = is_unsent(c->mb, target);
-
-	if (r != 0)
-		return r < 0 ? r : changing_drop_local(c, target);
-	if (m->is_local && changing_is_drafts(c->mb, target->folder)) {
-		*ret_replaces = target->row;
-		return 0;
-	}
-	r = upload_same_bytes(c->mb, m, target);
-	return r < 0 ? r : r ? 1 : -EEXIST;
-}
-
-/* The same message once more: its times are the newest word on it. */
-static int merge(struct changing *c, const struct index_message *m, struct index_message *target)
-{
-	int r = m->mtime_ns ? changing_remember(c->mb, target, m->mtime_ns, target->mode) : 0;
-
-	return r < 0 ? r : unlink_message(c, m);
-}
-
-/* A draft gives up its name; its flags are the new one's, where that has none of its own. */
-static int hide_replaced(struct changing *c, const struct index_message *m, struct index_message *target)
-{
-	CLEANUP(buf) struct buf own = BUF_INIT, flags = BUF_INIT;
-	struct index *ix = c->mb->index;
-	int r = index_message_flags(ix, m->row, &own);
-
-	if (r == 0)
-		r = index_message_flags(ix, target->row, &flags);
-	if (r == 0 && !own.len)
-		r = set_local_flags(c->mb, m->row, buf_str(&flags));
-	if (r == 0 && !own.len)
-		r = index_message_set_flags(ix, m->row, buf_str(&flags));
-	if (r < 0)
-		return r;
-	if (!target->server_folder) {
-		target->server_folder = target->folder;
-		target->server_uid = target->uid;
-	}
-	target->folder = target->uid = 0;
-	return index_message_put(ix, target);
-}
-
-static int rename_message(struct changing *c, struct index_message *m, int64_t to_folder, const char *to_name, bool no_replace)
-{
-	CLEANUP(index_folder) struct index_folder to = { 0 };
-	struct index_message target = { 0 }, before = *m;
-	int64_t replaces = 0;
-	int r = find_message(c->mb, to_folder, to_name, &target);
-
-	if (r == 0 && target.row == m->row)
-		return 0;
-	if (r == 0)
-		r = no_replace ? -EEXIST : make_way(c, m, &target, &replaces);
-	if (r == 1)
-		return merge(c, m, &target);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	r = replaces ? hide_replaced(c, m, &target) : 0;
-	if (r == 0)
-		r = index_folder_get(c->mb->index, to_folder, &to);
-	if (r == 0)
-		r = move_message(c, m, &to, to_name, replaces);
-	if (r == 0 && before.folder != to_folder)
-		r = news_add(&c->news, CHANGE_FOLDER_ATTRIBUTES, 0, before.folder, "");
-	return r < 0 ? r : news_add(&c->news, CHANGE_FOLDER_ATTRIBUTES, 0, to_folder, "");
-}
-
-int mailbox_rename(struct mailbox *mb, int64_t folder, const char *name, int64_t to_folder, const char *to_name, bool no_replace,
-		   struct waiter *w)
-{
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct index_message m;
-	struct changing c;
-	int r = changing_check_name(to_name);
-
-	(void)w;
-	if (r == 0)
-		r = changing_begin(&c, mb);
-	if (r < 0)
-		return r;
-	r = index_folder_child(mb->index, folder, name, &f);
-	if (r == 0) {
-		r = changing_rename_folder(&c, &f, to_folder, to_name, no_replace);
-	} else if (r == -ENOENT) {
-		r = index_message_by_name(mb->index, folder, name, &m);
-		if (r == 0)
-			r = rename_message(&c, &m, to_folder, to_name, no_replace);
-	}
 	return changing_end(&c, r);
 }
 

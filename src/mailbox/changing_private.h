@@ -33,6 +33,15 @@ int changing_drop_local(struct changing *c, const struct index_message *m);
 bool changing_has_keyword(const char *words);
 bool changing_is_drafts(struct mailbox *mb, int64_t folder);
 
+/* 1 for a local file whose upload has not begun. */
+int changing_is_unsent(struct mailbox *mb, const struct index_message *m);
+/* What a local file will be uploaded with. */
+int changing_set_local_flags(struct mailbox *mb, int64_t row, const char *flags);
+/* -ENOENT; -EISDIR for a folder. */
+int changing_find_message(struct mailbox *mb, int64_t folder, const char *name, struct index_message *ret);
+/* As `delete` says. */
+int changing_unlink_message(struct changing *c, const struct index_message *m);
+
 /* What stat(2) shows of a message's mtime and mode, on this machine. In a transaction. */
 int changing_remember(struct mailbox *mb, struct index_message *m, int64_t mtime_ns, uint32_t mode);
 

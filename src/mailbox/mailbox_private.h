@@ -62,10 +62,10 @@ struct mailbox {
 
 	atomic_bool is_connected;   /* mailbox_connect() has ended: what happens from now on is news */
 	atomic_uint folder_changes; /* how often folders were changed here: a listing that the server gave meanwhile is of no use */
-	atomic_int tells_uids; /* of what was copied or moved (COPYUID): 1, or -1 for a server that does not; 0: not known yet */
+	atomic_int tells_uids;	  /* of what was copied or moved (COPYUID): 1, or -1 for a server that does not; 0: not known yet */
 	atomic_bool has_unsynced; /* local files whose bytes the journal relies on may not be on the disk yet */
-	atomic_bool has_unplaced;   /* local files whose folders are not known yet */
-	atomic_bool sizes_lie;	    /* the server was caught at a wrong RFC822.SIZE */
+	atomic_bool has_unplaced; /* local files whose folders are not known yet */
+	atomic_bool sizes_lie;	  /* the server was caught at a wrong RFC822.SIZE */
 	atomic_llong quota_used, quota_limit;
 	atomic_llong append_limit; /* bytes of a message; 0: not told */
 

@@ -32,7 +32,6 @@ bool replay_may_try_again(struct replay *r, int64_t seq);
 /* The server refused entry `seq`, a change of `row`: who waits for it shall know. */
 void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error);
 
-/* replay_settle.c: what the server's answer to an entry means for journal and tree, each in a transaction of its own. */
 enum { REPLAY_BATCH_MAX = 1000 };
 struct replay_batch {
 	struct mailbox *mb;
@@ -41,19 +40,23 @@ struct replay_batch {
 	struct journal_place places[REPLAY_BATCH_MAX];	/* own; where the server has their messages; uid 0: nowhere */
 };
 
-/* Fills the batch with the oldest entries that one command can carry. 1, or 0 when the journal is empty. */
+/* replay_batch.c. Fills the batch with the oldest entries that one command can carry. 1, or 0 when the journal is empty. */
 int replay_next_batch(struct mailbox *mb, struct replay_batch *batch);
 /* 1 while the journal changes folders, else 0. */
 int replay_changes_folders(struct mailbox *mb);
 void replay_batch_release(struct replay_batch *batch);
 /* replay_send.c: on a worker. -errno: the connection, or all of it refused. Confirms entry by entry what the server accepted. */
 int replay_send(struct replay_batch *batch, struct backend **session);
-/* Entry `i` is done. MOVE, COPY, APPEND: as `uid` of `uidvalidity` in its folder, 0: not told. */
+/* replay_folder.c: on a worker. 0, or -errno of what was not done. */
+int replay_send_folder(struct mailbox *mb, struct backend **session, const struct journal_entry *e);
+/* replay_settle.c, each in a transaction of its own. Entry `i` is done. MOVE, COPY, APPEND: as `uid` of `uidvalidity` in its folder, 0: not told. */
 int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
 /* Entry `i`, a move, was done as a copy: what it left where it was is removed by a change of its own, in the journal from now on. The move itself is still to be
  * confirmed. */
 int replay_leave_behind(struct replay_batch *batch, size_t i);
-/* Entry `i` will never be done: the tree shows what the server has, and the person is told. */
+/* A folder's row by its name on the wire; 0: there is none. */
+int64_t replay_folder_row(struct mailbox *mb, const char *wire);
+/* replay_refuse.c. Entry `i` will never be done: the tree shows what the server has, and the person is told. */
 int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *why);
 
 #endif

@@ -427,99 +427,14 @@ static int send_append(struct span *s)
 	return append(s);
 }
 
-/* ------------------------------------------------------------ folders */
-
-static int done_unless(struct span *s, int r, int harmless)
-{
-	return r < 0 && r != harmless ? refused(s, r) : confirm_all(s);
-}
-
-static int send_create(struct span *s)
-{
-	const struct journal_entry *e = entry_of(s, 0);
-	int r = backend_create(s->session, e->folder, (enum special_use)atoi(e->detail));
-
-	if (r == 0 || r == -EEXIST)
-		backend_subscribe(s->session, e->folder, true); /* LSUB alone would not show it; no harm if not */
-	return (*s->session)->broken ? -ENOTCONN : done_unless(s, r, -EEXIST);
-}
-
-/* DELETE would take messages with it that came in the meantime, or that are there and hidden. */
-static int check_still_empty(struct span *s, const char *folder)
-{
-	struct backend_status status = { 0 };
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	int r = index_folder_by_wire(s->batch->mb->index, folder, &f);
-
-	if (r == 0 && f.attributes & FOLDER_NOSELECT)
-		return 0;
-	r = backend_status(s->session, folder, &status);
-	return r < 0 ? r : status.messages > 0 ? -ENOTEMPTY : 0;
-}
-
-static int send_delete(struct span *s)
-{
-	const char *folder = entry_of(s, 0)->folder;
-	int r = check_still_empty(s, folder);
-
-	if (r == 0)
-		r = backend_remove(s->session, folder);
-	if (r == 0)
-		backend_subscribe(s->session, folder, false);
-	return (*s->session)->broken ? -ENOTCONN : done_unless(s, r, -ENXIO);
-}
-
-struct renamed {
-	const char *to;
-	struct table rests; /* row -> own; what follows in the name of it and of those below */
-};
-
-static int note_below(void *userdata, const struct index_folder *f)
-{
-	struct renamed *n = userdata;
-	size_t len = strlen(n->to);
-
-	if (!f->wire || strncmp(f->wire, n->to, len) || (f->wire[len] && f->wire[len] != f->delimiter))
-		return 0;
-	return table_set(&n->rests, f->row, strdup(f->wire + len));
-}
-
-/* Servers leave subscriptions behind under the old names. */
-static void subscribe_renamed(struct span *s, const char *from, const char *to)
-{
-	struct renamed n = { .to = to };
-	char *rest;
-	size_t i = 0;
-
-	index_folder_each(s->batch->mb->index, 0, 0, note_below, &n);
-	while ((rest = table_next(&n.rests, &i))) {
-		CLEANUP(buf) struct buf old = BUF_INIT, new = BUF_INIT;
-
-		if (buf_printf(&old, "%s%s", from, rest) == 0 && buf_printf(&new, "%s%s", to, rest) == 0) {
-			backend_subscribe(s->session, buf_str(&old), false);
-			backend_subscribe(s->session, buf_str(&new), true);
-		}
-		free(rest);
-	}
-	table_release(&n.rests);
-}
-
-/* Its old name is not there: then it was renamed before, if the new one is. */
-static int send_rename(struct span *s)
-{
-	const struct journal_entry *e = entry_of(s, 0);
-	CLEANUP(free) char *to = strndup(e->detail, strcspn(e->detail, "\n"));
-	struct backend_status status;
-	int r = to ? backend_rename(s->session, e->folder, to) : -ENOMEM;
-
-	if (r == -ENXIO && backend_status(s->session, to, &status) == 0)
-		r = 0;
-	if (r == 0)
-		subscribe_renamed(s, e->folder, to);
-	return (*s->session)->broken ? -ENOTCONN : done_unless(s, r, 0);
-}
-
 /* ------------------------------------------------------------ all of them */
+
+static int send_folder(struct span *s)
+{
+	int r = replay_send_folder(s->batch->mb, s->session, entry_of(s, 0));
+
+	return r < 0 ? refused(s, r) : confirm_all(s);
+}
 
 static int verify(struct span *s)
 {
@@ -540,7 +455,7 @@ static int send_span(struct span *s)
 	static int (*const sends[])(struct span * s) = {
 		[JOURNAL_FLAGS] = send_flags,	[JOURNAL_MOVE] = send_move,	[JOURNAL_REMOVE] = send_removal,
 		[JOURNAL_MARK] = send_mark,	[JOURNAL_APPEND] = send_append, [JOURNAL_COPY] = send_copy,
-		[JOURNAL_CREATE] = send_create, [JOURNAL_DELETE] = send_delete, [JOURNAL_RENAME] = send_rename,
+		[JOURNAL_CREATE] = send_folder, [JOURNAL_DELETE] = send_folder, [JOURNAL_RENAME] = send_folder,
 	};
 	const struct journal_entry *first = entry_of(s, 0);
 	bool needs_place = first->kind != JOURNAL_APPEND && first->kind < JOURNAL_CREATE;

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What of the journal goes into one command.
+ */
+#include "mailbox/replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { APPEND_BATCH_MAX = 100, SCAN_MAX = 5000 };
+static const int64_t APPEND_BATCH_BYTES = 8 << 20;
+
+void replay_batch_release(struct replay_batch *batch)
+{
+	for (size_t i = 0; i < batch->n; i++) {
+		journal_entry_release(&batch->entries[i]);
+		journal_place_release(&batch->places[i]);
+	}
+	batch->n = 0;
+}
+
+struct gathering {
+	struct replay_batch *batch;
+	struct table skipped; /* rows whose changes wait for a later batch: what follows of them waits, too */
+	size_t scanned;
+	int64_t bytes;
+	int error;
+};
+
+static int take_entry(struct replay_batch *batch, const struct journal_entry *e, struct journal_place *place)
+{
+	struct journal_entry *copy = &batch->entries[batch->n];
+
+	*copy = *e;
+	copy->folder = strdup(e->folder);
+	copy->detail = strdup(e->detail);
+	batch->places[batch->n] = *place;
+	*place = (struct journal_place){ 0 };
+	batch->n++;
+	return copy->folder && copy->detail ? 0 : -ENOMEM;
+}
+
+/* Where the message stands that an entry is about. */
+static int find_place(struct mailbox *mb, const struct journal_entry *e, struct journal_place *ret)
+{
+	int64_t row = e->kind == JOURNAL_COPY ? e->source : e->row;
+	int r = row && e->kind != JOURNAL_APPEND ? journal_place_get(mb->index, row, ret) : -ENOENT;
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Whether one command can carry both. What may have been sent before is verified alone. */
+static bool goes_with(const struct replay_batch *batch, const struct journal_entry *e, const struct journal_place *place)
+{
+	const struct journal_entry *first = &batch->entries[0];
+
+	if (e->kind != first->kind || e->kind >= JOURNAL_CREATE || e->was_sent || first->was_sent || e->depends || first->depends)
+		return false;
+	if (!same_text(e->folder, first->folder) || (e->kind == JOURNAL_FLAGS && !same_text(e->detail, first->detail)))
+		return false;
+	return same_text(place->wire, batch->places[0].wire) && place->uidvalidity == batch->places[0].uidvalidity &&
+	       !place->uid == !batch->places[0].uid;
+}
+
+static int64_t size_of(struct mailbox *mb, int64_t row)
+{
+	struct index_message m;
+
+	return index_message_get(mb->index, row, &m) == 0 ? m.size_bytes : 0;
+}
+
+static bool is_full(struct gathering *g, const struct journal_entry *e)
+{
+	if (g->batch->n == REPLAY_BATCH_MAX)
+		return true;
+	if (e->kind != JOURNAL_APPEND)
+		return false;
+	g->bytes += size_of(g->batch->mb, e->row);
+	return g->batch->n >= APPEND_BATCH_MAX || g->bytes > APPEND_BATCH_BYTES;
+}
+
+static int gather(void *userdata, const struct journal_entry *e)
+{
+	CLEANUP(journal_place) struct journal_place place = { 0 };
+	struct gathering *g = userdata;
+	struct replay_batch *batch = g->batch;
+	int r;
+
+	if (++g->scanned > SCAN_MAX)
+		return 1;
+	if (e->source && batch->n && table_get(&g->skipped, -e->source)) /* one command copies a message once */
+		return table_set(&g->skipped, e->row, g);
+	if (e->source && table_set(&g->skipped, -e->source, g) < 0)
+		return -ENOMEM;
+	if (batch->n && e->kind >= JOURNAL_CREATE) /* what comes behind may need that folder */
+		return 1;
+	r = find_place(batch->mb, e, &place);
+	if (r < 0)
+		return r;
+	if (!batch->n)
+		return take_entry(batch, e, &place);
+	if (table_get(&g->skipped, e->row) || (e->source && table_get(&g->skipped, e->source)) || !goes_with(batch, e, &place)) {
+		r = e->row ? table_set(&g->skipped, e->row, g) : 0;
+		return r == 0 && e->source ? table_set(&g->skipped, e->source, g) : r;
+	}
+	if (is_full(g, e))
+		return 1;
+	return take_entry(batch, e, &place);
+}
+
+int replay_next_batch(struct mailbox *mb, struct replay_batch *batch)
+{
+	struct gathering g = { .batch = batch };
+	int r;
+
+	*batch = (struct replay_batch){ .mb = mb };
+	if (journal_is_empty(mb->index))
+		return 0;
+	r = index_begin(mb->index);
+	if (r < 0)
+		return r;
+	r = journal_each_after(mb->index, 0, gather, &g);
+	index_rollback(mb->index);
+	table_release(&g.skipped);
+	if (r < 0)
+		replay_batch_release(batch);
+	return r < 0 ? r : batch->n > 0;
+}
+
+static int note_folder_change(void *userdata, const struct journal_entry *e)
+{
+	*(bool *)userdata = e->kind >= JOURNAL_CREATE;
+	return *(bool *)userdata;
+}
+
+int replay_changes_folders(struct mailbox *mb)
+{
+	bool found = false;
+	int r;
+
+	if (journal_is_empty(mb->index))
+		return 0;
+	r = index_begin(mb->index);
+	if (r < 0)
+		return r;
+	r = journal_each_after(mb->index, 0, note_folder_change, &found);
+	index_rollback(mb->index);
+	return r < 0 ? r : found;
+}

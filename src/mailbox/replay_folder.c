@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Folders made, deleted and renamed on the server. Each may be said again: what is as it was to be is done.
+ */
+#include "mailbox/replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int send_create(struct backend **session, const struct journal_entry *e)
+{
+	int r = backend_create(session, e->folder, (enum special_use)atoi(e->detail));
+
+	if (r == 0 || r == -EEXIST)
+		backend_subscribe(session, e->folder, true); /* LSUB alone would not show it; no harm if not */
+	return r == -EEXIST ? 0 : r;
+}
+
+/* DELETE would take messages with it that came in the meantime, or that are there and hidden. */
+static int check_still_empty(struct mailbox *mb, struct backend **session, const char *folder)
+{
+	struct backend_status status = { 0 };
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	int r = index_folder_by_wire(mb->index, folder, &f);
+
+	if (r == 0 && f.attributes & FOLDER_NOSELECT)
+		return 0;
+	r = backend_status(session, folder, &status);
+	return r < 0 ? r : status.messages > 0 ? -ENOTEMPTY : 0;
+}
+
+static int send_delete(struct mailbox *mb, struct backend **session, const struct journal_entry *e)
+{
+	const char *folder = e->folder;
+	int r = check_still_empty(mb, session, folder);
+
+	if (r == 0)
+		r = backend_remove(session, folder);
+	if (r == 0)
+		backend_subscribe(session, folder, false);
+	return r == -ENXIO ? 0 : r;
+}
+
+struct renamed {
+	const char *to;
+	struct table rests; /* row -> own; what follows in the name of it and of those below */
+};
+
+static int note_below(void *userdata, const struct index_folder *f)
+{
+	struct renamed *n = userdata;
+	size_t len = strlen(n->to);
+
+	if (!f->wire || strncmp(f->wire, n->to, len) || (f->wire[len] && f->wire[len] != f->delimiter))
+		return 0;
+	return table_set(&n->rests, f->row, strdup(f->wire + len));
+}
+
+/* Servers leave subscriptions behind under the old names. */
+static void subscribe_renamed(struct mailbox *mb, struct backend **session, const char *from, const char *to)
+{
+	struct renamed n = { .to = to };
+	char *rest;
+	size_t i = 0;
+
+	index_folder_each(mb->index, 0, 0, note_below, &n);
+	while ((rest = table_next(&n.rests, &i))) {
+		CLEANUP(buf) struct buf old = BUF_INIT, new = BUF_INIT;
+
+		if (buf_printf(&old, "%s%s", from, rest) == 0 && buf_printf(&new, "%s%s", to, rest) == 0) {
+			backend_subscribe(session, buf_str(&old), false);
+			backend_subscribe(session, buf_str(&new), true);
+		}
+		free(rest);
+	}
+	table_release(&n.rests);
+}
+
+/* Its old name is not there: then it was renamed before, if the new one is. */
+static int send_rename(struct mailbox *mb, struct backend **session, const struct journal_entry *e)
+{
+	CLEANUP(free) char *to = strndup(e->detail, strcspn(e->detail, "\n"));
+	struct backend_status status;
+	int r = to ? backend_rename(session, e->folder, to) : -ENOMEM;
+
+	if (r == -ENXIO && backend_status(session, to, &status) == 0)
+		r = 0;
+	if (r == 0)
+		subscribe_renamed(mb, session, e->folder, to);
+	return r;
+}
+
+int replay_send_folder(struct mailbox *mb, struct backend **session, const struct journal_entry *e)
+{
+	int r;
+
+	if (e->kind == JOURNAL_CREATE)
+		r = send_create(session, e);
+	else if (e->kind == JOURNAL_DELETE)
+		r = send_delete(mb, session, e);
+	else
+		r = send_rename(mb, session, e);
+	return (*session)->broken ? -ENOTCONN : r;
+}
