@@ -221,12 +221,10 @@ class Attributes(mailtest.MountTestCase):
             result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
             self.assertEqual((result.returncode, result.stderr.replace("getfattr: Removing leading '/' from absolute path names\n", '')), (0, ''))
 
-    def test_messages_cannot_be_changed_yet(self):
+    def test_the_bytes_of_a_message_do_not_change(self):
         path = self.message(1)
-        for change in (lambda: os.unlink(path), lambda: os.rename(path, path + 'x'), lambda: open(path, 'ab'), lambda: os.truncate(path, 0),
-                       lambda: open(self.mounted / 'INBOX/new.eml', 'xb'), lambda: os.mkdir(self.mounted / 'New'),
-                       lambda: os.rmdir(self.mounted / 'Junk'), lambda: os.symlink('x', self.mounted / 'INBOX/link'),
-                       lambda: os.link(path, self.mounted / 'Sent/x.eml')):
+        for change in (lambda: open(path, 'ab'), lambda: open(path, 'wb'), lambda: os.truncate(path, 0),
+                       lambda: os.symlink('x', self.mounted / 'INBOX/link'), lambda: os.link(path, self.mounted / 'Sent/x.eml')):
             with self.assertRaises(OSError) as refused:
                 change()
             self.assertIn(refused.exception.errno, (errno.EACCES, errno.EPERM, errno.EROFS, errno.EOPNOTSUPP))
