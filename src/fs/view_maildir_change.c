@@ -11,6 +11,7 @@
 #include "mailbox/changing.h"
 #include "message/flags.h"
 #include "message/maildir_name.h"
+#include "message/scratch_name.h"
 
 static fuse_ino_t folder_ino(int64_t row)
 {
@@ -124,6 +125,8 @@ static int deliver(struct fs *fs, const struct mailbox_message *message, int64_t
 	CLEANUP(buf) struct buf file = BUF_INIT;
 	int r = maildir_name_to_file(to_name, &file);
 
+	if (r == 0 && scratch_name(buf_str(&file))) /* no reader of a Maildir sees it, and it would be uploaded by nobody */
+		r = -EINVAL;
 	if (r == 0)
 		r = change_flags(fs, message->row, "", to_name);
 	return r < 0 ? r : move(fs, message, to_folder, buf_str(&file));

@@ -346,6 +346,8 @@ class TheMaildir(ChangeTestCase):
         self.assertEqual((os.listdir(self.view('tmp')), len(os.listdir(self.view('cur')))), (['junk'], 8))
         with self.fails_with(errno.EINVAL):
             os.rename(self.view('tmp/junk'), self.view('new/junk'))
+        with self.fails_with(errno.EINVAL):
+            os.rename(self.view('tmp/junk'), self.view('new/.junk'))
         self.assertEqual(os.listdir(self.view('tmp')), ['junk'])
         self.mount.remount()
         self.assertEqual(self.mount.read(self.view('tmp/junk')), b'\x00 no message\n')
@@ -392,6 +394,7 @@ class TheMaildir(ChangeTestCase):
         name = os.path.basename(self.entries()[2])
         os.rename(self.view(self.entries()[2]), self.view(f'cur/{name.partition(":")[0]}:2,RS', 'Archive'))
         wait_for(lambda: not os.path.exists(paths[2]), 5, 'the folder to know')
+        self.sync('Archive')
         self.assertEqual(self.mount.read(self.mount / f'Archive/{os.path.basename(paths[2])}'), self.data(2))
         added = self.check({'INBOX': {'gone': [1, 2]}, 'Trash': {'added': [self.data(1)]}, 'Archive': {'added': [self.data(2)]}})
         self.assertEqual([message.flags for message in added['Archive'].values()], [{'\\Answered', '\\Seen'}])
