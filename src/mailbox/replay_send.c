@@ -52,10 +52,15 @@ static int confirm_all(const struct span *s)
 /* The change as such is not at fault: it stays in the journal. */
 static bool may_pass(const struct span *s, int error)
 {
-	if (error == -EAGAIN && !(*s->session)->broken)
+	bool broken = (*s->session)->broken;
+
+	if (error == -EAGAIN && !broken)
 		return replay_may_try_again(s->batch->mb->replay, s->batch->entries[s->from].seq);
-	return (*s->session)->broken || error == -EAGAIN || error == -ENOMEM || error == -ENOTCONN || error == -ECANCELED ||
-	       error == -ETIMEDOUT || error == -EHOSTUNREACH;
+	/* A server that refuses a message before all of it was sent costs the connection, and has said its word all the same. */
+	if (error == -EDQUOT || error == -EFBIG || error == -ENOLINK || error == -EROFS)
+		return false;
+	return broken || error == -EAGAIN || error == -ENOMEM || error == -ENOTCONN || error == -ECANCELED || error == -ETIMEDOUT ||
+	       error == -EHOSTUNREACH;
 }
 
 static int send_span(struct span *s);
