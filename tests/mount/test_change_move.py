@@ -101,7 +101,7 @@ class InTheMount(Moves, ChangeTestCase):
         lists = self.before['Lists']
         added = self.check_now({'Lists': {'gone': set(lists)}, 'Archive': {'added': [message.data for message in lists.values()]}})
         self.assertEqual(collections.Counter(added['Archive'].values()), collections.Counter(lists.values()))
-        self.assert_few_said('UID MOVE', 25)
+        self.assert_few_said('UID MOVE', 100)    # a slow machine gathers fewer in 20 ms
         for path in self.mount.files('Archive'):
             if os.path.basename(path) in names:
                 self.assertEqual(self.mount.read(path), added['Archive'][int(os.getxattr(path, 'user.mail.uid'))].data)
@@ -233,7 +233,7 @@ class WithoutMove(ChangeTestCase):
         self.run_quietly('sh', '-c', 'mv Lists/* Archive')
         self.sync('Lists')
         self.check_now({'Lists': {'gone': set(self.before['Lists'])}, 'Archive': {'added': [message.data for message in self.before['Lists'].values()]}})
-        self.assert_few_said('UID (COPY|STORE|EXPUNGE)', 60)
+        self.assert_few_said('UID (COPY|STORE|EXPUNGE)', 200)    # of nine hundred
 
 
 class WithoutUids(ChangeTestCase):

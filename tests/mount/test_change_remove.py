@@ -72,7 +72,7 @@ class ToTheTrash(Removals, ChangeTestCase):
         self.sync('Lists')
         lists = self.before['Lists']
         self.check_now({'Lists': {'gone': set(lists)}, 'Trash': {'added': [message.data for message in lists.values()]}})
-        self.assert_few_said(WHATEVER, 25)
+        self.assert_few_said(WHATEVER, 150)     # a slow machine gathers fewer in 20 ms
 
     def test_rm_r_of_a_folder_brings_all_its_messages_to_the_trash(self):
         self.server.create(('Lists', 'below'))
@@ -208,7 +208,7 @@ class ForGood(ChangeTestCase):
         self.sync('Lists')
         lists = self.before['Lists']
         self.check_now({'Lists': {'gone': set(lists) - {100, 200}, 'changed': {uid: ' '.join(lists[uid].flags | {'\\Deleted'}) for uid in (100, 200)}}})
-        self.assert_few_said(WHATEVER, 30)
+        self.assert_few_said(WHATEVER, 150)     # of a thousand; a slow machine gathers fewer in 20 ms
 
 
 class ForGoodWithoutUidplus(ChangeTestCase):
