@@ -18,8 +18,8 @@ static const char *const state_sql[N_STATE_STATEMENTS] = {
 	[FACT_GET] = "SELECT value FROM fact WHERE key = ?1",
 	[FACT_SET] = "INSERT INTO fact (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
 	[SENT_HAS] = "SELECT 1 FROM sent WHERE digest = ?1 AND sent_s >= ?2",
-	[SENT_ADD] = "INSERT INTO sent (digest, sent_s) VALUES (?1, ?2) ON CONFLICT (digest) DO UPDATE SET sent_s = max(sent_s, "
-		     "excluded.sent_s)",
+	[SENT_ADD] = ("INSERT INTO sent (digest, sent_s) VALUES (?1, ?2) ON CONFLICT (digest) DO UPDATE SET sent_s = max(sent_s, "
+		      "excluded.sent_s)"),
 	[SENT_FORGET] = "DELETE FROM sent WHERE sent_s < ?1",
 	[SENT_REMOVE] = "DELETE FROM sent WHERE digest = ?1",
 };
