@@ -71,8 +71,7 @@ static int begin(struct outbox *o, int64_t id, bool replace, struct move *m)
 	if (!r && (e->claim != CLAIM_NONE || (over && over->claim != CLAIM_NONE)))
 		r = -EBUSY;
 	/* Some have it already: what is left cannot be taken back into a file. */
-	if (!r && e->record.copy != RECORD_COPY_NONE && sender_waits(e) &&
-	    (m->place == OUTBOX_FAILED || scratch_name(m->name)))
+	if (!r && e->record.copy != RECORD_COPY_NONE && sender_waits(e) && (m->place == OUTBOX_FAILED || scratch_name(m->name)))
 		r = -EBUSY;
 	if (!r && over && over->record.copy != RECORD_COPY_NONE && sender_waits(over))
 		r = -EBUSY;
