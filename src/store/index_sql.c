@@ -121,7 +121,6 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[CHANGE_EACH_DEPENDING] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE depends = ?1 AND depends <> 0 ORDER BY seq",
 	[CHANGE_REMOVE] = "DELETE FROM journal.change WHERE seq = ?1",
 	[CHANGE_MARK_SENT] = "UPDATE journal.change SET sent = 1, uidnext = ?2 WHERE seq = ?1",
-	[CHANGE_COUNT] = "SELECT count(*) FROM journal.change",
 	[CHANGE_LAST_OF] = "SELECT max(seq) FROM journal.change WHERE row = ?1 OR (source = ?1 AND source <> 0)",
 	[CHANGE_LAST_IN] = "SELECT max(seq) FROM journal.change WHERE folder = ?1 OR substr(folder, 1, length(?2)) = ?2 OR"
 			   " row IN (SELECT row FROM journal.place WHERE wire = ?1)",

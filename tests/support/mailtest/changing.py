@@ -119,8 +119,10 @@ class ChangeTestCase(MountTestCase):
         commands = [command.decode('utf-8', 'replace') for command in self.proxy.commands]
         return [command for command in commands if re.match(pattern, command, re.IGNORECASE)]
 
-    def assert_few_said(self, pattern, most):
+    def assert_few_said(self, pattern, most, seconds=0, each=1):
+        """At most so many commands, or `each` for every 20 ms, the time for which a burst that took `seconds` is gathered."""
         found = self.said(pattern)
+        most = max(most, each * int(seconds / 0.02 + 3))
         self.assertLessEqual(len(found), most, [command[:100] for command in found[:20]])
         self.assertTrue(found, 'nothing like it was said')
 
