@@ -24,6 +24,7 @@ struct bodies {
 	_Atomic int64_t total_bytes;	    /* their sum; written under the lock */
 
 	pthread_mutex_t evicting;	  /* held by the one who evicts */
+	atomic_uint evictions_wanted;	  /* how often somebody found the total over its limit */
 	_Atomic int64_t next_age_check_s; /* monotonic */
 
 	pthread_t sweeper; /* counts what bodies_open() had no time for and removes what other identities left */

@@ -185,11 +185,19 @@ void bodies_evict_if_needed(struct bodies *b, int64_t keep)
 {
 	int64_t now_s = clock_monotonic_ms() / 1000;
 
-	if (!is_needed(b, now_s) || pthread_mutex_trylock(&b->evicting) != 0)
+	if (!is_needed(b, now_s))
 		return;
-	b->next_age_check_s = now_s + age_check_interval_s(b);
-	evict(b, keep);
-	pthread_mutex_unlock(&b->evicting);
+	atomic_fetch_add(&b->evictions_wanted, 1);
+	/* Who comes while another evicts leaves it to that one, who then goes round once more: it may have listed too early. */
+	while (!b->stop && pthread_mutex_trylock(&b->evicting) == 0) {
+		unsigned wanted = atomic_load(&b->evictions_wanted);
+
+		b->next_age_check_s = now_s + age_check_interval_s(b);
+		evict(b, keep);
+		pthread_mutex_unlock(&b->evicting);
+		if (atomic_load(&b->evictions_wanted) == wanted)
+			return;
+	}
 }
 
 static void remove_tree(struct bodies *b, int dirfd_above, const char *name)

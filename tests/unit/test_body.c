@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -13,7 +14,7 @@
 #include "base/cleanup.h"
 
 static const char identity[] = "0123456789abcdef";
-enum { NO_LIMIT = 1 << 30, HOUR_S = 3600 };
+enum { NO_LIMIT = 1 << 30, HOUR_S = 3600, N_PUBLISHERS = 4 };
 
 /* The test is linked so that the store's openat() comes through here: a file system without files without names. */
 static bool refuse_tmpfile;
@@ -213,6 +214,41 @@ static void the_last_seconds_are_evicted_only_as_far_as_needed(void **state)
 	bodies_close(b);
 }
 
+struct publisher {
+	pthread_t thread;
+	struct bodies *bodies;
+	int64_t first_row;
+};
+
+static void *publish_ten(void *userdata)
+{
+	struct publisher *p = userdata;
+	int64_t row;
+
+	for (row = p->first_row; row < p->first_row + 10; row++)
+		publish(p->bodies, row, 'a', 1000);
+	return NULL;
+}
+
+static void what_comes_while_another_evicts_is_within_the_limit_too(void **state)
+{
+	struct bodies *b = open_bodies(state, 10000, 0);
+	struct publisher publishers[N_PUBLISHERS];
+	int64_t row;
+	size_t i;
+
+	for (row = 1; row < 2000; row += 10 * N_PUBLISHERS) {
+		for (i = 0; i < N_PUBLISHERS; i++) {
+			publishers[i] = (struct publisher){ .bodies = b, .first_row = row + 10 * (int64_t)i };
+			assert_int_equal(pthread_create(&publishers[i].thread, NULL, publish_ten, &publishers[i]), 0);
+		}
+		for (i = 0; i < N_PUBLISHERS; i++)
+			pthread_join(publishers[i].thread, NULL);
+		assert_in_range(bodies_total(b), 0, 10000);
+	}
+	bodies_close(b);
+}
+
 static void a_body_larger_than_the_cache_is_kept_until_the_next(void **state)
 {
 	struct bodies *b = open_bodies(state, 10000, 0);
@@ -291,6 +327,7 @@ int main(void)
 		scratch_test(a_body_of_another_index_is_not_served),
 		scratch_test(the_least_recently_opened_go_first),
 		scratch_test(the_last_seconds_are_evicted_only_as_far_as_needed),
+		scratch_test(what_comes_while_another_evicts_is_within_the_limit_too),
 		scratch_test(a_body_larger_than_the_cache_is_kept_until_the_next),
 		scratch_test(the_too_old_go_at_the_start),
 		scratch_test(a_lower_limit_holds_from_the_start),
