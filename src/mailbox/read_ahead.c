@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fetching ahead of somebody who reads a folder's messages in listing order (grep, rsync, tar): the next ones come many to a command.
+ * Fetching ahead of somebody who reads a folder's messages in listing order (grep, rsync, tar): the next ones come many to a command, also
+ * such as are read by ranges otherwise, unless one of them would take more than half of what may be fetched ahead.
  *
  * Rows ascend in listing order, so opens that come shortly behind one another are such a reader, also when several processes share the work.
  */
@@ -78,7 +79,7 @@ static int gather(void *userdata, const struct index_message *m)
 	struct gathering *g = userdata;
 
 	g->last_row = m->row;
-	if (m->size_bytes <= BODY_WHOLE_MAX && !body_is_cached(g->mb->bodies, m->row, m->size_bytes)) {
+	if (m->size_bytes <= g->mb->configuration->read_ahead_bytes / 2 && !body_is_cached(g->mb->bodies, m->row, m->size_bytes)) {
 		g->items[g->n++] = *m;
 		g->bytes += m->size_bytes;
 	}
@@ -102,7 +103,7 @@ static void start_batch(struct mailbox *mb, const struct gathering *g)
 	for (size_t i = 0; i < g->n; i++) {
 		struct body *b = body_get(mb, &g->items[i]);
 
-		if (b && !b->fetch && !b->is_complete)
+		if (b && !b->fetch && !b->is_complete && !b->blocks)
 			bodies[n++] = b;
 		else if (b)
 			body_put(mb, b);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <iconv.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
@@ -209,16 +210,67 @@ static int convert(iconv_t converter, const char *text, size_t len, struct buf *
 	return r == -ENOMEM ? r : 0;
 }
 
+/* Opening one loads a library and closing the last one unloads it, which takes longer than a thousand header lines: some are kept for the next. */
+enum { IDLE_MAX = 16, IDLE_NAME_MAX = 32 };
+static struct {
+	char name[IDLE_NAME_MAX];
+	iconv_t converter;
+} idle[IDLE_MAX]; /* the one used last comes last */
+static size_t n_idle;
+static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void remove_idle(size_t i)
+{
+	n_idle--;
+	memmove(&idle[i], &idle[i + 1], (n_idle - i) * sizeof idle[0]);
+}
+
+/* (iconv_t)-1: there is none for this charset. */
+static iconv_t take_converter(const char *name)
+{
+	iconv_t converter = (iconv_t)-1;
+	size_t i;
+
+	pthread_mutex_lock(&idle_lock);
+	for (i = n_idle; i > 0 && strcmp(idle[i - 1].name, name); i--)
+		;
+	if (i > 0) {
+		converter = idle[i - 1].converter;
+		remove_idle(i - 1);
+	}
+	pthread_mutex_unlock(&idle_lock);
+	if (i == 0)
+		return iconv_open("UTF-8", name);
+	iconv(converter, NULL, NULL, NULL, NULL); /* back to its initial state */
+	return converter;
+}
+
+static void give_back(const char *name, iconv_t converter)
+{
+	if (strlen(name) >= IDLE_NAME_MAX) {
+		iconv_close(converter);
+		return;
+	}
+	pthread_mutex_lock(&idle_lock);
+	if (n_idle == IDLE_MAX) {
+		iconv_close(idle[0].converter);
+		remove_idle(0);
+	}
+	strcpy(idle[n_idle].name, name);
+	idle[n_idle++].converter = converter;
+	pthread_mutex_unlock(&idle_lock);
+}
+
 static int append_converted(const char *name, const char *text, size_t len, struct buf *out)
 {
-	iconv_t converter = iconv_open("UTF-8", name);
+	iconv_t converter = take_converter(name);
 	size_t start = out->len;
 	int r;
 
 	if (converter == (iconv_t)-1)
 		return -ENOENT;
 	r = convert(converter, text, len, out);
-	iconv_close(converter);
+	give_back(name, converter);
 	if (r < 0)
 		buf_truncate(out, start);
 	return r;

@@ -869,6 +869,29 @@ static void a_reader_left_with_a_part_gets_the_rest_from_read_ahead(void **state
 	free(text);
 }
 
+static void a_sequential_reader_finds_a_large_one_fetched_ahead(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = 3 << 20;
+	char *text = large_message(len);
+	struct listed *l;
+	int r;
+
+	for (int i = 0; i < 5; i++)
+		add("INBOX", "small", "text");
+	memory_add_message("INBOX", text, len, "", 0);
+	assert_int_equal(start(f), 0);
+	assert_int_equal(look(f, folder_row(f, MAILBOX_ROOT, "INBOX")), 0);
+	l = list(f, folder_row(f, MAILBOX_ROOT, "INBOX"));
+	for (size_t i = 0; i < 4; i++)
+		free(slurp(f, l->entries[i].message.row, &r));
+	for (int i = 0; i < 500 && !mailbox_is_cached(f->mailbox, l->entries[5].message.row); i++)
+		usleep(10 * 1000);
+	assert_true(mailbox_is_cached(f->mailbox, l->entries[5].message.row));
+	free(l);
+	free(text);
+}
+
 enum { SESSIONS = 4 };
 
 /* The first messages, each on a session of its own if there are so many. */
@@ -968,6 +991,7 @@ int main(void)
 		TEST(a_listing_goes_on_behind_a_message_that_went_and_not_in_a_folder_begun_anew),
 		TEST(an_open_message_gets_no_bytes_of_the_one_that_has_its_uid_now),
 		TEST(a_reader_left_with_a_part_gets_the_rest_from_read_ahead),
+		TEST(a_sequential_reader_finds_a_large_one_fetched_ahead),
 		TEST(a_server_that_had_no_room_for_more_sessions_is_asked_again),
 		TEST(sessions_from_before_do_not_make_a_lost_server_look_back),
 	};
