@@ -153,6 +153,16 @@ def browse(session):
     session.type('ls mail/INBOX | tail -5', r'\.\d+\.eml$')
     found = session.type('grep -rl "order 4711" mail/INBOX', r'电子发票').splitlines()[0]
     session.type(f'getfattr -n user.mail.flags {found}', r'\\\\Flagged')
+    return found
+
+
+def change(session, found):
+    session.type(f'mv {found} mail/Archive', '')
+    moved = found.replace('INBOX', 'Archive')
+    session.type(f'setfattr -n user.mail.flags -v +todo {moved}', '')
+    session.type(f'getfattr -n user.mail.flags {moved}', r'\\\\Flagged.*todo')
+    if session.quietly(f'ls {found}')[0] == 0:
+        raise Failed('what was moved is still there')
 
 
 def look_at_the_large_one(session):
@@ -190,7 +200,7 @@ def run_steps(session, servers):
     print(f'\n$ cd {PLACE}')
     session.type('mailfsctl check --config mailfs.conf demo', r'^smtps://')
     session.type('mailfs --config mailfs.conf demo mail', '')
-    browse(session)
+    change(session, browse(session))
     look_at_the_large_one(session)
     send(session)
     back_up(session, servers['messages'] + 2)
