@@ -4,6 +4,7 @@ src_libbackend_a_SOURCES = \
 	src/backend/imap.c src/backend/imap.h \
 	src/backend/imap_append.c src/backend/imap_append.h \
 	src/backend/imap_auth.c src/backend/imap_auth.h \
+	src/backend/imap_capability.c src/backend/imap_capability.h \
 	src/backend/imap_change.c src/backend/imap_change.h \
 	src/backend/imap_command.c src/backend/imap_command.h \
 	src/backend/imap_describe.c src/backend/imap_describe.h \

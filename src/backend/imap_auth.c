@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "backend/imap_capability.h"
 #include "backend/imap_command.h"
 #include "backend/imap_sasl.h"
 #include "message/base64.h"
@@ -169,7 +170,7 @@ static bool auth_offered(const struct imap_session *s, const struct auth_mechani
 	if (m->how == AUTH_LOGIN)
 		return !(s->capabilities & CAP_LOGINDISABLED);
 	snprintf(word, sizeof(word), "AUTH=%s", m->name);
-	return imap_session_offers(s, word);
+	return imap_capability_offers(s, word);
 }
 
 /* 1: signed in, 0: try another one, else -errno. */

@@ -8,41 +8,11 @@
 
 #include "backend/imap.h"
 #include "backend/imap_auth.h"
+#include "backend/imap_capability.h"
 #include "backend/imap_command.h"
 #include "base/log.h"
 #include "config.h"
 #include "net/stream.h"
-
-/* What each word of CAPABILITY lets us do. IMAP4rev2 (RFC 9051 section 1.3) stands for many. */
-static const struct {
-	const char *word;
-	unsigned capabilities;
-} capability_words[] = {
-	{ "STARTTLS", CAP_STARTTLS },
-	{ "LOGINDISABLED", CAP_LOGINDISABLED },
-	{ "SASL-IR", CAP_SASL_IR },
-	{ "ID", CAP_ID },
-	{ "NAMESPACE", CAP_NAMESPACE },
-	{ "LIST-EXTENDED", CAP_LIST_EXTENDED },
-	{ "SPECIAL-USE", CAP_SPECIAL_USE },
-	{ "CREATE-SPECIAL-USE", CAP_CREATE_SPECIAL_USE },
-	{ "CONDSTORE", CAP_CONDSTORE },
-	{ "QRESYNC", CAP_CONDSTORE },
-	{ "ESEARCH", CAP_ESEARCH },
-	{ "LITERAL+", CAP_LITERAL_PLUS },
-	{ "LITERAL-", CAP_LITERAL_MINUS },
-	{ "QUOTA", CAP_QUOTA },
-	{ "ACL", CAP_ACL },
-	{ "UTF8=ONLY", CAP_UTF8_ONLY },
-	{ "X-GM-EXT-1", CAP_GMAIL },
-	{ "UIDPLUS", CAP_UIDPLUS },
-	{ "MOVE", CAP_MOVE },
-	{ "MULTIAPPEND", CAP_MULTIAPPEND },
-	{ "BINARY", CAP_BINARY },
-	{ "UNSELECT", CAP_UNSELECT },
-	{ "IMAP4rev2", CAP_SASL_IR | CAP_NAMESPACE | CAP_LIST_EXTENDED | CAP_SPECIAL_USE | CAP_ESEARCH | CAP_LITERAL_MINUS |
-			       CAP_UIDPLUS | CAP_MOVE | CAP_UNSELECT },
-};
 
 /* ------------------------------------------------------------ errors */
 
@@ -75,75 +45,6 @@ static void session_init_record(struct imap_session *s)
 	bool trusted = o->url->transport != URL_STARTTLS || (s->stream && stream_is_tls(s->stream));
 
 	imap_record_init(&s->record, trusted ? o->alert : NULL, o->userdata);
-}
-
-/* ------------------------------------------------------------ capabilities */
-
-bool imap_session_offers(const struct imap_session *s, const char *word)
-{
-	const char *at = buf_str(&s->record.capabilities);
-	size_t len = strlen(word);
-
-	while (*at) {
-		size_t n = strcspn(at, " ");
-
-		if (n == len && !strncasecmp(at, word, n))
-			return true;
-		at += n;
-		at += strspn(at, " ");
-	}
-	return false;
-}
-
-/* APPENDLIMIT=bytes (RFC 7889). Without a number each folder has its own, which STATUS would tell. */
-static int64_t session_append_limit(const struct imap_session *s)
-{
-	const char *at = strcasestr(buf_str(&s->record.capabilities), " APPENDLIMIT=");
-
-	return at ? strtoll(at + strlen(" APPENDLIMIT="), NULL, 10) : 0;
-}
-
-static void session_tell_abilities(struct imap_session *s)
-{
-	static const struct {
-		unsigned capability, ability;
-	} table[] = {
-		{ CAP_MOVE, BACKEND_MOVE },
-		{ CAP_UIDPLUS, BACKEND_EXPUNGE_UID },
-		{ CAP_MULTIAPPEND, BACKEND_APPEND_MANY },
-		{ CAP_BINARY, BACKEND_BINARY },
-	};
-
-	s->base.abilities = 0;
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (s->capabilities & table[i].capability)
-			s->base.abilities |= table[i].ability;
-	s->base.append_limit = session_append_limit(s);
-}
-
-static void session_read_capabilities(struct imap_session *s)
-{
-	s->capabilities = 0;
-	for (size_t i = 0; i < sizeof(capability_words) / sizeof(capability_words[0]); i++)
-		if (imap_session_offers(s, capability_words[i].word))
-			s->capabilities |= capability_words[i].capabilities;
-	session_tell_abilities(s);
-}
-
-/* Asks, unless they were told unasked since `told`. */
-static int session_capabilities(struct imap_session *s, unsigned told)
-{
-	CLEANUP(imap_command) struct imap_command c = { 0 };
-	int r;
-
-	if (s->record.told == told) {
-		imap_command_init(&c, s, "CAPABILITY");
-		r = imap_command_run(&c, NULL, NULL, "CAPABILITY");
-		if (r < 0)
-			return r;
-	}
-	session_read_capabilities(s);
-	return 0;
 }
 
 /* ------------------------------------------------------------ connecting */
@@ -215,7 +116,7 @@ static int session_starttls(struct imap_session *s, bool preauth)
 
 	if (preauth)
 		return imap_session_fail(s, -EKEYREJECTED, "the server greets with PREAUTH, which leaves no room for TLS: refused");
-	r = session_capabilities(s, 0);
+	r = imap_capability_ask(s, 0);
 	if (r < 0)
 		return r;
 	if (!(s->capabilities & CAP_STARTTLS))
@@ -282,7 +183,7 @@ static int session_sign_in(struct imap_session *s)
 	unsigned told = s->record.told;
 	int r = imap_auth_sign_in(s);
 
-	return r == 0 ? session_capabilities(s, told) : r;
+	return r == 0 ? imap_capability_ask(s, told) : r;
 }
 
 /* From the greeting to the state in which folders can be asked for. */
@@ -295,7 +196,7 @@ static int session_start(struct imap_session *s)
 	if (s->base.options->url->transport == URL_STARTTLS)
 		r = session_starttls(s, preauth);
 	if (r == 0)
-		r = session_capabilities(s, 0);
+		r = imap_capability_ask(s, 0);
 	if (r == 0)
 		r = session_id(s);
 	if (r == 0 && preauth)

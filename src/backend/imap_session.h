@@ -88,7 +88,4 @@ int imap_session_fail(struct imap_session *s, int error, const char *format, ...
 /* The session is lost; backend_why() becomes the guard's. Returns its error. */
 int imap_session_lost(struct imap_session *s);
 
-/* Whether the last CAPABILITY names `word` (without case). */
-bool imap_session_offers(const struct imap_session *s, const char *word);
-
 #endif

@@ -5,6 +5,7 @@ src_libbase_a_SOURCES = \
 	src/base/cleanup.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/configuration.c src/base/configuration.h \
+	src/base/configuration_complete.c src/base/configuration_complete.h \
 	src/base/configuration_file.c src/base/configuration_file.h \
 	src/base/configuration_key.c src/base/configuration_key.h \
 	src/base/configuration_value.c src/base/configuration_value.h \

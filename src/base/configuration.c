@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/configuration_complete.h"
 #include "base/configuration_file.h"
 #include "base/configuration_key.h"
 
@@ -28,8 +29,7 @@ int configuration_home(struct buf *out)
 	return buf_append_str(out, found->pw_dir);
 }
 
-/* $VARIABLE where that is an absolute path (the XDG specification ignores any other), else the home directory's own. */
-static int xdg_directory(const char *variable, const char *below_home, struct buf *out)
+int configuration_xdg_directory(const char *variable, const char *below_home, struct buf *out)
 {
 	const char *value = getenv(variable);
 	int r;
@@ -174,7 +174,7 @@ static int name_account(const struct configuration_file *file, struct configurat
 static int find_file(struct configuration *c)
 {
 	CLEANUP(buf) struct buf path = BUF_INIT;
-	int r = xdg_directory("XDG_CONFIG_HOME", "/.config", &path);
+	int r = configuration_xdg_directory("XDG_CONFIG_HOME", "/.config", &path);
 
 	if (r == 0)
 		r = buf_append_str(&path, "/mailfs/mailfs.conf");
@@ -191,7 +191,7 @@ static int find_file(struct configuration *c)
 /* The user's own configuration file, whether it exists or not, for advice. */
 static void name_user_file(struct buf *why)
 {
-	if (xdg_directory("XDG_CONFIG_HOME", "/.config", why) < 0)
+	if (configuration_xdg_directory("XDG_CONFIG_HOME", "/.config", why) < 0)
 		buf_append_str(why, "~/.config");
 	buf_append_str(why, "/mailfs/mailfs.conf");
 }
@@ -284,84 +284,6 @@ static int check_mailbox(const struct configuration *c, struct buf *why)
 	return 0;
 }
 
-static int copy_text(const char *from, char **to)
-{
-	if (!from)
-		return 0;
-	*to = strdup(from);
-	return *to ? 0 : -ENOMEM;
-}
-
-static int inherit_secret(const struct secret_source *from, struct secret_source *to)
-{
-	if (to->command || to->file || to->literal)
-		return 0;
-	if (copy_text(from->command, &to->command) < 0 || copy_text(from->file, &to->file) < 0 ||
-	    copy_text(from->literal, &to->literal) < 0)
-		return -ENOMEM;
-	return 0;
-}
-
-/* What follows from other keys. A relay on this machine that nobody named a user for is not asked to know one. */
-static int inherit(struct configuration *c)
-{
-	const struct url *mailbox = c->imap.host ? &c->imap : &c->pop3;
-	const char *user = mailbox->user ? mailbox->user : c->smtp.user;
-	int r = 0;
-
-	if (!c->from && user && strchr(user, '@'))
-		r = copy_text(user, &c->from);
-	if (r == 0 && c->smtp.host && !c->smtp.user && c->smtp.transport != URL_INSECURE)
-		r = copy_text(mailbox->user, &c->smtp.user);
-	if (r == 0 && !c->smtp_auth)
-		r = copy_text(c->auth, &c->smtp_auth);
-	return r < 0 ? r : inherit_secret(&c->secret, &c->smtp_secret);
-}
-
-/* The account as one safe path component: the section's name; of a URL what tells its mailbox from others. */
-static int append_component(const struct configuration *c, bool account_is_url, struct buf *out)
-{
-	CLEANUP(buf) struct buf name = BUF_INIT;
-	const struct url *url = c->imap.host ? &c->imap : &c->pop3;
-	int r;
-
-	if (!account_is_url)
-		r = buf_append_str(&name, c->account);
-	else
-		r = buf_printf(&name, "%s%s%s", url->user ? url->user : "", url->user ? "@" : "", url->host);
-	if (r == 0 && account_is_url && url->port != url_default_port(url))
-		r = buf_printf(&name, ":%u", url->port);
-	if (r == 0 && account_is_url && url->protocol == URL_POP3)
-		r = buf_append_str(&name, "+pop3");
-	for (size_t i = 0; r == 0 && i < name.len; i++) {
-		unsigned char byte = (unsigned char)name.data[i];
-		bool plain = byte > ' ' && byte != '/' && byte != '%' && byte != 0x7f && (i || byte != '.');
-
-		r = plain ? buf_append_char(out, (char)byte) : buf_printf(out, "%%%02X", byte);
-	}
-	return r;
-}
-
-static int default_directory(const char *variable, const char *below_home, const struct configuration *c, bool account_is_url,
-			     char **ret, struct buf *why)
-{
-	CLEANUP(buf) struct buf path = BUF_INIT;
-	int r;
-
-	if (*ret)
-		return 0;
-	r = xdg_directory(variable, below_home, &path);
-	if (r == -ENOENT)
-		buf_printf(why, "no home directory is known: set %s or the keys cache-dir and state-dir", variable);
-	if (r == 0)
-		r = buf_append_str(&path, "/mailfs/");
-	if (r == 0)
-		r = append_component(c, account_is_url, &path);
-	if (r == 0)
-		*ret = buf_steal(&path);
-	return r;
-}
-
 static int load(const char *file, const char *const *options, size_t n, struct configuration *c, struct buf *why)
 {
 	bool account_is_url = strstr(c->account, "://");
@@ -375,13 +297,7 @@ static int load(const char *file, const char *const *options, size_t n, struct c
 		r = apply_option(options[i], c, why);
 	if (r == 0)
 		r = check_mailbox(c, why);
-	if (r == 0)
-		r = inherit(c);
-	if (r == 0)
-		r = default_directory("XDG_CACHE_HOME", "/.cache", c, account_is_url, &c->cache_dir, why);
-	if (r == 0)
-		r = default_directory("XDG_STATE_HOME", "/.local/state", c, account_is_url, &c->state_dir, why);
-	return r;
+	return r < 0 ? r : configuration_complete(c, account_is_url, why);
 }
 
 int configuration_load(const char *file, const char *account, const char *const *options, size_t n, struct configuration *ret,

@@ -19,7 +19,7 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/fetch_range.c \
 	src/mailbox/fetch_whole.c \
 	src/mailbox/filing.c \
-	src/mailbox/folder_list.c \
+	src/mailbox/folder_list.c src/mailbox/folder_list_update.c \
 	src/mailbox/gmail.c \
 	src/mailbox/jobs.c src/mailbox/jobs.h \
 	src/mailbox/look.c \

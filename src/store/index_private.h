@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the parts of the index share: index.c (database, connections, transactions), index_sql.c, index_folder.c, index_message.c.
+ * What the parts of the index share: index.c (connections, transactions), index_open.c, index_sql.c, index_folder.c, index_message.c,
+ * index_message_write.c.
  * Nobody else includes it.
  */
 #ifndef MAILFS_INDEX_PRIVATE_H
