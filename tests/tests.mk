@@ -21,6 +21,7 @@ MOUNT_TESTS = \
 	tests/mount/test_configuration.py \
 	tests/mount/test_crash.py \
 	tests/mount/test_ending.py \
+	tests/mount/test_events.py \
 	tests/mount/test_folders.py \
 	tests/mount/test_large.py \
 	tests/mount/test_maildir_view.py \

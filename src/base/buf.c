@@ -57,24 +57,33 @@ int buf_append_char(struct buf *b, char c)
 	return buf_append(b, &c, 1);
 }
 
-int buf_printf(struct buf *b, const char *format, ...)
+int buf_vprintf(struct buf *b, const char *format, va_list arguments)
 {
-	va_list arguments;
+	va_list again;
 	int len, r;
 
-	va_start(arguments, format);
-	len = vsnprintf(NULL, 0, format, arguments);
-	va_end(arguments);
+	va_copy(again, arguments);
+	len = vsnprintf(NULL, 0, format, again);
+	va_end(again);
 	if (len < 0)
 		return -ENOMEM;
 	r = buf_reserve(b, (size_t)len);
 	if (r < 0)
 		return r;
-	va_start(arguments, format);
 	vsnprintf(b->data + b->len, (size_t)len + 1, format, arguments);
-	va_end(arguments);
 	b->len += (size_t)len;
 	return 0;
+}
+
+int buf_printf(struct buf *b, const char *format, ...)
+{
+	va_list arguments;
+	int r;
+
+	va_start(arguments, format);
+	r = buf_vprintf(b, format, arguments);
+	va_end(arguments);
+	return r;
 }
 
 void buf_truncate(struct buf *b, size_t len)

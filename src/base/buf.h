@@ -31,6 +31,7 @@ int buf_append(struct buf *b, const void *data, size_t len);
 int buf_append_str(struct buf *b, const char *text);
 int buf_append_char(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int buf_vprintf(struct buf *b, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
 /* Forgets the bytes past `len`; keeps the memory. */
 void buf_truncate(struct buf *b, size_t len);

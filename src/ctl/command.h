@@ -19,6 +19,7 @@ struct command {
 };
 
 extern const struct command command_check;
+extern const struct command command_events;
 extern const struct command command_flag;
 extern const struct command command_status;
 extern const struct command command_warm;

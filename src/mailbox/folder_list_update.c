@@ -257,7 +257,7 @@ static int announce(void *userdata, const struct index_folder *f)
 	struct update *u = userdata;
 
 	if (table_get(&u->announced, f->row))
-		mailbox_tell(u->mb, CHANGE_FOLDER_ADDED, f->parent, f->row, f->name);
+		mailbox_tell_found(u->mb, CHANGE_FOLDER_ADDED, f->parent, f->row, f->name);
 	return 0;
 }
 
@@ -296,7 +296,7 @@ int folder_list_update(struct mailbox *mb, struct backend **session)
 	if (r == 0 && u.announced.n)
 		index_folder_each(mb->index, 0, 0, announce, &u);
 	for (size_t i = 0; i < gone.n && r == 0; i++)
-		mailbox_tell(mb, CHANGE_FOLDER_GONE, gone.items[i].parent, gone.items[i].row, gone.items[i].name);
+		mailbox_tell_found(mb, CHANGE_FOLDER_GONE, gone.items[i].parent, gone.items[i].row, gone.items[i].name);
 	free(gone.items);
 	table_release(&u.seen);
 	table_release(&u.announced);

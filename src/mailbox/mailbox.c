@@ -15,14 +15,6 @@
 #include "mailbox/restore.h"
 #include "message/date.h"
 
-void mailbox_tell(struct mailbox *mb, enum change_kind kind, int64_t folder, int64_t row, const char *name)
-{
-	struct change c = { kind, folder, row, name };
-
-	if (mb->options.changed)
-		mb->options.changed(mb->options.userdata, &c);
-}
-
 /* A job that a thread waits for. */
 struct waited_job {
 	struct job job;
@@ -62,16 +54,6 @@ int mailbox_run(struct mailbox *mb, enum job_priority priority, int (*run)(void 
 	return r;
 }
 
-void mailbox_say(struct mailbox *mb, const char *text)
-{
-	log_warning("%s: %s", mb->configuration->account, text);
-	pthread_mutex_lock(&mb->lock);
-	free(mb->alerts[0]);
-	memmove(&mb->alerts[0], &mb->alerts[1], sizeof mb->alerts - sizeof mb->alerts[0]);
-	mb->alerts[ALERTS_MAX - 1] = strdup(text);
-	pthread_mutex_unlock(&mb->lock);
-}
-
 /* What the server shouts (RFC 9051 ALERT, BYE) is for a person. */
 static void on_alert(void *userdata, const char *text)
 {
@@ -90,9 +72,12 @@ static void on_state(void *userdata, enum workers_state state, int error, const 
 		return;
 	if (state == WORKERS_OFFLINE)
 		log_warning("%s: offline: %s", mb->configuration->account, why);
+	if (state == WORKERS_OFFLINE)
+		events_say(mb->events, "offline");
 	if (state != WORKERS_ONLINE)
 		return;
 	log_info("%s: online", mb->configuration->account);
+	events_say(mb->events, "online");
 	look_at_folder_list(mb, false, NULL);
 	if (mb->outbox)
 		outbox_wake(mb->outbox);
@@ -104,6 +89,7 @@ static void on_outbox(void *userdata, const struct outbox_entry *e, bool is_gone
 {
 	struct mailbox *mb = userdata;
 
+	mailbox_tell_outbox(mb, e, is_gone);
 	if (mb->options.outbox_changed)
 		mb->options.outbox_changed(mb->options.userdata, e->id, e->place == OUTBOX_FAILED, e->name, is_gone);
 }
@@ -206,6 +192,9 @@ static int open_store(struct mailbox *mb, struct buf *why)
 		buf_printf(why, "%s: cache not usable: %s", c->cache_dir, strerror(-r));
 		return r;
 	}
+	r = events_new(c->state_dir, &mb->events);
+	if (r < 0) /* a file system without sockets */
+		log_warning("%s/events: nobody can follow events: %s", c->state_dir, strerror(-r));
 	atomic_store(&mb->sizes_lie, state_get(mb->state, "sizes-lie", &lie) == 0);
 	r = open_zone(mb);
 	if (r < 0) {
@@ -359,6 +348,7 @@ void mailbox_free(struct mailbox *mb)
 	replay_free(mb->replay);
 	outbox_free(mb->outbox);
 	workers_free(mb->workers);
+	events_free(mb->events);
 	answers_free(mb->answers);
 	look_release_all(mb);
 	body_release_all(mb);

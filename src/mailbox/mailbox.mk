@@ -14,6 +14,7 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/change.h \
 	src/mailbox/changing.c src/mailbox/changing.h \
 	src/mailbox/check.c \
+	src/mailbox/events.c src/mailbox/events.h \
 	src/mailbox/fetch.c src/mailbox/fetch.h \
 	src/mailbox/fetch_arrival.c \
 	src/mailbox/fetch_range.c \
@@ -29,15 +30,17 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/status.c \
 	src/mailbox/sync.c src/mailbox/sync.h \
 	src/mailbox/sync_write.c \
+	src/mailbox/tell.c \
 	src/mailbox/tree.c \
 	src/mailbox/workers.c src/mailbox/workers.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_mailbox tests/unit/test_changing
-TESTS += tests/unit/test_mailbox tests/unit/test_changing
+check_PROGRAMS += tests/unit/test_events tests/unit/test_mailbox tests/unit/test_changing
+TESTS += tests/unit/test_events tests/unit/test_mailbox tests/unit/test_changing
 tests_unit_test_changing_SOURCES = tests/unit/test_changing.c tests/support/memory_backend.c tests/support/memory_backend.h
 tests_unit_test_changing_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_test_changing_LDADD = $(LINK_mailbox) $(CMOCKA_LIBS)
+tests_unit_test_events_LDADD = $(LINK_mailbox) $(CMOCKA_LIBS)
 tests_unit_test_mailbox_SOURCES = tests/unit/test_mailbox.c tests/support/memory_backend.c tests/support/memory_backend.h
 tests_unit_test_mailbox_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_test_mailbox_LDADD = $(LINK_mailbox) $(CMOCKA_LIBS)

@@ -15,6 +15,7 @@
 #include "base/table.h"
 #include "mailbox/answers.h"
 #include "mailbox/changing.h"
+#include "mailbox/events.h"
 #include "mailbox/mailbox.h"
 #include "mailbox/workers.h"
 #include "outbox/outbox.h"
@@ -60,6 +61,8 @@ struct mailbox {
 	struct outbox *outbox; /* NULL: none */
 	char *user;	       /* own; who signs in */
 
+	struct events *events; /* own; NULL: nobody can follow them */
+
 	atomic_bool is_connected;   /* mailbox_connect() has ended: what happens from now on is news */
 	atomic_uint folder_changes; /* how often folders were changed here: a listing that the server gave meanwhile is of no use */
 	atomic_int tells_uids;	  /* of what was copied or moved (COPYUID): 1, or -1 for a server that does not; 0: not known yet */
@@ -82,7 +85,12 @@ struct mailbox {
 	char *alerts[ALERTS_MAX];	  /* own; the newest last */
 };
 
+/* tell.c. No lock held. A change for the kernel's side; one that was found at the server is an event as well. */
 void mailbox_tell(struct mailbox *mb, enum change_kind kind, int64_t folder, int64_t row, const char *name);
+void mailbox_tell_found(struct mailbox *mb, enum change_kind kind, int64_t folder, int64_t row, const char *name);
+void mailbox_tell_outbox(struct mailbox *mb, const struct outbox_entry *e, bool is_gone);
+/* What a person should know of: to the log, kept for the status, and an event. */
+void mailbox_say(struct mailbox *mb, const char *text);
 
 /* folder_list.c: asks the server for its folders and brings the index up to date, on a worker. */
 int folder_list_update(struct mailbox *mb, struct backend **session);
@@ -172,9 +180,6 @@ void read_ahead_note(struct mailbox *mb, const struct index_message *opened);
 /* filing.c: what the outbox asks of the account. */
 int filing_sent_contains(void *mailbox, const char *message_id);
 int filing_sent_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
-
-/* What a person should know of: to the log, and kept for the status. */
-void mailbox_say(struct mailbox *mb, const char *text);
 
 /* Runs `run` on a worker and waits for it; for threads that may wait (the outbox's). */
 int mailbox_run(struct mailbox *mb, enum job_priority priority, int (*run)(void *userdata, struct backend **session),

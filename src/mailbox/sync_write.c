@@ -27,12 +27,12 @@ void sync_tell_news(struct sync *s)
 	size_t kept = s->n_news < NEWS_MAX ? s->n_news : NEWS_MAX;
 
 	if (s->n_news > NEWS_MAX)
-		mailbox_tell(mb, CHANGE_LISTING, s->folder.row, 0, "");
+		mailbox_tell_found(mb, CHANGE_LISTING, s->folder.row, 0, "");
 	for (size_t i = 0; i < kept; i++) {
 		const struct change *c = &s->news[i];
 
 		if (s->n_news <= NEWS_MAX && c->name)
-			mailbox_tell(mb, c->kind, c->folder, c->row, c->name);
+			mailbox_tell_found(mb, c->kind, c->folder, c->row, c->name);
 		free((char *)c->name);
 	}
 	s->n_news = 0;
