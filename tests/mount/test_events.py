@@ -59,7 +59,9 @@ class Events(mailtest.MountTestCase):
     def setUp(self):
         for number in range(3):
             self.server.deliver(messages.letter(subject=f'letter {number}'))
-        self.mount = mailtest.Mount(mailtest.account(self.server, self.postfix, sent='Sent', timeout=5)).start()
+        self.proxy = self.enterContext(mailtest.Proxy(self.server.imaps_port))
+        section = mailtest.account(self.server, self.postfix, imap=f'imaps://alice@localhost:{self.proxy.port}', sent='Sent', timeout=5)
+        self.mount = mailtest.Mount(section).start()
         self.addCleanup(self.mount.unmount)
         self.listed = {int(name.rsplit('.', 2)[-2]): name for name in self.look()}
 
@@ -107,8 +109,10 @@ class Events(mailtest.MountTestCase):
         name = sorted(self.listed.items())[-1][1]
         os.setxattr(self.mount / f'INBOX/{name}', 'user.mail.flags', b'+\\Answered')
         os.rename(self.mount / f'INBOX/{name}', self.mount / f'Archive/{name}')
+        os.listdir(self.mount / 'Junk')         # the rights it is known to give, from now for a while
         self.server.set_rights('Junk', 'lr')
         self.addCleanup(self.server.set_rights, 'Junk', None)
+        self.proxy.drop_connections()       # a session goes on by the rights that it knows
         other = sorted(self.listed.items())[0][1]
         os.rename(self.mount / f'INBOX/{other}', self.mount / f'Junk/{other}')
         follower.wait_for(f'alert moving {re.escape(other)} was refused and is taken back: .*')
