@@ -51,9 +51,8 @@ int replay_send(struct replay_batch *batch, struct backend **session);
 int replay_send_folder(struct mailbox *mb, struct backend **session, const struct journal_entry *e);
 /* replay_settle.c, each in a transaction of its own. Entry `i` is done. MOVE, COPY, APPEND: as `uid` of `uidvalidity` in its folder, 0: not told. */
 int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
-/* Entry `i`, a move, was done as a copy: what it left where it was is removed by a change of its own, in the journal from now on. The move itself is still to be
- * confirmed. */
-int replay_leave_behind(struct replay_batch *batch, size_t i);
+/* The same where a copy was made: what a move left where it was is then removed by an entry that takes its place in the journal. */
+int replay_confirm_copied(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
 /* A folder's row by its name on the wire; 0: there is none. */
 int64_t replay_folder_row(struct mailbox *mb, const char *wire);
 /* replay_refuse.c. Entry `i` will never be done: the tree shows what the server has, and the person is told. */

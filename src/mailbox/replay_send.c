@@ -78,9 +78,7 @@ static int verify(struct span *s)
 		return span_may_pass(s, r) ? r : span_refused(s, r);
 	if (!uid)
 		return span_unmark(s) == 0 ? span_send(s) : -EIO;
-	if (span_entry(s, 0)->kind == JOURNAL_MOVE)
-		r = replay_leave_behind(s->batch, s->from);
-	return r < 0 ? r : span_confirm(s, 0, uidvalidity, uid);
+	return replay_confirm_copied(s->batch, s->from, uidvalidity, uid);
 }
 
 int span_send(struct span *s)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "mailbox/changing_private.h"
 
 int64_t replay_folder_row(struct mailbox *mb, const char *wire)
@@ -146,7 +147,65 @@ static void adopt_bytes(struct mailbox *mb, int64_t row)
 		body_adopt(mb->bodies, fd, row, st.st_size);
 }
 
-int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid)
+/* Where the old place's row is already, should one of the two databases have kept what the other has not when all ended. */
+static int find_left(struct mailbox *mb, const struct index_folder *f, const struct journal_place *place, int64_t moved,
+		     struct index_message *ret)
+{
+	int r = index_message_away(mb->index, f->row, place->uid, ret);
+
+	if (r == -ENOENT)
+		r = index_message_by_uid(mb->index, f->row, place->uid, ret);
+	return r == 0 && ret->row == moved ? -ENOENT : r;
+}
+
+/* The old place gets a row of its own, shown nowhere. A folder that is being deleted is known by its name on the wire alone. */
+static int part_from_old_place(struct mailbox *mb, const struct journal_place *place, const struct index_message *moved,
+			       int64_t *ret_row)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct index_message old = { .arrived_s = moved->arrived_s }, there = { 0 };
+	int r = index_folder_by_wire(mb->index, place->wire, &f);
+	bool is_known = r == 0 && f.uidvalidity == place->uidvalidity;
+
+	if (is_known)
+		r = find_left(mb, &f, place, moved->row, &there);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (is_known && r == 0) {
+		*ret_row = there.row;
+		return 0;
+	}
+	if (is_known) {
+		old.server_folder = f.row;
+		old.server_uid = place->uid;
+	}
+	memcpy(old.name, place->name, sizeof old.name);
+	r = index_message_insert_hidden(mb->index, &old);
+	*ret_row = old.row;
+	return r;
+}
+
+/* A move that was done as a copy goes on as the removal of what it left where it was, in its own place of the journal: before what comes behind, such as the end of that folder. */
+static int leave_behind(struct mailbox *mb, const struct journal_entry *e, const struct journal_place *place)
+{
+	struct journal_entry remove = { .seq = e->seq, .kind = JOURNAL_REMOVE };
+	struct index_message m = { .arrived_s = clock_realtime_s() };
+	int r = index_message_get(mb->index, e->row, &m);
+
+	if (r == 0) {
+		m.server_folder = m.server_uid = 0;
+		r = index_message_put(mb->index, &m);
+	}
+	if (r == 0 || r == -ENOENT)
+		r = part_from_old_place(mb, place, &m, &remove.row);
+	if (r == 0)
+		r = journal_place_put(mb->index, remove.row, place);
+	if (r == 0)
+		r = journal_replace(mb->index, &remove);
+	return r < 0 ? r : apply_show(mb, &remove);
+}
+
+static int confirm_entry(struct replay_batch *batch, size_t i, bool is_copied, uint32_t uidvalidity, uint32_t uid)
 {
 	const struct journal_entry *e = &batch->entries[i];
 	struct mailbox *mb = batch->mb;
@@ -160,7 +219,7 @@ int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, u
 	r = index_begin(mb->index);
 	if (r < 0)
 		return r;
-	r = journal_remove(mb->index, e->seq);
+	r = is_copied && e->kind == JOURNAL_MOVE ? leave_behind(mb, e, &batch->places[i]) : journal_remove(mb->index, e->seq);
 	if (r == 0 && e->kind == JOURNAL_MOVE)
 		r = forget_kept(mb, &batch->places[i]);
 	if (r == 0 && e->kind == JOURNAL_APPEND)
@@ -182,40 +241,12 @@ int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, u
 	return 0;
 }
 
-/* The old place gets a row of its own, shown nowhere. */
-static int leave_behind(struct mailbox *mb, const struct journal_entry *e, const struct journal_place *place)
+int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid)
 {
-	struct journal_entry remove = { .kind = JOURNAL_REMOVE };
-	struct index_message m, old;
-	int64_t folder = replay_folder_row(mb, place->wire);
-	int r = index_message_get(mb->index, e->row, &m);
-
-	if (r < 0)
-		return r;
-	m.server_folder = m.server_uid = 0;
-	r = index_message_put(mb->index, &m);
-	if (r == 0 && folder && index_message_away(mb->index, folder, place->uid, &old) == 0) /* left behind before a crash */
-		return 0;
-	old = (struct index_message){ .arrived_s = m.arrived_s };
-	if (folder) { /* else it is being deleted, and known by its name on the wire alone */
-		old.server_folder = folder;
-		old.server_uid = place->uid;
-	}
-	memcpy(old.name, m.name, sizeof old.name);
-	if (r == 0)
-		r = index_message_insert_hidden(mb->index, &old);
-	remove.row = old.row;
-	if (r == 0)
-		r = journal_place_put(mb->index, old.row, place);
-	return r < 0 ? r : journal_append(mb->index, &remove);
+	return confirm_entry(batch, i, false, uidvalidity, uid);
 }
 
-int replay_leave_behind(struct replay_batch *batch, size_t i)
+int replay_confirm_copied(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid)
 {
-	struct mailbox *mb = batch->mb;
-	int r = index_begin(mb->index);
-
-	if (r == 0)
-		r = index_end(mb->index, leave_behind(mb, &batch->entries[i], &batch->places[i]));
-	return r == -ENOENT ? 0 : r;
+	return confirm_entry(batch, i, true, uidvalidity, uid);
 }

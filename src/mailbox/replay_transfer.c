@@ -44,8 +44,11 @@ static uint32_t new_uid(const struct backend_copied *copied, const uint32_t *uid
 	return at && copied->uids ? copied->uids[at - uids] : 0;
 }
 
+typedef int confirm_one(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
+
 /* Each with the UID that the server told, or that is found by what the message says of itself. */
-static int confirm_placed(struct span *s, const struct backend_copied *copied, const uint32_t *uids, const struct find *find)
+static int confirm_placed(struct span *s, const struct backend_copied *copied, const uint32_t *uids, const struct find *find,
+			  confirm_one *confirm)
 {
 	int r = 0;
 
@@ -54,26 +57,14 @@ static int confirm_placed(struct span *s, const struct backend_copied *copied, c
 
 		if (!uid && find)
 			uid = find_uid(find, s->batch, s->from + i, &uidvalidity);
-		r = span_confirm(s, i, uidvalidity, uid);
+		r = confirm(s->batch, s->from + i, uidvalidity, uid);
 	}
 	return r;
 }
 
-/* What stays behind of a message that was moved by a copy goes by a change of its own, once the copy is confirmed. */
-static int confirm_copies(struct span *s, const struct backend_copied *copied, const uint32_t *uids, const struct find *find)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < s->n && r == 0; i++)
-		if (span_entry(s, i)->kind == JOURNAL_MOVE)
-			r = replay_leave_behind(s->batch, s->from + i);
-	return r < 0 ? r : confirm_placed(s, copied, uids, find);
-}
-
 /* Several commands may carry it, of which some were done: those are confirmed, and the failure concerns the others. */
 static int settle_copied(struct span *s, const struct backend_copied *copied, const uint32_t *uids, struct find *find, int error,
-			 int (*confirm_them)(struct span *s, const struct backend_copied *copied, const uint32_t *uids,
-					     const struct find *find))
+			 confirm_one *confirm)
 {
 	struct span done = *s, rest = *s;
 	int r = 0;
@@ -88,7 +79,7 @@ static int settle_copied(struct span *s, const struct backend_copied *copied, co
 	if (done.n && !copied->uidvalidity && find->n && !(*s->session)->broken)
 		r = find_new(find, s->session, span_entry(s, 0)->folder);
 	if (r == 0 && done.n)
-		r = confirm_them(&done, copied, uids, find->n ? find : NULL);
+		r = confirm_placed(&done, copied, uids, find->n ? find : NULL, confirm);
 	return r < 0 || error == 0 ? r : span_refused(&rest, error);
 }
 
@@ -113,7 +104,7 @@ static int move(struct span *s)
 	if (r < 0)
 		return span_refused(s, r);
 	r = backend_move(s->session, p->wire, p->uidvalidity, uids, s->n, span_entry(s, 0)->folder, &copied);
-	return settle_copied(s, &copied, uids, &find, r, confirm_placed);
+	return settle_copied(s, &copied, uids, &find, r, replay_confirm);
 }
 
 static int copy(struct span *s)
@@ -133,7 +124,7 @@ static int copy(struct span *s)
 	r = backend_copy(s->session, p->wire, p->uidvalidity, uids, s->n, span_entry(s, 0)->folder, &copied);
 	if (r < 0 && !span_may_pass(s, r))
 		span_unmark(s);
-	return settle_copied(s, &copied, uids, &find, r, confirm_copies);
+	return settle_copied(s, &copied, uids, &find, r, replay_confirm_copied);
 }
 
 /* One first, where it is not known yet whether the server tells new UIDs. */

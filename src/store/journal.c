@@ -157,6 +157,12 @@ int journal_remove(struct index *ix, int64_t seq)
 	return r;
 }
 
+int journal_replace(struct index *ix, const struct journal_entry *e)
+{
+	return index_run(ix, CHANGE_REPLACE, "iiittii", (int64_t)e->kind, e->row, e->source, e->folder ? e->folder : "",
+			 e->detail ? e->detail : "", e->depends, e->seq);
+}
+
 int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidnext)
 {
 	return index_run(ix, CHANGE_MARK_SENT, "ii", seq, (int64_t)uidnext);

@@ -71,6 +71,8 @@ void journal_place_release(struct journal_place *p);
 /* Sets e->seq. The other fields are copied; NULL texts are "". */
 int journal_append(struct index *ix, struct journal_entry *e);
 int journal_remove(struct index *ix, int64_t seq);
+/* Entry e->seq says this from now on, and was not sent yet. */
+int journal_replace(struct index *ix, const struct journal_entry *e);
 int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidnext);
 
 /* `each` gets the entries in order, borrowed; returns 0 to go on, 1 to stop, or -errno; must not change the journal. */
