@@ -10,6 +10,7 @@
 #include "mailbox/mailbox_private.h"
 #include "store/journal.h"
 
+struct changing;
 struct replay;
 
 int replay_new(struct mailbox *mb, struct replay **ret);
@@ -53,6 +54,18 @@ int replay_send_folder(struct mailbox *mb, struct backend **session, const struc
 int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
 /* The same where a copy was made: what a move left where it was is then removed by an entry that takes its place in the journal. */
 int replay_confirm_copied(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
+/* What came of an entry on the server. */
+struct replay_outcome {
+	uint32_t uidvalidity, uid; /* of the message in its folder; uid 0: not told */
+	bool is_copied;
+};
+/* Takes an entry out of the journal and shows what came of it. */
+typedef int replay_settling(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
+			    const struct replay_outcome *o);
+/* Settles entry `i` in a transaction. Where the tree cannot show it (-EEXIST, -ENOENT, -EINVAL), `otherwise` it leaves the journal all the same, and the next sync tells: what
+ * comes behind must not wait for ever. */
+int replay_settle(struct replay_batch *batch, size_t i, replay_settling *settling, replay_settling *otherwise,
+		  const struct replay_outcome *o);
 /* A folder's row by its name on the wire; 0: there is none. */
 int64_t replay_folder_row(struct mailbox *mb, const char *wire);
 /* replay_refuse.c. Entry `i` will never be done: the tree shows what the server has, and the person is told. */

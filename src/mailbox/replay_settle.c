@@ -105,12 +105,9 @@ static int confirm_deleted(struct mailbox *mb, const struct journal_entry *e)
 	return r == -ENOENT ? 0 : r;
 }
 
-static int confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid, struct news *news)
+static int confirm(struct mailbox *mb, const struct journal_entry *e, const struct journal_place *place,
+		   const struct replay_outcome *o, struct news *news)
 {
-	const struct journal_entry *e = &batch->entries[i];
-	const struct journal_place *place = &batch->places[i];
-	struct mailbox *mb = batch->mb;
-
 	switch (e->kind) {
 	case JOURNAL_FLAGS:
 		return confirm_flags(mb, e);
@@ -119,10 +116,9 @@ static int confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, u
 	case JOURNAL_MARK:
 		return confirm_marked(mb, e, place);
 	case JOURNAL_MOVE:
-		return confirm_placed(mb, e, uidvalidity, uid, news);
 	case JOURNAL_APPEND:
 	case JOURNAL_COPY:
-		return confirm_placed(mb, e, uidvalidity, uid, news);
+		return confirm_placed(mb, e, o->uidvalidity, o->uid, news);
 	case JOURNAL_CREATE:
 		return 0;
 	case JOURNAL_RENAME:
@@ -205,48 +201,88 @@ static int leave_behind(struct mailbox *mb, const struct journal_entry *e, const
 	return r < 0 ? r : apply_show(mb, &remove);
 }
 
-static int confirm_entry(struct replay_batch *batch, size_t i, bool is_copied, uint32_t uidvalidity, uint32_t uid)
+/* ------------------------------------------------------------ all of it, in a transaction */
+
+static int settle_once(struct replay_batch *batch, size_t i, replay_settling *settling, const struct replay_outcome *o)
+{
+	const struct journal_entry *e = &batch->entries[i];
+	struct changing c;
+	int r = changing_begin(&c, batch->mb);
+
+	if (r < 0)
+		return r;
+	r = settling(&c, e, &batch->places[i], o);
+	if (r == 0 && e->row)
+		r = journal_place_sweep(c.mb->index, e->row);
+	if (r == 0 && e->source)
+		r = journal_place_sweep(c.mb->index, e->source);
+	return changing_end(&c, r);
+}
+
+int replay_settle(struct replay_batch *batch, size_t i, replay_settling *settling, replay_settling *otherwise,
+		  const struct replay_outcome *o)
+{
+	int r;
+
+	if (batch->entries[i].kind >= JOURNAL_CREATE)
+		atomic_fetch_add(&batch->mb->folder_changes, 1);
+	r = settle_once(batch, i, settling, o);
+	return r == -EEXIST || r == -ENOENT || r == -EINVAL ? settle_once(batch, i, otherwise, o) : r;
+}
+
+static int leave_journal(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
+			 const struct replay_outcome *o)
+{
+	int r = o->is_copied && e->kind == JOURNAL_MOVE ? leave_behind(c->mb, e, place) : journal_remove(c->mb->index, e->seq);
+
+	if (r == 0 && e->kind == JOURNAL_MOVE)
+		r = forget_kept(c->mb, place);
+	if (r < 0 || e->kind != JOURNAL_APPEND)
+		return r;
+	c->unlinked = e->row;
+	return local_remove(c->mb->index, e->row);
+}
+
+static int show_confirmed(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
+			  const struct replay_outcome *o)
+{
+	int r = leave_journal(c, e, place, o);
+
+	return r < 0 ? r : confirm(c->mb, e, place, o, &c->news);
+}
+
+/* A sync will meet what came of it. */
+static int show_nothing(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
+			const struct replay_outcome *o)
+{
+	bool is_placed = e->kind == JOURNAL_MOVE || e->kind == JOURNAL_COPY || e->kind == JOURNAL_APPEND;
+	int r = leave_journal(c, e, place, o);
+
+	if (r == 0 && is_placed)
+		r = apply_place(c->mb, e->row, INDEX_ROOT, 0, 0, "", &c->news);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int settle_confirmed(struct replay_batch *batch, size_t i, const struct replay_outcome *o)
 {
 	const struct journal_entry *e = &batch->entries[i];
 	struct mailbox *mb = batch->mb;
-	CLEANUP(news) struct news news = { 0 };
 	int r;
 
-	if (e->kind == JOURNAL_APPEND && uid)
+	if (e->kind == JOURNAL_APPEND && o->uid)
 		adopt_bytes(mb, e->row);
-	if (e->kind >= JOURNAL_CREATE)
-		atomic_fetch_add(&mb->folder_changes, 1);
-	r = index_begin(mb->index);
-	if (r < 0)
-		return r;
-	r = is_copied && e->kind == JOURNAL_MOVE ? leave_behind(mb, e, &batch->places[i]) : journal_remove(mb->index, e->seq);
-	if (r == 0 && e->kind == JOURNAL_MOVE)
-		r = forget_kept(mb, &batch->places[i]);
-	if (r == 0 && e->kind == JOURNAL_APPEND)
-		r = local_remove(mb->index, e->row);
-	if (r == 0)
-		r = confirm(batch, i, uidvalidity, uid, &news);
-	if (r == 0 && e->row)
-		r = journal_place_sweep(mb->index, e->row);
-	if (r == 0 && e->source)
-		r = journal_place_sweep(mb->index, e->source);
-	r = index_end(mb->index, r);
-	if (r < 0)
-		return r;
-	if (e->kind == JOURNAL_APPEND)
-		local_file_unlink(mb->files, e->row);
-	if (e->kind == JOURNAL_REMOVE)
+	r = replay_settle(batch, i, show_confirmed, show_nothing, o);
+	if (r == 0 && e->kind == JOURNAL_REMOVE)
 		body_remove(mb->bodies, e->row);
-	news_tell(mb, &news);
-	return 0;
+	return r;
 }
 
 int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid)
 {
-	return confirm_entry(batch, i, false, uidvalidity, uid);
+	return settle_confirmed(batch, i, &(struct replay_outcome){ .uidvalidity = uidvalidity, .uid = uid });
 }
 
 int replay_confirm_copied(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid)
 {
-	return confirm_entry(batch, i, true, uidvalidity, uid);
+	return settle_confirmed(batch, i, &(struct replay_outcome){ .uidvalidity = uidvalidity, .uid = uid, .is_copied = true });
 }

@@ -1293,12 +1293,51 @@ static void killed_between_the_two_halves_of_a_copy(void **state)
 	assert_int_equal(memory_count_messages("Archive"), 1);
 }
 
+/* The index takes no UID for a message that had none: whatever makes it impossible to show what the server did. */
+static void forbid_uids(struct fixture *f)
+{
+	char db[160], db2[160];
+
+	stop(f);
+	snprintf(db, sizeof db, "%s/index.db", f->cache);
+	snprintf(db2, sizeof db2, "%s/journal.db", f->state);
+	sql(db, db2,
+	    "CREATE TRIGGER forbid BEFORE UPDATE ON message WHEN old.uid IS NULL AND new.uid IS NOT NULL"
+	    " BEGIN SELECT RAISE(ABORT, 'forbidden'); END");
+	mount(f);
+}
+
+static void what_was_done_and_cannot_be_shown_stops_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	memory_faults.lacks = BACKEND_MOVE;
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	mount(f);
+	n = names(f, f->inbox);
+	forbid_uids(f);
+	assert_int_equal(commit(f, write_file(f, f->archive, "letter.eml", LETTER)), 0);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml", f->archive, "one.eml"), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_true(has_flags("INBOX", 2, "\\Flagged"));
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+	assert_int_equal(memory_count_messages("Archive"), 2);
+	remount(f, false);
+	assert_int_equal(names(f, f->inbox).n, 1);
+	assert_int_equal(names(f, f->archive).n, 2);
+	assert_int_equal(memory_counts().copies, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(counts_where_a_folder_is_begun_anew),
 		TEST(killed_between_the_two_halves_of_a_copy),
+		TEST(what_was_done_and_cannot_be_shown_stops_nothing),
 		TEST(two_copies_of_one_message),
 		TEST(a_mark_that_was_taken_away_stays_away),
 		TEST(a_draft_whose_replacement_is_refused_keeps_its_flags),
