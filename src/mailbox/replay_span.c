@@ -89,8 +89,11 @@ int span_mark_sent(struct span *s)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < s->n && r == 0; i++) {
-		s->batch->entries[s->from + i].uidnext = status.uidnext ? status.uidnext : 1;
-		r = journal_mark_sent(ix, span_entry(s, i)->seq, span_entry(s, i)->uidnext);
+		struct journal_entry *e = &s->batch->entries[s->from + i];
+
+		e->uidnext = status.uidnext ? status.uidnext : 1;
+		e->uidvalidity = status.uidvalidity;
+		r = journal_mark_sent(ix, e->seq, e->uidvalidity, e->uidnext);
 	}
 	r = index_end(ix, r);
 	return r < 0 ? r : journal_sync(ix);

@@ -31,13 +31,14 @@ enum journal_kind {
 struct journal_entry {
 	int64_t seq; /* order in which they are sent */
 	enum journal_kind kind;
-	int64_t row;	  /* of the message; 0: a folder's change */
-	int64_t source;	  /* 0: none */
-	char *folder;	  /* own; a wire name; "" where none is needed */
-	char *detail;	  /* own */
-	int64_t depends;  /* void when that one is refused; 0: none */
-	bool was_sent;	  /* it may have reached the server: to be verified before it is sent again */
-	uint32_t uidnext; /* with was_sent: a message that it made there has this UID or a later one */
+	int64_t row;	      /* of the message; 0: a folder's change */
+	int64_t source;	      /* 0: none */
+	char *folder;	      /* own; a wire name; "" where none is needed */
+	char *detail;	      /* own */
+	int64_t depends;      /* void when that one is refused; 0: none */
+	bool was_sent;	      /* it may have reached the server: to be verified before it is sent again */
+	uint32_t uidnext;     /* with was_sent: a message that it made there has this UID or a later one … */
+	uint32_t uidvalidity; /* … while the folder has this UIDVALIDITY; 0: not told */
 };
 
 /* Where the server has a message. */
@@ -73,7 +74,7 @@ int journal_append(struct index *ix, struct journal_entry *e);
 int journal_remove(struct index *ix, int64_t seq);
 /* Entry e->seq says this from now on, and was not sent yet. */
 int journal_replace(struct index *ix, const struct journal_entry *e);
-int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidnext);
+int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidvalidity, uint32_t uidnext);
 
 /* `each` gets the entries in order, borrowed; returns 0 to go on, 1 to stop, or -errno; must not change the journal. */
 typedef int journal_each(void *userdata, const struct journal_entry *e);

@@ -117,6 +117,19 @@ void memory_set_uidvalidity(const char *wire, uint32_t uidvalidity)
 	pthread_mutex_unlock(&lock);
 }
 
+void memory_begin_anew(const char *wire, uint32_t uidvalidity)
+{
+	struct memory_folder *f;
+
+	pthread_mutex_lock(&lock);
+	f = folder(wire);
+	f->uidvalidity = uidvalidity;
+	for (size_t i = 0; i < f->n; i++)
+		f->messages[i].uid = (uint32_t)i + 1;
+	f->uidnext = (uint32_t)f->n + 1;
+	pthread_mutex_unlock(&lock);
+}
+
 /* Takes body and flags over. */
 static uint32_t put_message(struct memory_folder *f, char *body, size_t len, char *flags, int64_t internaldate_s)
 {

@@ -16,6 +16,8 @@ void memory_reset(void);
 void memory_add_folder(const char *wire, char delimiter, unsigned attributes, enum special_use use);
 void memory_remove_folder(const char *wire);
 void memory_set_uidvalidity(const char *wire, uint32_t uidvalidity);
+/* The same, and its messages are numbered anew from 1. */
+void memory_begin_anew(const char *wire, uint32_t uidvalidity);
 /* Returns the UID. `body` is copied. */
 uint32_t memory_add_message(const char *wire, const void *body, size_t len, const char *flags, int64_t internaldate_s);
 void memory_remove_message(const char *wire, uint32_t uid);

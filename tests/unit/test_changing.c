@@ -599,6 +599,28 @@ static void a_message_whose_answer_is_lost_is_stored_once(void **state)
 	assert_int_equal(memory_count_messages("INBOX"), 2);
 }
 
+static void a_message_is_found_again_in_a_folder_that_was_begun_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint32_t uid = 1; uid <= 5; uid++) {
+		deliver("Archive", "old");
+		memory_remove_message("Archive", uid);
+	}
+	mount(f);
+	memory_faults.change_breaks = -ENOTCONN;
+	memory_faults.change_was_done = true;
+	assert_int_equal(commit(f, write_file(f, f->archive, "letter.eml", LETTER)), 0);
+	memory_faults.open_error = -ECONNREFUSED;
+	stop(f);
+	memory_begin_anew("Archive", 4711);
+	memset(&memory_faults, 0, sizeof memory_faults);
+	mount(f);
+	assert_int_equal(settle(f, f->archive), 0);
+	assert_int_equal(memory_count_messages("Archive"), 1);
+	assert_int_equal(names(f, f->archive).n, 1);
+}
+
 static void what_is_no_message_stays_as_scratch(void **state)
 {
 	struct fixture *f = *state;
@@ -1293,6 +1315,26 @@ static void killed_between_the_two_halves_of_a_copy(void **state)
 	assert_int_equal(memory_count_messages("Archive"), 1);
 }
 
+static void what_an_older_journal_holds_is_sent(void **state)
+{
+	struct fixture *f = *state;
+	char db[160], db2[160];
+
+	deliver("INBOX", "one");
+	mount(f);
+	go_offline();
+	assert_int_equal(set_flags(f, names(f, f->inbox).row, "+\\Flagged"), 0);
+	usleep(100000);
+	stop(f);
+	snprintf(db, sizeof db, "%s/index.db", f->cache);
+	snprintf(db2, sizeof db2, "%s/journal.db", f->state);
+	sql(db, db2, "ALTER TABLE journal.change DROP COLUMN uidvalidity; PRAGMA journal.user_version = 1;");
+	go_online();
+	mount(f);
+	WAIT_FOR(has_flags("INBOX", 1, "\\Flagged"));
+	remount(f, false);
+}
+
 /* The index takes no UID for a message that had none: whatever makes it impossible to show what the server did. */
 static void forbid_uids(struct fixture *f)
 {
@@ -1337,6 +1379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(counts_where_a_folder_is_begun_anew),
 		TEST(killed_between_the_two_halves_of_a_copy),
+		TEST(what_an_older_journal_holds_is_sent),
 		TEST(what_was_done_and_cannot_be_shown_stops_nothing),
 		TEST(two_copies_of_one_message),
 		TEST(a_mark_that_was_taken_away_stays_away),
@@ -1371,6 +1414,7 @@ int main(void)
 		TEST(a_given_name_stays),
 		TEST(a_file_becomes_a_message_at_its_last_close),
 		TEST(a_message_whose_answer_is_lost_is_stored_once),
+		TEST(a_message_is_found_again_in_a_folder_that_was_begun_anew),
 		TEST(what_is_no_message_stays_as_scratch),
 		TEST(scratch_is_uploaded_once_it_has_a_name),
 		TEST(an_abandoned_file_is_never_uploaded),
