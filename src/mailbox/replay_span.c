@@ -34,6 +34,24 @@ bool span_may_pass(const struct span *s, int error)
 	       error == -EHOSTUNREACH;
 }
 
+/* What a program is told that waits in fsync(2) or close(2): a folder that went, or another in its place, is one that is not there. */
+static int told_error(int error)
+{
+	static const struct {
+		int from, to;
+	} table[] = {
+		{ -ENXIO, -ENOENT },
+		{ -ENOLINK, -ENOENT },
+		{ -ESTALE, -ENOENT },
+		{ -EPROTO, -EIO },
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (error == table[i].from)
+			return table[i].to;
+	return error;
+}
+
 int span_refused(struct span *s, int error)
 {
 	CLEANUP(buf) struct buf why = BUF_INIT;
@@ -43,8 +61,10 @@ int span_refused(struct span *s, int error)
 	if (span_may_pass(s, error))
 		return error;
 	if (s->n == 1) {
-		buf_append_str(&why, *backend_why(*s->session) ? backend_why(*s->session) : strerror(-error));
-		return replay_refuse(s->batch, s->from, error, buf_str(&why));
+		int told = told_error(error);
+
+		buf_append_str(&why, *backend_why(*s->session) ? backend_why(*s->session) : strerror(-told));
+		return replay_refuse(s->batch, s->from, told, buf_str(&why));
 	}
 	half.n = s->n / 2;
 	r = span_send(&half);

@@ -1335,6 +1335,35 @@ static void what_an_older_journal_holds_is_sent(void **state)
 	remount(f, false);
 }
 
+static void programs_are_told_that_a_folder_is_not_there(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter_sync s;
+	struct names n;
+
+	deliver("INBOX", "one");
+	deliver("Archive", "two");
+	mount(f);
+	n = names(f, f->archive);
+	memory_faults.is_read_only = true;
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_settle_message(f->mailbox, n.row, &s.waiter), &s), -EROFS);
+	memory_faults.is_read_only = false;
+	memory_remove_folder("Archive");
+	assert_int_equal(commit(f, write_file(f, f->archive, "letter.eml", LETTER)), -ENOENT);
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_settle_message(f->mailbox, n.row, &s.waiter), &s), -ENOENT);
+	n = names(f, f->inbox);
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, n.last), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), -ENOENT);
+	assert_int_equal(row_of(f, f->inbox, n.last), n.row);
+	memory_set_uidvalidity("INBOX", 4711);
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	assert_int_equal(settle(f, f->inbox), -ENOENT);
+}
+
 /* The index takes no UID for a message that had none: whatever makes it impossible to show what the server did. */
 static void forbid_uids(struct fixture *f)
 {
@@ -1379,6 +1408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(counts_where_a_folder_is_begun_anew),
 		TEST(killed_between_the_two_halves_of_a_copy),
+		TEST(programs_are_told_that_a_folder_is_not_there),
 		TEST(what_an_older_journal_holds_is_sent),
 		TEST(what_was_done_and_cannot_be_shown_stops_nothing),
 		TEST(two_copies_of_one_message),
