@@ -147,7 +147,7 @@ int sync_write_messages(struct sync *s, uint32_t uidnext)
 {
 	struct index *ix = s->mb->index;
 	size_t n_new = 0;
-	int r = s->n_messages ? prepare_writing(s) : 0;
+	int r = prepare_writing(s); /* what is gone needs it, too, where nothing is new */
 
 	for (size_t i = 0; i < s->n_messages && r == 0; i++) {
 		struct found_message *f = &s->messages[i];

@@ -1364,6 +1364,41 @@ static void programs_are_told_that_a_folder_is_not_there(void **state)
 	assert_int_equal(settle(f, f->inbox), -ENOENT);
 }
 
+static int64_t count_kept(struct fixture *f)
+{
+	sqlite3 *h;
+	sqlite3_stmt *statement;
+	char db[160];
+	int64_t n;
+
+	snprintf(db, sizeof db, "%s/journal.db", f->state);
+	assert_int_equal(sqlite3_open(db, &h), 0);
+	assert_int_equal(sqlite3_prepare_v2(h, "SELECT count(*) FROM kept", -1, &statement, NULL), 0);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	n = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(h);
+	return n;
+}
+
+static void what_is_remembered_of_a_message_goes_with_it(void **state)
+{
+	struct fixture *f = *state;
+
+	deliver("INBOX", "one");
+	deliver("Archive", "two");
+	mount(f);
+	assert_int_equal(mailbox_set_mode(f->mailbox, names(f, f->inbox).row, 0640), 0);
+	assert_int_equal(mailbox_set_mode(f->mailbox, names(f, f->archive).row, 0640), 0);
+	assert_int_equal(count_kept(f), 2);
+	stop(f);
+	memory_remove_message("INBOX", 1);
+	memory_remove_message("Archive", 1);
+	memory_set_uidvalidity("Archive", 4711);
+	mount(f);
+	assert_int_equal(count_kept(f), 0);
+}
+
 /* The index takes no UID for a message that had none: whatever makes it impossible to show what the server did. */
 static void forbid_uids(struct fixture *f)
 {
@@ -1409,6 +1444,7 @@ int main(void)
 		TEST(counts_where_a_folder_is_begun_anew),
 		TEST(killed_between_the_two_halves_of_a_copy),
 		TEST(programs_are_told_that_a_folder_is_not_there),
+		TEST(what_is_remembered_of_a_message_goes_with_it),
 		TEST(what_an_older_journal_holds_is_sent),
 		TEST(what_was_done_and_cannot_be_shown_stops_nothing),
 		TEST(two_copies_of_one_message),
