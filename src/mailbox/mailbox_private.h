@@ -130,8 +130,9 @@ struct body {
 	int fd;	  /* own; -1 until the first bytes came. Constant from then on while refs are held */
 	int64_t size;
 	bool is_proven, was_wrong, is_complete;
-	struct fetch *fetch; /* borrowed; the job at it, NULL: none */
-	int error;	     /* of the last fetch, until error_until_ms */
+	struct fetch *fetch;  /* borrowed; the job at it, NULL: none … */
+	bool waits_for_place; /* … until the journal is settled, which tells where the message is: then it begins anew */
+	int error;	      /* of the last fetch, until error_until_ms */
 	int64_t error_until_ms;
 	int64_t from, until;   /* bytes that the fetch under way has brought */
 	unsigned char *blocks; /* own; one a BODY_BLOCK; NULL: fetched whole */

@@ -630,6 +630,7 @@ static int copy_or_move(struct backend *b, const char *wire, uint32_t uidvalidit
 		r = change_end(b);
 	}
 	pthread_mutex_unlock(&lock);
+	pause_ms(memory_faults.move_answer_ms);
 	if (r == 0)
 		*ret = copied;
 	else

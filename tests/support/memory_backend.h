@@ -51,6 +51,7 @@ struct memory_faults {
 	int change_breaks;    /* each breaks the session so, undone … */
 	bool change_was_done; /* … or done: only the answer is lost */
 	int changes_before;   /* so many pass before the three above begin; counts down */
+	int move_answer_ms;   /* a move or copy was done, and is answered so much later */
 };
 extern struct memory_faults memory_faults;
 

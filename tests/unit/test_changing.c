@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "mailbox/changing.h"
 #include "mailbox/mailbox.h"
 #include "memory_backend.h"
@@ -550,6 +551,87 @@ static void a_given_name_stays(void **state)
 	remount(f, true);
 	assert_int_not_equal(row_of(f, f->inbox, "my name.eml"), 0);
 	assert_int_equal(names(f, f->inbox).n, 2);
+}
+
+/* A reader of a message that is nowhere while its move is not answered. */
+struct move_reader {
+	struct waiter_sync sync;
+	struct body *body;
+	int result;
+};
+
+static void begin_reading(struct fixture *f, int64_t row, struct move_reader *r)
+{
+	waiter_sync_init(&r->sync);
+	r->body = NULL;
+	r->result = mailbox_open(f->mailbox, row, &r->sync.waiter, &r->body);
+}
+
+static int end_reading(struct fixture *f, struct move_reader *r)
+{
+	int result = wait_answer(r->result, &r->sync);
+	ssize_t n;
+
+	if (result == 0) {
+		waiter_sync_init(&r->sync);
+		n = body_read(f->mailbox, r->body, 0, (size_t)body_size(r->body), &r->sync.waiter);
+		result = n < 0 ? wait_answer((int)n, &r->sync) : 0;
+	}
+	if (result == 0)
+		assert_true(body_is_whole(f->mailbox, r->body));
+	if (r->body)
+		mailbox_close(f->mailbox, r->body);
+	return result;
+}
+
+enum { MOVE_MS = 500, READERS = 30 };
+
+static int64_t move_slowly(struct fixture *f)
+{
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.move_answer_ms = MOVE_MS;
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, n.last), 0);
+	WAIT_FOR(memory_count_messages("Archive") == 1);
+	return n.row;
+}
+
+static void a_message_is_read_while_its_move_is_on_the_way(void **state)
+{
+	struct fixture *f = *state;
+	struct move_reader readers[READERS];
+	int64_t row = move_slowly(f);
+	int before = memory_counts().fetches; /* to know the message again where no UID is told */
+
+	for (int i = 0; i < READERS; i++) {
+		begin_reading(f, row, &readers[i]);
+		usleep(5000);
+	}
+	for (int i = 0; i < READERS; i++)
+		assert_int_equal(end_reading(f, &readers[i]), 0);
+	assert_int_equal(memory_counts().fetches, before + 2);
+}
+
+static void one_that_went_while_it_was_moved_is_told_to_its_readers(void **state)
+{
+	struct fixture *f = *state;
+	struct move_reader readers[READERS], late;
+	int64_t row = move_slowly(f), begun_ms;
+	int before = memory_counts().fetches;
+
+	for (int i = 0; i < READERS; i++)
+		begin_reading(f, row, &readers[i]);
+	memory_remove_message("Archive", 1);
+	begun_ms = clock_monotonic_ms();
+	for (int i = 0; i < READERS; i++)
+		assert_int_equal(end_reading(f, &readers[i]), -ENOENT);
+	assert_true(clock_monotonic_ms() - begun_ms < 2 * MOVE_MS);
+	begin_reading(f, row, &late);
+	assert_int_equal(end_reading(f, &late), -ENOENT);
+	assert_int_equal(memory_counts().fetches, before + 3);
 }
 
 /* ------------------------------------------------------------ new messages */
@@ -1476,6 +1558,8 @@ int main(void)
 		TEST(mv_works_without_move),
 		TEST(mv_finds_its_message_where_no_uid_is_told),
 		TEST(a_move_whose_answer_is_lost_is_made_once),
+		TEST(a_message_is_read_while_its_move_is_on_the_way),
+		TEST(one_that_went_while_it_was_moved_is_told_to_its_readers),
 		TEST(a_refused_move_is_taken_back),
 		TEST(a_given_name_stays),
 		TEST(a_file_becomes_a_message_at_its_last_close),
