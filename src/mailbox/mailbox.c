@@ -366,6 +366,7 @@ void mailbox_free(struct mailbox *mb)
 	bodies_close(mb->bodies);
 	table_release(&mb->writing);
 	table_release(&mb->keywords);
+	table_release(&mb->confirmed);
 	index_close(mb->index);
 	local_files_close(mb->files);
 	state_close(mb->state);

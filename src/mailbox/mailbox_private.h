@@ -74,6 +74,10 @@ struct mailbox {
 	struct table opened;   /* message row -> struct body */
 	struct table writing;  /* local file's row -> itself, while it is written */
 	struct table keywords; /* folder row -> itself: it has taken a keyword from us */
+	struct table
+		confirmed; /* message row -> the number of the last change of its flags that the server confirmed, as long as any sync runs */
+	uintptr_t n_confirmed; /* such changes so far */
+	int n_syncs;	       /* running */
 	int64_t listed_ms;     /* when the folder list was last asked for; 0: never */
 	bool is_listing;
 	struct waiter *list_waiters;
@@ -115,6 +119,8 @@ struct sync_progress {
 	atomic_uint done, total;
 };
 int sync_folder(struct mailbox *mb, struct backend **session, int64_t folder, struct sync_progress *progress);
+/* The server has confirmed a change of a message's flags: what it told those syncs that run may be older. In a transaction. */
+void sync_note_confirmed(struct mailbox *mb, int64_t row);
 
 /*
  * One message's bytes while anybody reads or fetches them: a file, and which of its bytes are there.

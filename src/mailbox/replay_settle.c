@@ -44,6 +44,7 @@ static int confirm_flags(struct mailbox *mb, const struct journal_entry *e)
 	int r = index_message_server_flags(mb->index, e->row, &server);
 
 	note_keyword(mb, e);
+	sync_note_confirmed(mb, e->row);
 	if (r < 0 || !server.data)
 		return r == -ENOENT ? 0 : r;
 	r = apply_flags_words(buf_str(&server), e->detail, &now);
@@ -68,6 +69,7 @@ static int confirm_marked(struct mailbox *mb, const struct journal_entry *e, con
 	struct index_message m;
 	int r = place->wire ? journal_kept_put(mb->index, place->wire, place->uidvalidity, place->uid, &kept) : 0;
 
+	sync_note_confirmed(mb, e->row);
 	if (r == 0)
 		r = index_message_get(mb->index, e->row, &m);
 	if (r < 0)

@@ -182,10 +182,27 @@ static int unmark(struct sync *s, struct index_message *m)
 	return index_message_put(s->mb->index, m);
 }
 
+/* The server may have told them before it did what it has confirmed meanwhile, on another connection. */
+static bool are_outdated(struct sync *s, int64_t row)
+{
+	struct mailbox *mb = s->mb;
+	bool are;
+
+	pthread_mutex_lock(&mb->lock);
+	are = (uintptr_t)table_get(&mb->confirmed, row) > s->n_confirmed;
+	pthread_mutex_unlock(&mb->lock);
+	return are;
+}
+
 static int write_flags_of(struct sync *s, struct index_message *m, const char *flags)
 {
-	int r = m->is_marked && !flags_has(flags, "\\Deleted") ? unmark(s, m) : 0;
+	int r;
 
+	if (are_outdated(s, m->row)) {
+		s->left_flags = true;
+		return 0;
+	}
+	r = m->is_marked && !flags_has(flags, "\\Deleted") ? unmark(s, m) : 0;
 	return r < 0 ? r : apply_server_flags(s->mb, m->row, flags);
 }
 
@@ -263,7 +280,7 @@ int sync_write_rest(struct sync *s, const struct backend_status *status, bool go
 		r = write_gone(s);
 	if (r == 0 && s->is_changed)
 		r = index_folder_touch(ix, s->folder.row);
-	return r < 0 ? r : index_folder_complete(ix, s->folder.row, status->highestmodseq);
+	return r < 0 ? r : index_folder_complete(ix, s->folder.row, s->left_flags ? s->known.highestmodseq : status->highestmodseq);
 }
 
 /* In a transaction. */

@@ -429,6 +429,9 @@ static int memory_sync(struct backend *b, const char *wire, const struct backend
 			r = tell_new(f, uidnext, known, sink);
 		if (r == 0 && uidnext > 1)
 			r = gone = tell_known(f, uidnext, known, sink);
+		pthread_mutex_unlock(&lock);
+		pause_ms(memory_faults.sync_answer_ms);
+		pthread_mutex_lock(&lock);
 		if (r >= 0)
 			r = sink->complete(sink->userdata, &status, gone > 0);
 	}
@@ -586,6 +589,7 @@ static int memory_store(struct backend *b, const char *wire, uint32_t uidvalidit
 	if (r == 0)
 		r = change_end(b);
 	pthread_mutex_unlock(&lock);
+	pause_ms(memory_faults.change_answer_ms);
 	return r;
 }
 
@@ -630,7 +634,7 @@ static int copy_or_move(struct backend *b, const char *wire, uint32_t uidvalidit
 		r = change_end(b);
 	}
 	pthread_mutex_unlock(&lock);
-	pause_ms(memory_faults.move_answer_ms);
+	pause_ms(memory_faults.change_answer_ms);
 	if (r == 0)
 		*ret = copied;
 	else

@@ -51,7 +51,8 @@ struct memory_faults {
 	int change_breaks;    /* each breaks the session so, undone … */
 	bool change_was_done; /* … or done: only the answer is lost */
 	int changes_before;   /* so many pass before the three above begin; counts down */
-	int move_answer_ms;   /* a move or copy was done, and is answered so much later */
+	int change_answer_ms; /* flags were stored, or messages moved or copied, and it is answered so much later */
+	int sync_answer_ms;   /* between the flags of a sync and its end */
 };
 extern struct memory_faults memory_faults;
 

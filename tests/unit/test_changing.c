@@ -355,6 +355,61 @@ static void one_that_is_refused_takes_no_other_with_it(void **state)
 		assert_true(has_flags("INBOX", uid, uid == 15 ? "" : "\\Seen"));
 }
 
+/* A sync whose answer takes its time; it has asked by now. */
+static void begin_sync(struct fixture *f, struct waiter_sync *s)
+{
+	int syncs = memory_counts().syncs;
+
+	memory_faults.sync_answer_ms = 500;
+	waiter_sync_init(s);
+	assert_int_equal(mailbox_look(f->mailbox, f->inbox, &s->waiter), -EINPROGRESS);
+	WAIT_FOR(memory_counts().syncs > syncs);
+}
+
+static void a_sync_that_asked_before_does_not_show_old_flags(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter_sync s;
+	int64_t row;
+
+	deliver("INBOX", "one");
+	mount(f);
+	row = names(f, f->inbox).row;
+	stop(f);
+	memory_set_flags("INBOX", 1, "\\Answered");
+	start(f);
+	begin_sync(f, &s);
+	assert_int_equal(set_flags(f, row, "+\\Flagged"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(wait_answer(-EINPROGRESS, &s), 0);
+	assert_true(shows_flags(f, row, "\\Flagged"));
+	remount(f, false);
+	assert_true(shows_flags(f, row, "\\Answered \\Flagged"));
+}
+
+static void what_a_sync_left_as_it_was_is_told_by_the_next(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter_sync s;
+	int64_t row;
+
+	deliver("INBOX", "one");
+	mount(f);
+	row = names(f, f->inbox).row;
+	stop(f);
+	start(f);
+	memory_faults.change_answer_ms = 300;
+	assert_int_equal(set_flags(f, row, "+\\Flagged"), 0);
+	WAIT_FOR(has_flags("INBOX", 1, "\\Flagged"));
+	memory_set_flags("INBOX", 1, "\\Answered \\Flagged"); /* another client, before the sync */
+	begin_sync(f, &s);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(wait_answer(-EINPROGRESS, &s), 0);
+	memory_faults.change_answer_ms = memory_faults.sync_answer_ms = 0;
+	remount(f, false);
+	assert_true(shows_flags(f, row, "\\Answered \\Flagged"));
+}
+
 /* ------------------------------------------------------------ removal */
 
 static void rm_moves_to_the_trash(void **state)
@@ -593,7 +648,7 @@ static int64_t move_slowly(struct fixture *f)
 	deliver("INBOX", "one");
 	mount(f);
 	n = names(f, f->inbox);
-	memory_faults.move_answer_ms = MOVE_MS;
+	memory_faults.change_answer_ms = MOVE_MS;
 	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, n.last), 0);
 	WAIT_FOR(memory_count_messages("Archive") == 1);
 	return n.row;
@@ -1550,6 +1605,8 @@ int main(void)
 		TEST(refused_flags_are_taken_back),
 		TEST(all_that_waits_still_shows_when_the_first_is_confirmed),
 		TEST(one_that_is_refused_takes_no_other_with_it),
+		TEST(a_sync_that_asked_before_does_not_show_old_flags),
+		TEST(what_a_sync_left_as_it_was_is_told_by_the_next),
 		TEST(rm_moves_to_the_trash),
 		TEST(a_trash_is_made_where_there_is_none),
 		TEST(without_uidplus_it_stays_marked_and_hidden),
