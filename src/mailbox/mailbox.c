@@ -328,9 +328,20 @@ static int list_folders(struct mailbox *mb, struct buf *why)
 	return r;
 }
 
+/* An index that was made anew knows no folder before the journal has changed them on the server. */
+static int list_changed_folders(struct mailbox *mb, struct buf *why)
+{
+	int r = list_folders(mb, why);
+
+	if (r < 0 || !mb->replay || folder_list_is_known(mb) || replay_changes_folders(mb) <= 0)
+		return r;
+	replay_finish(mb->replay, mb->configuration->timeout_s * 1000);
+	return list_folders(mb, why);
+}
+
 int mailbox_connect(struct mailbox *mb, bool delay, struct buf *why)
 {
-	int r = delay ? look_at_folder_list(mb, false, NULL) : list_folders(mb, why);
+	int r = delay ? look_at_folder_list(mb, false, NULL) : list_changed_folders(mb, why);
 
 	if (r < 0 && (r == -EACCES || !folder_list_is_known(mb)))
 		return r;

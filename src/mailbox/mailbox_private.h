@@ -76,10 +76,10 @@ struct mailbox {
 	struct table keywords; /* folder row -> itself: it has taken a keyword from us */
 	struct table
 		confirmed; /* message row -> the number of the last change of its flags that the server confirmed, as long as any sync runs */
-	uintptr_t n_confirmed; /* such changes so far */
-	int n_syncs;	       /* running */
-	int64_t listed_ms;     /* when the folder list was last asked for; 0: never */
-	bool is_listing;
+	uintptr_t n_confirmed;	     /* such changes so far */
+	int n_syncs;		     /* running */
+	int64_t listed_ms;	     /* when the folder list was last asked for; 0: never */
+	bool is_listing, list_again; /* again: what is listed now may have been told too early */
 	struct waiter *list_waiters;
 	struct reader reader;		  /* read_ahead.c */
 	struct gmail *gmail, *gmail_last; /* gmail.c: asked and not answered yet; own reference: answered last, or NULL */
@@ -88,7 +88,7 @@ struct mailbox {
 
 void mailbox_tell(struct mailbox *mb, enum change_kind kind, int64_t folder, int64_t row, const char *name);
 
-/* folder_list.c: asks the server for its folders and brings the index up to date, on a worker. */
+/* folder_list.c: asks the server for its folders and brings the index up to date, on a worker. 1: folders are being changed here, and what the server lists is of no use yet. */
 int folder_list_update(struct mailbox *mb, struct backend **session);
 /* Whether the index holds any folder at all. */
 bool folder_list_is_known(struct mailbox *mb);

@@ -45,6 +45,8 @@ struct replay_batch {
 int replay_next_batch(struct mailbox *mb, struct replay_batch *batch);
 /* 1 while the journal changes folders, else 0. */
 int replay_changes_folders(struct mailbox *mb);
+/* The same in a transaction of the caller's. */
+int replay_changes_folders_within(struct mailbox *mb);
 void replay_batch_release(struct replay_batch *batch);
 /* replay_send.c: on a worker. -errno: the connection, or all of it refused. Confirms entry by entry what the server accepted. */
 int replay_send(struct replay_batch *batch, struct backend **session);
@@ -66,6 +68,8 @@ typedef int replay_settling(struct changing *c, const struct journal_entry *e, c
  * comes behind must not wait for ever. */
 int replay_settle(struct replay_batch *batch, size_t i, replay_settling *settling, replay_settling *otherwise,
 		  const struct replay_outcome *o);
+/* Of the folder that a JOURNAL_RENAME is about; an index that was made anew may not know that yet. */
+char replay_renamed_delimiter(const struct journal_entry *e);
 /* A folder's row by its name on the wire; 0: there is none. */
 int64_t replay_folder_row(struct mailbox *mb, const char *wire);
 /* replay_refuse.c. Entry `i` will never be done: the tree shows what the server has, and the person is told. */

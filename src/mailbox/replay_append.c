@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "mailbox/changing_private.h"
 #include "mailbox/local_bytes.h"
 #include "mailbox/replay_find.h"
 
@@ -25,11 +27,34 @@ static void appending_cleanup(struct appending *a)
 	free(a->messages);
 }
 
+/* An index that was made anew may not know it yet; what the list of local files tells will do. */
+static int find_message(struct mailbox *mb, int64_t row, struct index_message *ret)
+{
+	CLEANUP(local_entry) struct local_entry e = { 0 };
+	int r = index_message_get(mb->index, row, ret);
+
+	if (r != -ENOENT)
+		return r;
+	r = index_begin(mb->index);
+	if (r < 0)
+		return r;
+	r = local_get(mb->index, row, &e);
+	index_rollback(mb->index);
+	if (r < 0)
+		return r;
+	*ret = (struct index_message){
+		.row = row,
+		.size_bytes = upload_size(mb, row),
+		.internaldate_s = e.mtime_ns ? e.mtime_ns / 1000000000 : clock_realtime_s(),
+	};
+	return 0;
+}
+
 static int open_message(struct mailbox *mb, const struct journal_entry *e, struct backend_append *ret)
 {
 	struct index_message m;
 	struct stat st;
-	int fd = -1, r = index_message_get(mb->index, e->row, &m);
+	int fd = -1, r = find_message(mb, e->row, &m);
 
 	if (r == 0)
 		r = local_file_open(mb->files, e->row, O_RDONLY, &fd);

@@ -50,7 +50,10 @@ static int show_old_name(struct mailbox *mb, const struct journal_entry *e, stru
 		r = changing_put_folder(mb, &f, strtoll(parent, NULL, 10), name + 1, e->folder);
 	if (r == 0)
 		r = news_add(news, CHANGE_FOLDER_ADDED, f.parent, f.row, f.name);
-	return r == -ENOENT ? 0 : r;
+	if (r != -ENOENT || !to)
+		return r;
+	/* An index that was made anew does not know it yet. */
+	return local_rename_folder(mb->index, to, e->folder, replay_renamed_delimiter(e));
 }
 
 static int show_again(struct mailbox *mb, const struct journal_entry *e, struct news *news)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -78,6 +79,24 @@ static int confirm_marked(struct mailbox *mb, const struct journal_entry *e, con
 	return index_message_put(mb->index, &m);
 }
 
+/* An index that was made anew meets it there, under the name that it was given here; so does what the journal still holds of it. */
+static int place_unknown(struct mailbox *mb, const struct journal_entry *e, uint32_t uidvalidity, uint32_t uid)
+{
+	CLEANUP(local_entry) struct local_entry local = { 0 };
+	struct journal_place place = { .wire = e->folder, .uidvalidity = uidvalidity, .uid = uid, .is_given = true };
+	struct journal_kept kept = { .arrived_s = clock_realtime_s() };
+	int r = e->kind == JOURNAL_APPEND ? local_get(mb->index, e->row, &local) : 0;
+
+	if (r < 0)
+		return r;
+	snprintf(kept.name, sizeof kept.name, "%s", e->kind == JOURNAL_APPEND ? local.name : e->detail);
+	kept.mtime_ns = local.mtime_ns;
+	kept.mode = local.mode;
+	memcpy(place.name, kept.name, sizeof place.name);
+	r = uid ? journal_kept_put(mb->index, e->folder, uidvalidity, uid, &kept) : 0;
+	return r < 0 ? r : journal_place_put(mb->index, e->row, &place);
+}
+
 static int confirm_placed(struct mailbox *mb, const struct journal_entry *e, uint32_t uidvalidity, uint32_t uid, struct news *news)
 {
 	struct index_message m;
@@ -85,19 +104,28 @@ static int confirm_placed(struct mailbox *mb, const struct journal_entry *e, uin
 	int r = index_message_get(mb->index, e->row, &m);
 
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r == -ENOENT ? place_unknown(mb, e, uidvalidity, uid) : r;
 	/* By now it may be called something else here. */
 	return apply_place(mb, e->row, folder ? folder : INDEX_ROOT, uidvalidity, folder ? uid : 0,
 			   m.folder == folder || e->kind == JOURNAL_APPEND || !*e->detail ? m.name : e->detail, news);
 }
 
+char replay_renamed_delimiter(const struct journal_entry *e)
+{
+	const char *parent = strchr(e->detail, '\n');
+	char *end = NULL;
+
+	if (!parent)
+		return '\0';
+	strtoll(parent + 1, &end, 10);
+	return *end == '\n' ? '\0' : *end;
+}
+
 static int confirm_renamed(struct mailbox *mb, const struct journal_entry *e)
 {
 	CLEANUP(free) char *to = strndup(e->detail, strcspn(e->detail, "\n"));
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	int r = to ? index_folder_by_wire(mb->index, to, &f) : -ENOMEM;
 
-	return r < 0 ? (r == -ENOENT ? 0 : r) : journal_rename_folder(mb->index, e->folder, to, f.delimiter);
+	return to ? journal_rename_folder(mb->index, e->folder, to, replay_renamed_delimiter(e)) : -ENOMEM;
 }
 
 static int confirm_deleted(struct mailbox *mb, const struct journal_entry *e)
@@ -237,10 +265,14 @@ static int leave_journal(struct changing *c, const struct journal_entry *e, cons
 {
 	int r = o->is_copied && e->kind == JOURNAL_MOVE ? leave_behind(c->mb, e, place) : journal_remove(c->mb->index, e->seq);
 
-	if (r == 0 && e->kind == JOURNAL_MOVE)
-		r = forget_kept(c->mb, place);
-	if (r < 0 || e->kind != JOURNAL_APPEND)
-		return r;
+	return r == 0 && e->kind == JOURNAL_MOVE ? forget_kept(c->mb, place) : r;
+}
+
+/* What was stored is a local file no more. */
+static int forget_local(struct changing *c, const struct journal_entry *e)
+{
+	if (e->kind != JOURNAL_APPEND)
+		return 0;
 	c->unlinked = e->row;
 	return local_remove(c->mb->index, e->row);
 }
@@ -250,7 +282,9 @@ static int show_confirmed(struct changing *c, const struct journal_entry *e, con
 {
 	int r = leave_journal(c, e, place, o);
 
-	return r < 0 ? r : confirm(c->mb, e, place, o, &c->news);
+	if (r == 0)
+		r = confirm(c->mb, e, place, o, &c->news);
+	return r < 0 ? r : forget_local(c, e);
 }
 
 /* A sync will meet what came of it. */
@@ -262,7 +296,7 @@ static int show_nothing(struct changing *c, const struct journal_entry *e, const
 
 	if (r == 0 && is_placed)
 		r = apply_place(c->mb, e->row, INDEX_ROOT, 0, 0, "", &c->news);
-	return r == -ENOENT ? 0 : r;
+	return r < 0 && r != -ENOENT ? r : forget_local(c, e);
 }
 
 static int settle_confirmed(struct replay_batch *batch, size_t i, const struct replay_outcome *o)

@@ -108,6 +108,21 @@ static int settle_name(struct sync *s, struct index_message *m)
 	return apply_free_name(s->mb, m->folder, m->name, "", m->name);
 }
 
+/* A row that the journal keeps for it may be there already, shown nowhere, without its place on the server. */
+static int put_message(struct index *ix, struct index_message *m, const char *flags)
+{
+	struct index_message there;
+	int r = m->row ? index_message_get(ix, m->row, &there) : -ENOENT;
+
+	if (r == -ENOENT)
+		return m->folder ? index_message_insert(ix, m, flags) : index_message_insert_hidden(ix, m);
+	if (r == 0)
+		r = index_message_put(ix, m);
+	if (r == 0)
+		r = index_message_set_flags(ix, m->row, flags);
+	return r < 0 ? r : 0;
+}
+
 static int insert_message(struct sync *s, struct found_message *f)
 {
 	struct index *ix = s->mb->index;
@@ -124,7 +139,7 @@ static int insert_message(struct sync *s, struct found_message *f)
 		r = r == -ENOENT ? 0 : r;
 	}
 	if (r == 0)
-		r = m->folder ? index_message_insert(ix, m, f->flags) : index_message_insert_hidden(ix, m);
+		r = put_message(ix, m, f->flags);
 	return r == 0 && is_pending ? apply_show_anew(s->mb, m->row, NULL) : r;
 }
 

@@ -126,6 +126,9 @@ int index_flush_counts(struct index *ix);
 int index_message_bury_all(struct index *ix, int64_t folder);
 int index_message_bury_stored(struct index *ix, int64_t folder);
 
+/* journal.c. Rows of a table of the journal's database name a folder, or one below it, otherwise. */
+int journal_rename_in(struct index *ix, const char *table, const char *from, const char *to, char delimiter);
+
 int64_t index_now_ns(void);
 
 /* One statement, its parameters by `format` (query_bind()), that returns nothing. 0 or -errno. */

@@ -342,23 +342,21 @@ int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity)
 	return r == -ENOENT ? 0 : r < 0 ? r : 1;
 }
 
+int journal_rename_in(struct index *ix, const char *table, const char *from, const char *to, char delimiter)
+{
+	char below[2] = { delimiter, '\0' };
+	char *sql = sqlite3_mprintf("UPDATE OR REPLACE journal.%s SET wire = %Q || substr(wire, length(%Q) + 1) WHERE wire = %Q"
+				    " OR (%Q <> '' AND substr(wire, 1, length(%Q) + 1) = %Q || %Q)",
+				    table, to, from, from, below, from, from, below);
+	int r = sql ? database_exec(ix->writer, sql) : -ENOMEM;
+
+	sqlite3_free(sql);
+	return index_written(ix, r);
+}
+
 int journal_rename_folder(struct index *ix, const char *from, const char *to, char delimiter)
 {
-	static const char *const columns[][2] = {
-		{ "place", "wire" }, { "kept", "wire" }, { "file", "wire" }, { "directory", "wire" }
-	};
-	char below[2] = { delimiter, '\0' };
-	int r = 0;
+	int r = journal_rename_in(ix, "place", from, to, delimiter);
 
-	for (size_t i = 0; i < sizeof columns / sizeof *columns && r == 0; i++) {
-		const char *column = columns[i][1];
-		char *sql =
-			sqlite3_mprintf("UPDATE OR REPLACE journal.%s SET %s = %Q || substr(%s, length(%Q) + 1) WHERE %s = %Q"
-					" OR (%Q <> '' AND substr(%s, 1, length(%Q) + 1) = %Q || %Q)",
-					columns[i][0], column, to, column, from, column, from, below, column, from, from, below);
-
-		r = sql ? database_exec(ix->writer, sql) : -ENOMEM;
-		sqlite3_free(sql);
-	}
-	return index_written(ix, r);
+	return r < 0 ? r : journal_rename_in(ix, "kept", from, to, delimiter);
 }

@@ -25,7 +25,7 @@ enum journal_kind {
 	JOURNAL_COPY,	   /* row: the copy; source: the row of what is copied; folder: to there */
 	JOURNAL_CREATE,	   /* folder; row 0 */
 	JOURNAL_DELETE,	   /* folder; detail: its row, which is hidden meanwhile, a newline, its name */
-	JOURNAL_RENAME,	   /* folder; detail: the new wire name */
+	JOURNAL_RENAME, /* folder; detail: the new wire name, a newline, the parent's row before and the delimiter, a newline, the name before */
 };
 
 struct journal_entry {
@@ -102,7 +102,7 @@ int journal_kept_remove(struct index *ix, const char *wire, uint32_t uidvalidity
 /* 1 when anything is kept of the folder's messages; what belongs to another UIDVALIDITY is forgotten. */
 int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity);
 
-/* A folder has, or had, another name on the wire; those below it as well. */
+/* The server calls a folder otherwise from now on, and those below it: what stands there is found under the new names. */
 int journal_rename_folder(struct index *ix, const char *from, const char *to, char delimiter);
 
 static inline void journal_entry_cleanup(struct journal_entry *e)

@@ -1536,6 +1536,64 @@ static void what_is_remembered_of_a_message_goes_with_it(void **state)
 	assert_int_equal(count_kept(f), 0);
 }
 
+/* A folder gave its name to another one, and nothing of that is on the server yet when the cache goes. */
+static void what_is_in_a_folder_goes_with_it_when_another_takes_its_name(void **state)
+{
+	struct fixture *f = *state;
+	char name[NAME_MAX + 1];
+	int64_t made = 0, below = 0, old;
+	struct names n;
+
+	memory_add_folder("Archive/2025", '/', 0, USE_NONE);
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	strcpy(name, n.last);
+	below = folder_row(f, f->archive, "2025");
+	assert_int_equal(commit(f, write_file(f, f->archive, ".old.tmp", LETTER)), 0);
+	assert_int_equal(commit(f, write_file(f, below, ".below.tmp", LETTER)), 0);
+	go_offline();
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	usleep(100000);
+	assert_int_equal(rename_to(f, MAILBOX_ROOT, "Archive", MAILBOX_ROOT, "Old"), 0);
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "Archive", &made), 0);
+	assert_int_equal(commit(f, write_file(f, made, ".new.tmp", LETTER)), 0);
+	assert_int_equal(commit(f, write_file(f, made, "letter.eml", LETTER)), 0);
+	assert_int_equal(rename_to(f, f->inbox, name, f->archive, "one.eml"), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	stop(f);
+	delete_cache(f);
+	go_online();
+	mount(f);
+	old = folder_row(f, MAILBOX_ROOT, "Old");
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(holding("Archive", "new text"), 1);
+	assert_int_equal(holding("Old", "one"), 1);
+	assert_true(has_flags("Old", 1, "\\Seen \\Flagged"));
+	assert_int_equal(memory_count_messages("INBOX"), 0);
+	assert_int_not_equal(row_of(f, old, ".old.tmp"), 0);
+	assert_int_not_equal(row_of(f, old, "one.eml"), 0);
+	assert_int_equal(names(f, old).n, 2);
+	assert_int_not_equal(row_of(f, folder_row(f, old, "2025"), ".below.tmp"), 0);
+	assert_int_not_equal(row_of(f, f->archive, ".new.tmp"), 0);
+	assert_int_not_equal(row_of(f, f->archive, "letter.eml"), 0);
+	assert_int_equal(names(f, f->archive).n, 2);
+}
+
+static void what_was_in_a_folder_stays_when_its_new_name_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	mount(f);
+	assert_int_equal(commit(f, write_file(f, f->archive, ".old.tmp", LETTER)), 0);
+	memory_faults.change_error = -EACCES;
+	assert_int_equal(rename_to(f, MAILBOX_ROOT, "Archive", MAILBOX_ROOT, "Old"), 0);
+	WAIT_FOR(row_of(f, MAILBOX_ROOT, "Archive") == f->archive);
+	memory_faults.change_error = 0;
+	remount(f, true);
+	assert_int_not_equal(row_of(f, f->archive, ".old.tmp"), 0);
+}
+
 /* The index takes no UID for a message that had none: whatever makes it impossible to show what the server did. */
 static void forbid_uids(struct fixture *f)
 {
@@ -1582,6 +1640,8 @@ int main(void)
 		TEST(killed_between_the_two_halves_of_a_copy),
 		TEST(programs_are_told_that_a_folder_is_not_there),
 		TEST(what_is_remembered_of_a_message_goes_with_it),
+		TEST(what_is_in_a_folder_goes_with_it_when_another_takes_its_name),
+		TEST(what_was_in_a_folder_stays_when_its_new_name_is_refused),
 		TEST(what_an_older_journal_holds_is_sent),
 		TEST(what_was_done_and_cannot_be_shown_stops_nothing),
 		TEST(two_copies_of_one_message),
