@@ -294,7 +294,9 @@ int changing_put_folder(struct mailbox *mb, struct index_folder *f, int64_t pare
 	f->parent = parent;
 	memmove(f->name, name, strlen(name) + 1);
 	r = index_folder_put(mb->index, f);
-	return r < 0 ? r : rename_below(mb, from, wire);
+	if (r == 0)
+		r = rename_below(mb, from, wire);
+	return r < 0 ? r : local_rename_folder(mb->index, from, wire, f->delimiter);
 }
 
 static int rename_directory(struct changing *c, struct index_folder *f, const struct index_folder *to, const char *to_name)
@@ -330,7 +332,8 @@ static int rename_on_server(struct changing *c, struct index_folder *f, const st
 		return -EACCES;
 	r = wire_name(c->mb, to, to_name, &renamed);
 	if (r == 0)
-		r = buf_printf(&detail, "%s\n%lld\n%s", renamed.wire, (long long)f->parent, f->name);
+		r = buf_printf(&detail, "%s\n%lld%.*s\n%s", renamed.wire, (long long)f->parent, f->delimiter != '\0', &f->delimiter,
+			       f->name);
 	from = strdup(f->wire);
 	if (r < 0 || !from)
 		return r < 0 ? r : -ENOMEM;

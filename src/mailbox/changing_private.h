@@ -47,7 +47,7 @@ int changing_remember(struct mailbox *mb, struct index_message *m, int64_t mtime
 
 /* changing_folder.c. In a transaction. A folder of the server's is made below `parent`; shown at once. Release *ret. */
 int changing_make_folder(struct changing *c, int64_t parent, const char *name, int special_use, struct index_folder *ret);
-/* Another place, name and wire name, for it and what is below it. */
+/* Another place, name and wire name, for it and what is below it, local files too. */
 int changing_put_folder(struct mailbox *mb, struct index_folder *f, int64_t parent, const char *name, const char *wire);
 int changing_rename_folder(struct changing *c, struct index_folder *f, int64_t to_parent, const char *to_name, bool no_replace);
 

@@ -105,6 +105,7 @@ static struct waiter *settle(struct fetch *f, struct body *b, int result, bool *
 	}
 	if (*later) {
 		b->refs++;
+		b->waits_for_place = true;
 		return NULL;
 	}
 	if (f->n > 1 ? fetch_start(f->mb, b) == 0 : start_again(f, b, result))
@@ -121,49 +122,52 @@ struct later {
 	struct body *body; /* own reference */
 };
 
-static void fetch_later(struct waiter *w, int result)
+/* Where it is now; `error`: nowhere that could be waited for. Takes the reference. */
+static void fetch_anew(struct mailbox *mb, struct body *b, int error)
 {
-	struct later *l = (struct later *)w;
-	struct mailbox *mb = l->mb;
-	struct body *b = l->body;
 	struct waiter *failed = NULL;
 	struct index_message m;
-	int r = index_message_get(mb->index, b->row, &m);
+	int r = error < 0 ? error : index_message_get(mb->index, b->row, &m);
 
-	(void)result;
 	pthread_mutex_lock(&mb->lock);
-	if (r == 0 && !b->fetch) {
+	b->waits_for_place = false;
+	if (r == 0) {
 		b->folder = m.server_folder ? m.server_folder : m.folder;
 		b->uid = m.server_folder ? m.server_uid : m.uid;
 		r = b->uid ? fetch_start(mb, b) : -ENOENT;
-		if (r == 0)
-			b->fetch->is_again = true;
 	}
-	if (r < 0)
+	if (r == 0)
+		b->fetch->is_again = true;
+	else
 		failed = body_take_all(b);
 	body_put(mb, b);
 	pthread_mutex_unlock(&mb->lock);
-	free(l);
 	waiters_answer(failed, r);
+}
+
+static void fetch_later(struct waiter *w, int result)
+{
+	struct later *l = (struct later *)w;
+
+	(void)result; /* a change that was refused leaves the message where it was */
+	fetch_anew(l->mb, l->body, 0);
+	free(l);
 }
 
 /* Once what is in the journal now is settled. */
 static void wait_for_place(struct mailbox *mb, struct body *b)
 {
 	struct later *l = calloc(1, sizeof *l);
-	int r = -ENOMEM;
+	int r;
 
-	if (l) {
-		*l = (struct later){ .waiter.done = fetch_later, .mb = mb, .body = b };
-		r = mailbox_settle_folder(mb, INDEX_ROOT, &l->waiter);
+	if (!l) {
+		fetch_anew(mb, b, -ENOMEM);
+		return;
 	}
-	if (l && r != -EINPROGRESS) {
+	*l = (struct later){ .waiter.done = fetch_later, .mb = mb, .body = b };
+	r = mailbox_settle_folder(mb, INDEX_ROOT, &l->waiter);
+	if (r != -EINPROGRESS)
 		fetch_later(&l->waiter, r);
-	} else if (!l) {
-		pthread_mutex_lock(&mb->lock);
-		body_put(mb, b);
-		pthread_mutex_unlock(&mb->lock);
-	}
 }
 
 /* Not where it was looked for, which changes of this mount's may explain. */

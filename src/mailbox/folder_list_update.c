@@ -236,7 +236,7 @@ static int apply(struct update *u, const struct told_list *told, struct gone_lis
 	if (r < 0)
 		return r;
 	if (atomic_load(&u->mb->folder_changes) != u->folder_changes) /* told before, or while, folders were changed here */
-		return index_end(ix, 0);
+		return index_end(ix, 1);
 	for (size_t i = 0; i < told->n && r == 0; i++)
 		r = put_folder(u, &told->items[i].folder);
 	if (r == 0)
@@ -287,7 +287,7 @@ int folder_list_update(struct mailbox *mb, struct backend **session)
 	u.folder_changes = atomic_load(&mb->folder_changes);
 	r = replay_changes_folders(mb);
 	if (r != 0) /* what the server lists now is not what it will be; asked again once it is */
-		return r < 0 ? r : 0;
+		return r;
 	r = backend_list(session, tell, &told);
 	if (r < 0)
 		return r;

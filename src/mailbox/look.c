@@ -202,7 +202,10 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w)
 struct list_job {
 	struct job job;
 	struct mailbox *mb;
+	bool is_vain;
 };
+
+static int start_listing(struct mailbox *mb);
 
 /* For df. A server that has no quota tells none. */
 static int learn_quota(struct mailbox *mb, struct backend **session)
@@ -220,25 +223,30 @@ static int learn_quota(struct mailbox *mb, struct backend **session)
 
 static int run_list(struct job *j, struct backend **session)
 {
-	struct mailbox *mb = ((struct list_job *)j)->mb;
-	int r = folder_list_update(mb, session);
+	struct list_job *l = (struct list_job *)j;
+	int r = folder_list_update(l->mb, session);
 
-	return r < 0 ? r : learn_quota(mb, session);
+	l->is_vain = r > 0;
+	return r < 0 ? r : learn_quota(l->mb, session);
 }
 
 static void list_done(struct job *j, int result, const char *why)
 {
 	struct mailbox *mb = ((struct list_job *)j)->mb;
-	struct waiter *waiters;
+	bool is_useful = result == 0 && !((struct list_job *)j)->is_vain;
+	struct waiter *waiters = NULL;
 
 	pthread_mutex_lock(&mb->lock);
 	mb->is_listing = false;
-	if (result == 0)
+	if (is_useful)
 		mb->listed_ms = clock_monotonic_ms();
-	waiters = mb->list_waiters;
-	mb->list_waiters = NULL;
+	if (!mb->list_again || result < 0 || start_listing(mb) < 0) {
+		waiters = mb->list_waiters;
+		mb->list_waiters = NULL;
+	}
+	mb->list_again = false;
 	pthread_mutex_unlock(&mb->lock);
-	if (result == 0 && restore_unplaced(mb) < 0)
+	if (is_useful && restore_unplaced(mb) < 0)
 		log_warning("%s: some local files are not shown", mb->configuration->account);
 	if (result < 0 && !waiters)
 		log_warning("%s: folders not listed: %s", mb->configuration->account, why);
@@ -274,6 +282,8 @@ int look_at_folder_list(struct mailbox *mb, bool force, struct waiter *w)
 
 	pthread_mutex_lock(&mb->lock);
 	is_known |= mb->listed_ms != 0; /* an account may have no folder to show */
+	if (force && mb->is_listing)
+		mb->list_again = true;
 	if (force || !mb->listed_ms || clock_monotonic_ms() - mb->listed_ms > CHECK_AFTER_MS)
 		r = start_listing(mb);
 	if (r == 0 && w && (force || !is_known)) {

@@ -317,9 +317,20 @@ static int list_folders(struct mailbox *mb, struct buf *why)
 	return r;
 }
 
+/* An index that was made anew knows no folder before the journal has changed them on the server. */
+static int list_changed_folders(struct mailbox *mb, struct buf *why)
+{
+	int r = list_folders(mb, why);
+
+	if (r < 0 || !mb->replay || folder_list_is_known(mb) || replay_changes_folders(mb) <= 0)
+		return r;
+	replay_finish(mb->replay, mb->configuration->timeout_s * 1000);
+	return list_folders(mb, why);
+}
+
 int mailbox_connect(struct mailbox *mb, bool delay, struct buf *why)
 {
-	int r = delay ? look_at_folder_list(mb, false, NULL) : list_folders(mb, why);
+	int r = delay ? look_at_folder_list(mb, false, NULL) : list_changed_folders(mb, why);
 
 	if (r < 0 && (r == -EACCES || !folder_list_is_known(mb)))
 		return r;
@@ -356,6 +367,7 @@ void mailbox_free(struct mailbox *mb)
 	bodies_close(mb->bodies);
 	table_release(&mb->writing);
 	table_release(&mb->keywords);
+	table_release(&mb->confirmed);
 	index_close(mb->index);
 	local_files_close(mb->files);
 	state_close(mb->state);

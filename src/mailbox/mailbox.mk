@@ -6,7 +6,8 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/replay.c src/mailbox/replay.h \
 	src/mailbox/replay_find.c src/mailbox/replay_find.h \
 	src/mailbox/replay_batch.c src/mailbox/replay_folder.c src/mailbox/replay_refuse.c \
-	src/mailbox/replay_send.c src/mailbox/replay_settle.c \
+	src/mailbox/replay_append.c src/mailbox/replay_send.c src/mailbox/replay_settle.c \
+	src/mailbox/replay_span.c src/mailbox/replay_span.h src/mailbox/replay_transfer.c \
 	src/mailbox/restore.c src/mailbox/restore.h \
 	src/mailbox/edit.c src/mailbox/upload.c \
 	src/mailbox/local_bytes.c src/mailbox/local_bytes.h \

@@ -77,8 +77,12 @@ struct mailbox {
 	struct table opened;   /* message row -> struct body */
 	struct table writing;  /* local file's row -> itself, while it is written */
 	struct table keywords; /* folder row -> itself: it has taken a keyword from us */
-	int64_t listed_ms;     /* when the folder list was last asked for; 0: never */
-	bool is_listing;
+	struct table
+		confirmed; /* message row -> the number of the last change of its flags that the server confirmed, as long as any sync runs */
+	uintptr_t n_confirmed;	     /* such changes so far */
+	int n_syncs;		     /* running */
+	int64_t listed_ms;	     /* when the folder list was last asked for; 0: never */
+	bool is_listing, list_again; /* again: what is listed now may have been told too early */
 	struct waiter *list_waiters;
 	struct reader reader;		  /* read_ahead.c */
 	struct gmail *gmail, *gmail_last; /* gmail.c: asked and not answered yet; own reference: answered last, or NULL */
@@ -92,7 +96,7 @@ void mailbox_tell_outbox(struct mailbox *mb, const struct outbox_entry *e, bool 
 /* What a person should know of: to the log, kept for the status, and an event. */
 void mailbox_say(struct mailbox *mb, const char *text);
 
-/* folder_list.c: asks the server for its folders and brings the index up to date, on a worker. */
+/* folder_list.c: asks the server for its folders and brings the index up to date, on a worker. 1: folders are being changed here, and what the server lists is of no use yet. */
 int folder_list_update(struct mailbox *mb, struct backend **session);
 /* Whether the index holds any folder at all. */
 bool folder_list_is_known(struct mailbox *mb);
@@ -123,6 +127,8 @@ struct sync_progress {
 	atomic_uint done, total;
 };
 int sync_folder(struct mailbox *mb, struct backend **session, int64_t folder, struct sync_progress *progress);
+/* The server has confirmed a change of a message's flags: what it told those syncs that run may be older. In a transaction. */
+void sync_note_confirmed(struct mailbox *mb, int64_t row);
 
 /*
  * One message's bytes while anybody reads or fetches them: a file, and which of its bytes are there.
@@ -138,8 +144,9 @@ struct body {
 	int fd;	  /* own; -1 until the first bytes came. Constant from then on while refs are held */
 	int64_t size;
 	bool is_proven, was_wrong, is_complete;
-	struct fetch *fetch; /* borrowed; the job at it, NULL: none */
-	int error;	     /* of the last fetch, until error_until_ms */
+	struct fetch *fetch;  /* borrowed; the job at it, NULL: none … */
+	bool waits_for_place; /* … until the journal is settled, which tells where the message is: then it begins anew */
+	int error;	      /* of the last fetch, until error_until_ms */
 	int64_t error_until_ms;
 	int64_t from, until;   /* bytes that the fetch under way has brought */
 	unsigned char *blocks; /* own; one a BODY_BLOCK; NULL: fetched whole */

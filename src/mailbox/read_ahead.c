@@ -103,7 +103,7 @@ static void start_batch(struct mailbox *mb, const struct gathering *g)
 	for (size_t i = 0; i < g->n; i++) {
 		struct body *b = body_get(mb, &g->items[i]);
 
-		if (b && !b->fetch && !b->is_complete && !b->blocks)
+		if (b && !b->fetch && !b->waits_for_place && !b->is_complete && !b->blocks)
 			bodies[n++] = b;
 		else if (b)
 			body_put(mb, b);

@@ -151,7 +151,7 @@ static int wait_in(struct mailbox *mb, struct body *b, struct waiter **list, str
 	if (has_failed(b))
 		return b->error;
 	waiters_push(list, w);
-	if (!b->fetch)
+	if (!b->fetch && !b->waits_for_place)
 		r = fetch_start(mb, b);
 	if (r == 0)
 		return -EINPROGRESS;
@@ -269,7 +269,8 @@ int body_fd(const struct body *b)
 /* Lock held. A reader of a large message who is past the middle of what is there will soon want more. */
 static void keep_ahead(struct mailbox *mb, struct body *b, int64_t until)
 {
-	if (b->is_complete || !b->blocks || b->fetch || until + b->window / 2 < b->until || b->until >= b->size)
+	if (b->is_complete || !b->blocks || b->fetch || b->waits_for_place || until + b->window / 2 < b->until ||
+	    b->until >= b->size)
 		return;
 	if (until < b->from || until > b->until)
 		return;

@@ -10,6 +10,7 @@
 #include "mailbox/mailbox_private.h"
 #include "store/journal.h"
 
+struct changing;
 struct replay;
 
 int replay_new(struct mailbox *mb, struct replay **ret);
@@ -44,6 +45,8 @@ struct replay_batch {
 int replay_next_batch(struct mailbox *mb, struct replay_batch *batch);
 /* 1 while the journal changes folders, else 0. */
 int replay_changes_folders(struct mailbox *mb);
+/* The same in a transaction of the caller's. */
+int replay_changes_folders_within(struct mailbox *mb);
 void replay_batch_release(struct replay_batch *batch);
 /* replay_send.c: on a worker. -errno: the connection, or all of it refused. Confirms entry by entry what the server accepted. */
 int replay_send(struct replay_batch *batch, struct backend **session);
@@ -51,9 +54,22 @@ int replay_send(struct replay_batch *batch, struct backend **session);
 int replay_send_folder(struct mailbox *mb, struct backend **session, const struct journal_entry *e);
 /* replay_settle.c, each in a transaction of its own. Entry `i` is done. MOVE, COPY, APPEND: as `uid` of `uidvalidity` in its folder, 0: not told. */
 int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
-/* Entry `i`, a move, was done as a copy: what it left where it was is removed by a change of its own, in the journal from now on. The move itself is still to be
- * confirmed. */
-int replay_leave_behind(struct replay_batch *batch, size_t i);
+/* The same where a copy was made: what a move left where it was is then removed by an entry that takes its place in the journal. */
+int replay_confirm_copied(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
+/* What came of an entry on the server. */
+struct replay_outcome {
+	uint32_t uidvalidity, uid; /* of the message in its folder; uid 0: not told */
+	bool is_copied;
+};
+/* Takes an entry out of the journal and shows what came of it. */
+typedef int replay_settling(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
+			    const struct replay_outcome *o);
+/* Settles entry `i` in a transaction. Where the tree cannot show it (-EEXIST, -ENOENT, -EINVAL), `otherwise` it leaves the journal all the same, and the next sync tells: what
+ * comes behind must not wait for ever. */
+int replay_settle(struct replay_batch *batch, size_t i, replay_settling *settling, replay_settling *otherwise,
+		  const struct replay_outcome *o);
+/* Of the folder that a JOURNAL_RENAME is about; an index that was made anew may not know that yet. */
+char replay_renamed_delimiter(const struct journal_entry *e);
 /* A folder's row by its name on the wire; 0: there is none. */
 int64_t replay_folder_row(struct mailbox *mb, const char *wire);
 /* replay_refuse.c. Entry `i` will never be done: the tree shows what the server has, and the person is told. */

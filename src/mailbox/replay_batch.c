@@ -114,19 +114,28 @@ static int gather(void *userdata, const struct journal_entry *e)
 	return take_entry(batch, e, &place);
 }
 
+/* In a transaction that changes nothing. */
+static int walk(struct mailbox *mb, journal_each *each, void *userdata)
+{
+	int r;
+
+	if (journal_is_empty(mb->index))
+		return 0;
+	r = index_begin(mb->index);
+	if (r < 0)
+		return r;
+	r = journal_each_after(mb->index, 0, each, userdata);
+	index_rollback(mb->index);
+	return r;
+}
+
 int replay_next_batch(struct mailbox *mb, struct replay_batch *batch)
 {
 	struct gathering g = { .batch = batch };
 	int r;
 
 	*batch = (struct replay_batch){ .mb = mb };
-	if (journal_is_empty(mb->index))
-		return 0;
-	r = index_begin(mb->index);
-	if (r < 0)
-		return r;
-	r = journal_each_after(mb->index, 0, gather, &g);
-	index_rollback(mb->index);
+	r = walk(mb, gather, &g);
 	table_release(&g.skipped);
 	if (r < 0)
 		replay_batch_release(batch);
@@ -142,14 +151,15 @@ static int note_folder_change(void *userdata, const struct journal_entry *e)
 int replay_changes_folders(struct mailbox *mb)
 {
 	bool found = false;
-	int r;
+	int r = walk(mb, note_folder_change, &found);
 
-	if (journal_is_empty(mb->index))
-		return 0;
-	r = index_begin(mb->index);
-	if (r < 0)
-		return r;
-	r = journal_each_after(mb->index, 0, note_folder_change, &found);
-	index_rollback(mb->index);
+	return r < 0 ? r : found;
+}
+
+int replay_changes_folders_within(struct mailbox *mb)
+{
+	bool found = false;
+	int r = journal_each_after(mb->index, 0, note_folder_change, &found);
+
 	return r < 0 ? r : found;
 }

@@ -119,6 +119,7 @@ int find_prepare(struct find *f, struct backend **session, struct replay_batch *
 	f->from = from;
 	f->n = n;
 	f->bound = status.uidnext ? status.uidnext : 1;
+	f->bound_uidvalidity = status.uidvalidity;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = entry_identity(session, batch, from + i, &f->wanted[i]);
 	return r;
@@ -130,9 +131,10 @@ int find_new(struct find *f, struct backend **session, const char *folder)
 	struct backend_status status = { 0 };
 	size_t n = 0;
 	int r = backend_status(session, folder, &status);
+	bool begun_anew = f->bound_uidvalidity && f->bound_uidvalidity != status.uidvalidity;
 
 	if (r == 0)
-		r = backend_uids_from(session, folder, status.uidvalidity, f->bound, &uids, &n);
+		r = backend_uids_from(session, folder, status.uidvalidity, begun_anew ? 1 : f->bound, &uids, &n);
 	if (r < 0)
 		return r;
 	f->uidvalidity = status.uidvalidity;
@@ -180,7 +182,8 @@ uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t
 
 int find_sent(struct backend **session, struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity, uint32_t *ret_uid)
 {
-	CLEANUP(find) struct find f = { .from = i, .n = 1, .bound = batch->entries[i].uidnext };
+	const struct journal_entry *e = &batch->entries[i];
+	CLEANUP(find) struct find f = { .from = i, .n = 1, .bound = e->uidnext, .bound_uidvalidity = e->uidvalidity };
 	int r;
 
 	f.wanted = calloc(1, sizeof *f.wanted);
@@ -188,7 +191,7 @@ int find_sent(struct backend **session, struct replay_batch *batch, size_t i, ui
 		return -ENOMEM;
 	r = entry_identity(session, batch, i, &f.wanted[0]);
 	if (r == 0)
-		r = find_new(&f, session, batch->entries[i].folder);
+		r = find_new(&f, session, e->folder);
 	if (r == 0)
 		*ret_uid = find_uid(&f, batch, i, ret_uidvalidity);
 	return r;
@@ -201,6 +204,7 @@ int find_appended(struct backend **session, struct replay_batch *batch, size_t f
 
 	f.wanted = calloc(n, sizeof *f.wanted);
 	f.bound = batch->entries[from].uidnext;
+	f.bound_uidvalidity = batch->entries[from].uidvalidity;
 	for (size_t i = 0; f.wanted && i < n && r == 0; i++)
 		r = entry_identity(session, batch, from + i, &f.wanted[i]);
 	if (!f.wanted)

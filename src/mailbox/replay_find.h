@@ -10,10 +10,11 @@
 
 /* What messages say of themselves, gathered while they still stand where they are known to be. */
 struct find {
-	size_t from, n; /* of the batch */
-	char **wanted;	/* own, n; NULL: not known */
-	uint32_t bound; /* the destination's UIDNEXT before */
-	uint32_t uidvalidity;
+	size_t from, n;		    /* of the batch */
+	char **wanted;		    /* own, n; NULL: not known */
+	uint32_t bound;		    /* the destination's UIDNEXT before … */
+	uint32_t bound_uidvalidity; /* … which means something while it has this UIDVALIDITY; 0: not told */
+	uint32_t uidvalidity;	    /* as of find_new() */
 	size_t n_found;
 	struct found {
 		char *identity; /* own */

@@ -50,7 +50,10 @@ static int show_old_name(struct mailbox *mb, const struct journal_entry *e, stru
 		r = changing_put_folder(mb, &f, strtoll(parent, NULL, 10), name + 1, e->folder);
 	if (r == 0)
 		r = news_add(news, CHANGE_FOLDER_ADDED, f.parent, f.row, f.name);
-	return r == -ENOENT ? 0 : r;
+	if (r != -ENOENT || !to)
+		return r;
+	/* An index that was made anew does not know it yet. */
+	return local_rename_folder(mb->index, to, e->folder, replay_renamed_delimiter(e));
 }
 
 static int show_again(struct mailbox *mb, const struct journal_entry *e, struct news *news)
@@ -144,31 +147,29 @@ static int drop_depending(struct changing *c, int64_t seq)
 	return r < 0 ? r : 0;
 }
 
+static int drop_entry(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
+		      const struct replay_outcome *o)
+{
+	(void)place, (void)o;
+	return journal_remove(c->mb->index, e->seq);
+}
+
+static int show_refused(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
+			const struct replay_outcome *o)
+{
+	int r = drop_entry(c, e, place, o);
+
+	if (r == 0)
+		r = take_back(c, e);
+	return r < 0 ? r : drop_depending(c, e->seq); /* what it was to replace gets its name back */
+}
+
 int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *why)
 {
 	const struct journal_entry *e = &batch->entries[i];
 	struct mailbox *mb = batch->mb;
-	struct changing c;
-	int r;
 
 	say(mb, e, why);
-	if (e->kind >= JOURNAL_CREATE)
-		atomic_fetch_add(&mb->folder_changes, 1);
 	replay_note_refused(mb->replay, e->row, e->seq, error);
-	r = changing_begin(&c, mb);
-	if (r < 0)
-		return r;
-	r = journal_remove(mb->index, e->seq);
-	if (r == 0)
-		r = take_back(&c, e);
-	if (r == 0) /* what it was to replace gets its name back */
-		r = drop_depending(&c, e->seq);
-	if (r == 0 && e->row)
-		r = journal_place_sweep(mb->index, e->row);
-	r = changing_end(&c, r);
-	if (r != -EEXIST && r != -ENOENT && r != -EINVAL)
-		return r;
-	/* The tree cannot show it as it was: the next sync tells. What comes behind must not wait for ever. */
-	r = changing_begin(&c, mb);
-	return r < 0 ? r : changing_end(&c, journal_remove(mb->index, e->seq));
+	return replay_settle(batch, i, show_refused, drop_entry, &(struct replay_outcome){ 0 });
 }

@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "mailbox/changing_private.h"
 
 int64_t replay_folder_row(struct mailbox *mb, const char *wire)
@@ -43,6 +45,7 @@ static int confirm_flags(struct mailbox *mb, const struct journal_entry *e)
 	int r = index_message_server_flags(mb->index, e->row, &server);
 
 	note_keyword(mb, e);
+	sync_note_confirmed(mb, e->row);
 	if (r < 0 || !server.data)
 		return r == -ENOENT ? 0 : r;
 	r = apply_flags_words(buf_str(&server), e->detail, &now);
@@ -67,12 +70,31 @@ static int confirm_marked(struct mailbox *mb, const struct journal_entry *e, con
 	struct index_message m;
 	int r = place->wire ? journal_kept_put(mb->index, place->wire, place->uidvalidity, place->uid, &kept) : 0;
 
+	sync_note_confirmed(mb, e->row);
 	if (r == 0)
 		r = index_message_get(mb->index, e->row, &m);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	m.is_marked = true;
 	return index_message_put(mb->index, &m);
+}
+
+/* An index that was made anew meets it there, under the name that it was given here; so does what the journal still holds of it. */
+static int place_unknown(struct mailbox *mb, const struct journal_entry *e, uint32_t uidvalidity, uint32_t uid)
+{
+	CLEANUP(local_entry) struct local_entry local = { 0 };
+	struct journal_place place = { .wire = e->folder, .uidvalidity = uidvalidity, .uid = uid, .is_given = true };
+	struct journal_kept kept = { .arrived_s = clock_realtime_s() };
+	int r = e->kind == JOURNAL_APPEND ? local_get(mb->index, e->row, &local) : 0;
+
+	if (r < 0)
+		return r;
+	snprintf(kept.name, sizeof kept.name, "%s", e->kind == JOURNAL_APPEND ? local.name : e->detail);
+	kept.mtime_ns = local.mtime_ns;
+	kept.mode = local.mode;
+	memcpy(place.name, kept.name, sizeof place.name);
+	r = uid ? journal_kept_put(mb->index, e->folder, uidvalidity, uid, &kept) : 0;
+	return r < 0 ? r : journal_place_put(mb->index, e->row, &place);
 }
 
 static int confirm_placed(struct mailbox *mb, const struct journal_entry *e, uint32_t uidvalidity, uint32_t uid, struct news *news)
@@ -82,19 +104,28 @@ static int confirm_placed(struct mailbox *mb, const struct journal_entry *e, uin
 	int r = index_message_get(mb->index, e->row, &m);
 
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r == -ENOENT ? place_unknown(mb, e, uidvalidity, uid) : r;
 	/* By now it may be called something else here. */
 	return apply_place(mb, e->row, folder ? folder : INDEX_ROOT, uidvalidity, folder ? uid : 0,
 			   m.folder == folder || e->kind == JOURNAL_APPEND || !*e->detail ? m.name : e->detail, news);
 }
 
+char replay_renamed_delimiter(const struct journal_entry *e)
+{
+	const char *parent = strchr(e->detail, '\n');
+	char *end = NULL;
+
+	if (!parent)
+		return '\0';
+	strtoll(parent + 1, &end, 10);
+	return *end == '\n' ? '\0' : *end;
+}
+
 static int confirm_renamed(struct mailbox *mb, const struct journal_entry *e)
 {
 	CLEANUP(free) char *to = strndup(e->detail, strcspn(e->detail, "\n"));
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	int r = to ? index_folder_by_wire(mb->index, to, &f) : -ENOMEM;
 
-	return r < 0 ? (r == -ENOENT ? 0 : r) : journal_rename_folder(mb->index, e->folder, to, f.delimiter);
+	return to ? journal_rename_folder(mb->index, e->folder, to, replay_renamed_delimiter(e)) : -ENOMEM;
 }
 
 static int confirm_deleted(struct mailbox *mb, const struct journal_entry *e)
@@ -104,12 +135,9 @@ static int confirm_deleted(struct mailbox *mb, const struct journal_entry *e)
 	return r == -ENOENT ? 0 : r;
 }
 
-static int confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid, struct news *news)
+static int confirm(struct mailbox *mb, const struct journal_entry *e, const struct journal_place *place,
+		   const struct replay_outcome *o, struct news *news)
 {
-	const struct journal_entry *e = &batch->entries[i];
-	const struct journal_place *place = &batch->places[i];
-	struct mailbox *mb = batch->mb;
-
 	switch (e->kind) {
 	case JOURNAL_FLAGS:
 		return confirm_flags(mb, e);
@@ -118,10 +146,9 @@ static int confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, u
 	case JOURNAL_MARK:
 		return confirm_marked(mb, e, place);
 	case JOURNAL_MOVE:
-		return confirm_placed(mb, e, uidvalidity, uid, news);
 	case JOURNAL_APPEND:
 	case JOURNAL_COPY:
-		return confirm_placed(mb, e, uidvalidity, uid, news);
+		return confirm_placed(mb, e, o->uidvalidity, o->uid, news);
 	case JOURNAL_CREATE:
 		return 0;
 	case JOURNAL_RENAME:
@@ -146,76 +173,152 @@ static void adopt_bytes(struct mailbox *mb, int64_t row)
 		body_adopt(mb->bodies, fd, row, st.st_size);
 }
 
-int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid)
+/* Where the old place's row is already, should one of the two databases have kept what the other has not when all ended. */
+static int find_left(struct mailbox *mb, const struct index_folder *f, const struct journal_place *place, int64_t moved,
+		     struct index_message *ret)
+{
+	int r = index_message_away(mb->index, f->row, place->uid, ret);
+
+	if (r == -ENOENT)
+		r = index_message_by_uid(mb->index, f->row, place->uid, ret);
+	return r == 0 && ret->row == moved ? -ENOENT : r;
+}
+
+/* The old place gets a row of its own, shown nowhere. A folder that is being deleted is known by its name on the wire alone. */
+static int part_from_old_place(struct mailbox *mb, const struct journal_place *place, const struct index_message *moved,
+			       int64_t *ret_row)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct index_message old = { .arrived_s = moved->arrived_s }, there = { 0 };
+	int r = index_folder_by_wire(mb->index, place->wire, &f);
+	bool is_known = r == 0 && f.uidvalidity == place->uidvalidity;
+
+	if (is_known)
+		r = find_left(mb, &f, place, moved->row, &there);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (is_known && r == 0) {
+		*ret_row = there.row;
+		return 0;
+	}
+	if (is_known) {
+		old.server_folder = f.row;
+		old.server_uid = place->uid;
+	}
+	memcpy(old.name, place->name, sizeof old.name);
+	r = index_message_insert_hidden(mb->index, &old);
+	*ret_row = old.row;
+	return r;
+}
+
+/* A move that was done as a copy goes on as the removal of what it left where it was, in its own place of the journal: before what comes behind, such as the end of that folder. */
+static int leave_behind(struct mailbox *mb, const struct journal_entry *e, const struct journal_place *place)
+{
+	struct journal_entry remove = { .seq = e->seq, .kind = JOURNAL_REMOVE };
+	struct index_message m = { .arrived_s = clock_realtime_s() };
+	int r = index_message_get(mb->index, e->row, &m);
+
+	if (r == 0) {
+		m.server_folder = m.server_uid = 0;
+		r = index_message_put(mb->index, &m);
+	}
+	if (r == 0 || r == -ENOENT)
+		r = part_from_old_place(mb, place, &m, &remove.row);
+	if (r == 0)
+		r = journal_place_put(mb->index, remove.row, place);
+	if (r == 0)
+		r = journal_replace(mb->index, &remove);
+	return r < 0 ? r : apply_show(mb, &remove);
+}
+
+/* ------------------------------------------------------------ all of it, in a transaction */
+
+static int settle_once(struct replay_batch *batch, size_t i, replay_settling *settling, const struct replay_outcome *o)
+{
+	const struct journal_entry *e = &batch->entries[i];
+	struct changing c;
+	int r = changing_begin(&c, batch->mb);
+
+	if (r < 0)
+		return r;
+	r = settling(&c, e, &batch->places[i], o);
+	if (r == 0 && e->row)
+		r = journal_place_sweep(c.mb->index, e->row);
+	if (r == 0 && e->source)
+		r = journal_place_sweep(c.mb->index, e->source);
+	return changing_end(&c, r);
+}
+
+int replay_settle(struct replay_batch *batch, size_t i, replay_settling *settling, replay_settling *otherwise,
+		  const struct replay_outcome *o)
+{
+	int r;
+
+	if (batch->entries[i].kind >= JOURNAL_CREATE)
+		atomic_fetch_add(&batch->mb->folder_changes, 1);
+	r = settle_once(batch, i, settling, o);
+	return r == -EEXIST || r == -ENOENT || r == -EINVAL ? settle_once(batch, i, otherwise, o) : r;
+}
+
+static int leave_journal(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
+			 const struct replay_outcome *o)
+{
+	int r = o->is_copied && e->kind == JOURNAL_MOVE ? leave_behind(c->mb, e, place) : journal_remove(c->mb->index, e->seq);
+
+	return r == 0 && e->kind == JOURNAL_MOVE ? forget_kept(c->mb, place) : r;
+}
+
+/* What was stored is a local file no more. */
+static int forget_local(struct changing *c, const struct journal_entry *e)
+{
+	if (e->kind != JOURNAL_APPEND)
+		return 0;
+	c->unlinked = e->row;
+	return local_remove(c->mb->index, e->row);
+}
+
+static int show_confirmed(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
+			  const struct replay_outcome *o)
+{
+	int r = leave_journal(c, e, place, o);
+
+	if (r == 0)
+		r = confirm(c->mb, e, place, o, &c->news);
+	return r < 0 ? r : forget_local(c, e);
+}
+
+/* A sync will meet what came of it. */
+static int show_nothing(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
+			const struct replay_outcome *o)
+{
+	bool is_placed = e->kind == JOURNAL_MOVE || e->kind == JOURNAL_COPY || e->kind == JOURNAL_APPEND;
+	int r = leave_journal(c, e, place, o);
+
+	if (r == 0 && is_placed)
+		r = apply_place(c->mb, e->row, INDEX_ROOT, 0, 0, "", &c->news);
+	return r < 0 && r != -ENOENT ? r : forget_local(c, e);
+}
+
+static int settle_confirmed(struct replay_batch *batch, size_t i, const struct replay_outcome *o)
 {
 	const struct journal_entry *e = &batch->entries[i];
 	struct mailbox *mb = batch->mb;
-	CLEANUP(news) struct news news = { 0 };
 	int r;
 
-	if (e->kind == JOURNAL_APPEND && uid)
+	if (e->kind == JOURNAL_APPEND && o->uid)
 		adopt_bytes(mb, e->row);
-	if (e->kind >= JOURNAL_CREATE)
-		atomic_fetch_add(&mb->folder_changes, 1);
-	r = index_begin(mb->index);
-	if (r < 0)
-		return r;
-	r = journal_remove(mb->index, e->seq);
-	if (r == 0 && e->kind == JOURNAL_MOVE)
-		r = forget_kept(mb, &batch->places[i]);
-	if (r == 0 && e->kind == JOURNAL_APPEND)
-		r = local_remove(mb->index, e->row);
-	if (r == 0)
-		r = confirm(batch, i, uidvalidity, uid, &news);
-	if (r == 0 && e->row)
-		r = journal_place_sweep(mb->index, e->row);
-	if (r == 0 && e->source)
-		r = journal_place_sweep(mb->index, e->source);
-	r = index_end(mb->index, r);
-	if (r < 0)
-		return r;
-	if (e->kind == JOURNAL_APPEND)
-		local_file_unlink(mb->files, e->row);
-	if (e->kind == JOURNAL_REMOVE)
+	r = replay_settle(batch, i, show_confirmed, show_nothing, o);
+	if (r == 0 && e->kind == JOURNAL_REMOVE)
 		body_remove(mb->bodies, e->row);
-	news_tell(mb, &news);
-	return 0;
+	return r;
 }
 
-/* The old place gets a row of its own, shown nowhere. */
-static int leave_behind(struct mailbox *mb, const struct journal_entry *e, const struct journal_place *place)
+int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid)
 {
-	struct journal_entry remove = { .kind = JOURNAL_REMOVE };
-	struct index_message m, old;
-	int64_t folder = replay_folder_row(mb, place->wire);
-	int r = index_message_get(mb->index, e->row, &m);
-
-	if (r < 0)
-		return r;
-	m.server_folder = m.server_uid = 0;
-	r = index_message_put(mb->index, &m);
-	if (r == 0 && folder && index_message_away(mb->index, folder, place->uid, &old) == 0) /* left behind before a crash */
-		return 0;
-	old = (struct index_message){ .arrived_s = m.arrived_s };
-	if (folder) { /* else it is being deleted, and known by its name on the wire alone */
-		old.server_folder = folder;
-		old.server_uid = place->uid;
-	}
-	memcpy(old.name, m.name, sizeof old.name);
-	if (r == 0)
-		r = index_message_insert_hidden(mb->index, &old);
-	remove.row = old.row;
-	if (r == 0)
-		r = journal_place_put(mb->index, old.row, place);
-	return r < 0 ? r : journal_append(mb->index, &remove);
+	return settle_confirmed(batch, i, &(struct replay_outcome){ .uidvalidity = uidvalidity, .uid = uid });
 }
 
-int replay_leave_behind(struct replay_batch *batch, size_t i)
+int replay_confirm_copied(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid)
 {
-	struct mailbox *mb = batch->mb;
-	int r = index_begin(mb->index);
-
-	if (r == 0)
-		r = index_end(mb->index, leave_behind(mb, &batch->entries[i], &batch->places[i]));
-	return r == -ENOENT ? 0 : r;
+	return settle_confirmed(batch, i, &(struct replay_outcome){ .uidvalidity = uidvalidity, .uid = uid, .is_copied = true });
 }

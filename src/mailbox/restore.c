@@ -75,6 +75,12 @@ static int show_changed(struct mailbox *mb)
 
 /* ------------------------------------------------------------ what only this machine has */
 
+/* Whether a folder that is not in the index may be there all the same: not listed yet, or not before it gets the name that it has here. */
+static int may_come(struct mailbox *mb)
+{
+	return mb->listed_ms ? replay_changes_folders_within(mb) : 1;
+}
+
 /* Where a local file or directory belongs; the root when its folder has gone. -EAGAIN: an index made anew does not know the folders yet. */
 static int find_directory(struct mailbox *mb, const struct local_entry *e, struct index_folder *ret)
 {
@@ -84,9 +90,12 @@ static int find_directory(struct mailbox *mb, const struct local_entry *e, struc
 		r = index_folder_get(mb->index, e->directory, ret);
 	else if (*e->wire)
 		r = index_folder_by_wire(mb->index, e->wire, ret);
-	if (r == -ENOENT && (*e->wire || e->directory) && !mb->listed_ms)
-		return -EAGAIN;
-	return r == -ENOENT ? index_folder_get(mb->index, INDEX_ROOT, ret) : r;
+	if (r != -ENOENT)
+		return r;
+	r = *e->wire || e->directory ? may_come(mb) : 0;
+	if (r != 0)
+		return r < 0 ? r : -EAGAIN;
+	return index_folder_get(mb->index, INDEX_ROOT, ret);
 }
 
 static int is_for_later(struct mailbox *mb, int r)

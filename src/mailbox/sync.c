@@ -254,6 +254,27 @@ static int ask_with(struct sync *s)
 	return 0;
 }
 
+void sync_note_confirmed(struct mailbox *mb, int64_t row)
+{
+	pthread_mutex_lock(&mb->lock);
+	mb->n_confirmed++;
+	if (mb->n_syncs && table_set(&mb->confirmed, row, (void *)mb->n_confirmed) < 0)
+		log_debug("a sync may show old flags");
+	pthread_mutex_unlock(&mb->lock);
+}
+
+static void note_running(struct sync *s, bool begins)
+{
+	struct mailbox *mb = s->mb;
+
+	pthread_mutex_lock(&mb->lock);
+	s->n_confirmed = mb->n_confirmed;
+	mb->n_syncs += begins ? 1 : -1;
+	if (!mb->n_syncs)
+		table_release(&mb->confirmed);
+	pthread_mutex_unlock(&mb->lock);
+}
+
 int sync_folder(struct mailbox *mb, struct backend **session, int64_t folder, struct sync_progress *progress)
 {
 	struct sync s = { .mb = mb, .progress = progress, .started_s = clock_realtime_s() };
@@ -273,9 +294,11 @@ int sync_folder(struct mailbox *mb, struct backend **session, int64_t folder, st
 	if (s.folder.attributes & FOLDER_NOSELECT || !s.folder.wire)
 		r = 0;
 	else {
+		note_running(&s, true);
 		r = ask_with(&s);
 		if (r == 0)
 			r = backend_sync(session, s.folder.wire, &s.known, &sink);
+		note_running(&s, false);
 		if (r == 0)
 			r = learn_rights(&s, session);
 	}

@@ -32,6 +32,8 @@ struct sync {
 	struct backend_known known;
 	bool was_complete; /* the folder could be listed before: what changes is news */
 	bool is_changed;
+	uintptr_t n_confirmed; /* the mailbox's at the start */
+	bool left_flags;       /* as they are, of some: the next sync is to tell them */
 	int64_t started_s;
 	bool may_know;			 /* some that come now are known already */
 	bool keeps_any, has_given_names; /* of the messages being written: something is remembered of some; a name may be taken */

@@ -108,6 +108,21 @@ static int settle_name(struct sync *s, struct index_message *m)
 	return apply_free_name(s->mb, m->folder, m->name, "", m->name);
 }
 
+/* A row that the journal keeps for it may be there already, shown nowhere, without its place on the server. */
+static int put_message(struct index *ix, struct index_message *m, const char *flags)
+{
+	struct index_message there;
+	int r = m->row ? index_message_get(ix, m->row, &there) : -ENOENT;
+
+	if (r == -ENOENT)
+		return m->folder ? index_message_insert(ix, m, flags) : index_message_insert_hidden(ix, m);
+	if (r == 0)
+		r = index_message_put(ix, m);
+	if (r == 0)
+		r = index_message_set_flags(ix, m->row, flags);
+	return r < 0 ? r : 0;
+}
+
 static int insert_message(struct sync *s, struct found_message *f)
 {
 	struct index *ix = s->mb->index;
@@ -124,7 +139,7 @@ static int insert_message(struct sync *s, struct found_message *f)
 		r = r == -ENOENT ? 0 : r;
 	}
 	if (r == 0)
-		r = m->folder ? index_message_insert(ix, m, f->flags) : index_message_insert_hidden(ix, m);
+		r = put_message(ix, m, f->flags);
 	return r == 0 && is_pending ? apply_show_anew(s->mb, m->row, NULL) : r;
 }
 
@@ -147,7 +162,7 @@ int sync_write_messages(struct sync *s, uint32_t uidnext)
 {
 	struct index *ix = s->mb->index;
 	size_t n_new = 0;
-	int r = s->n_messages ? prepare_writing(s) : 0;
+	int r = prepare_writing(s); /* what is gone needs it, too, where nothing is new */
 
 	for (size_t i = 0; i < s->n_messages && r == 0; i++) {
 		struct found_message *f = &s->messages[i];
@@ -182,10 +197,27 @@ static int unmark(struct sync *s, struct index_message *m)
 	return index_message_put(s->mb->index, m);
 }
 
+/* The server may have told them before it did what it has confirmed meanwhile, on another connection. */
+static bool are_outdated(struct sync *s, int64_t row)
+{
+	struct mailbox *mb = s->mb;
+	bool are;
+
+	pthread_mutex_lock(&mb->lock);
+	are = (uintptr_t)table_get(&mb->confirmed, row) > s->n_confirmed;
+	pthread_mutex_unlock(&mb->lock);
+	return are;
+}
+
 static int write_flags_of(struct sync *s, struct index_message *m, const char *flags)
 {
-	int r = m->is_marked && !flags_has(flags, "\\Deleted") ? unmark(s, m) : 0;
+	int r;
 
+	if (are_outdated(s, m->row)) {
+		s->left_flags = true;
+		return 0;
+	}
+	r = m->is_marked && !flags_has(flags, "\\Deleted") ? unmark(s, m) : 0;
 	return r < 0 ? r : apply_server_flags(s->mb, m->row, flags);
 }
 
@@ -263,7 +295,7 @@ int sync_write_rest(struct sync *s, const struct backend_status *status, bool go
 		r = write_gone(s);
 	if (r == 0 && s->is_changed)
 		r = index_folder_touch(ix, s->folder.row);
-	return r < 0 ? r : index_folder_complete(ix, s->folder.row, status->highestmodseq);
+	return r < 0 ? r : index_folder_complete(ix, s->folder.row, s->left_flags ? s->known.highestmodseq : status->highestmodseq);
 }
 
 /* In a transaction. */

@@ -63,6 +63,7 @@ enum index_statement {
 	CHANGE_EACH_OF,
 	CHANGE_EACH_DEPENDING,
 	CHANGE_REMOVE,
+	CHANGE_REPLACE,
 	CHANGE_MARK_SENT,
 	CHANGE_LAST_OF,
 	CHANGE_LAST_IN,
@@ -125,6 +126,9 @@ int index_flush_counts(struct index *ix);
 /* Makes all messages of a folder tombstones; or those alone that the server has, or had, there. */
 int index_message_bury_all(struct index *ix, int64_t folder);
 int index_message_bury_stored(struct index *ix, int64_t folder);
+
+/* journal.c. Rows of a table of the journal's database name a folder, or one below it, otherwise. */
+int journal_rename_in(struct index *ix, const char *table, const char *from, const char *to, char delimiter);
 
 int64_t index_now_ns(void);
 

@@ -13,7 +13,7 @@
 	"row, folder, uid, name, size, size_proven, internaldate_s, ctime_ns, given, server_folder, server_uid, " \
 	"local, marked, mtime_ns, mode, arrived_s, flags"
 
-#define CHANGE_COLUMNS "seq, kind, row, source, folder, detail, depends, sent, uidnext"
+#define CHANGE_COLUMNS "seq, kind, row, source, folder, detail, depends, sent, uidnext, uidvalidity"
 
 /* The clock may stand or go back: two changes never show the same time. */
 #define LATER(column, parameter) #column " = max(" #column " + 1, " parameter ")"
@@ -119,8 +119,10 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[CHANGE_EACH] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 ORDER BY seq",
 	[CHANGE_EACH_OF] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE row = ?1 ORDER BY seq",
 	[CHANGE_EACH_DEPENDING] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE depends = ?1 AND depends <> 0 ORDER BY seq",
+	[CHANGE_REPLACE] = "UPDATE journal.change SET kind = ?1, row = ?2, source = ?3, folder = ?4, detail = ?5, depends = ?6,"
+			   " sent = 0, uidnext = 0, uidvalidity = 0 WHERE seq = ?7",
 	[CHANGE_REMOVE] = "DELETE FROM journal.change WHERE seq = ?1",
-	[CHANGE_MARK_SENT] = "UPDATE journal.change SET sent = 1, uidnext = ?2 WHERE seq = ?1",
+	[CHANGE_MARK_SENT] = "UPDATE journal.change SET sent = 1, uidvalidity = ?2, uidnext = ?3 WHERE seq = ?1",
 	[CHANGE_LAST_OF] = "SELECT max(seq) FROM journal.change WHERE row = ?1 OR (source = ?1 AND source <> 0)",
 	[CHANGE_LAST_IN] = "SELECT max(seq) FROM journal.change WHERE folder = ?1 OR substr(folder, 1, length(?2)) = ?2 OR"
 			   " row IN (SELECT row FROM journal.place WHERE wire = ?1)",

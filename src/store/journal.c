@@ -9,7 +9,7 @@
 #include "store/durable.h"
 #include "store/index_private.h"
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2 };
 
 static const char schema[] = "BEGIN IMMEDIATE;"
 			     "CREATE TABLE journal.change ("
@@ -21,7 +21,8 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " detail TEXT NOT NULL,"
 			     " depends INTEGER NOT NULL,"
 			     " sent INTEGER NOT NULL DEFAULT 0,"
-			     " uidnext INTEGER NOT NULL DEFAULT 0);"
+			     " uidnext INTEGER NOT NULL DEFAULT 0,"
+			     " uidvalidity INTEGER NOT NULL DEFAULT 0);"
 			     "CREATE INDEX journal.change_row ON change (row);"
 			     "CREATE INDEX journal.change_source ON change (source) WHERE source <> 0;"
 			     "CREATE INDEX journal.change_depends ON change (depends) WHERE depends <> 0;"
@@ -53,8 +54,14 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " flags TEXT NOT NULL);"
 			     "CREATE TABLE journal.directory ("
 			     " row INTEGER PRIMARY KEY, directory INTEGER NOT NULL, wire TEXT NOT NULL, name TEXT NOT NULL);"
-			     "PRAGMA journal.user_version = 1;"
+			     "PRAGMA journal.user_version = 2;"
 			     "COMMIT";
+
+/* What version 1 had not: changes that wait in it are sent all the same. */
+static const char upgrade[] = "BEGIN IMMEDIATE;"
+			      "ALTER TABLE journal.change ADD COLUMN uidvalidity INTEGER NOT NULL DEFAULT 0;"
+			      "PRAGMA journal.user_version = 2;"
+			      "COMMIT";
 
 /* NORMAL: a commit is not fsynced; journal_sync() does that. */
 static const char pragmas[] = "PRAGMA journal.journal_mode = WAL; PRAGMA journal.synchronous = NORMAL;"
@@ -69,10 +76,12 @@ static int prepare(struct index *ix)
 		r = database_ask_int(ix->writer, "SELECT count(*) FROM journal.sqlite_master", &tables);
 	if (r < 0)
 		return r;
-	if (version != SCHEMA_VERSION && (version != 0 || tables != 0))
+	if (version > SCHEMA_VERSION || (version == 0 && tables != 0))
 		return -EUCLEAN;
 	r = database_exec(ix->writer, pragmas);
-	return r == 0 && version == 0 ? database_exec(ix->writer, schema) : r;
+	if (r < 0 || version == SCHEMA_VERSION)
+		return r;
+	return database_exec(ix->writer, version == 0 ? schema : upgrade);
 }
 
 static int count(struct index *ix)
@@ -157,9 +166,15 @@ int journal_remove(struct index *ix, int64_t seq)
 	return r;
 }
 
-int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidnext)
+int journal_replace(struct index *ix, const struct journal_entry *e)
 {
-	return index_run(ix, CHANGE_MARK_SENT, "ii", seq, (int64_t)uidnext);
+	return index_run(ix, CHANGE_REPLACE, "iiittii", (int64_t)e->kind, e->row, e->source, e->folder ? e->folder : "",
+			 e->detail ? e->detail : "", e->depends, e->seq);
+}
+
+int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidvalidity, uint32_t uidnext)
+{
+	return index_run(ix, CHANGE_MARK_SENT, "iii", seq, (int64_t)uidvalidity, (int64_t)uidnext);
 }
 
 /* The order of CHANGE_COLUMNS; texts borrowed from the query. */
@@ -175,6 +190,7 @@ static void borrow_entry(struct query *q, struct journal_entry *e)
 		.depends = query_int(q, 6),
 		.was_sent = query_int(q, 7) != 0,
 		.uidnext = (uint32_t)query_int(q, 8),
+		.uidvalidity = (uint32_t)query_int(q, 9),
 	};
 }
 
@@ -326,23 +342,21 @@ int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity)
 	return r == -ENOENT ? 0 : r < 0 ? r : 1;
 }
 
+int journal_rename_in(struct index *ix, const char *table, const char *from, const char *to, char delimiter)
+{
+	char below[2] = { delimiter, '\0' };
+	char *sql = sqlite3_mprintf("UPDATE OR REPLACE journal.%s SET wire = %Q || substr(wire, length(%Q) + 1) WHERE wire = %Q"
+				    " OR (%Q <> '' AND substr(wire, 1, length(%Q) + 1) = %Q || %Q)",
+				    table, to, from, from, below, from, from, below);
+	int r = sql ? database_exec(ix->writer, sql) : -ENOMEM;
+
+	sqlite3_free(sql);
+	return index_written(ix, r);
+}
+
 int journal_rename_folder(struct index *ix, const char *from, const char *to, char delimiter)
 {
-	static const char *const columns[][2] = {
-		{ "place", "wire" }, { "kept", "wire" }, { "file", "wire" }, { "directory", "wire" }
-	};
-	char below[2] = { delimiter, '\0' };
-	int r = 0;
+	int r = journal_rename_in(ix, "place", from, to, delimiter);
 
-	for (size_t i = 0; i < sizeof columns / sizeof *columns && r == 0; i++) {
-		const char *column = columns[i][1];
-		char *sql =
-			sqlite3_mprintf("UPDATE OR REPLACE journal.%s SET %s = %Q || substr(%s, length(%Q) + 1) WHERE %s = %Q"
-					" OR (%Q <> '' AND substr(%s, 1, length(%Q) + 1) = %Q || %Q)",
-					columns[i][0], column, to, column, from, column, from, below, column, from, from, below);
-
-		r = sql ? database_exec(ix->writer, sql) : -ENOMEM;
-		sqlite3_free(sql);
-	}
-	return index_written(ix, r);
+	return r < 0 ? r : journal_rename_in(ix, "kept", from, to, delimiter);
 }

@@ -25,19 +25,20 @@ enum journal_kind {
 	JOURNAL_COPY,	   /* row: the copy; source: the row of what is copied; folder: to there */
 	JOURNAL_CREATE,	   /* folder; row 0 */
 	JOURNAL_DELETE,	   /* folder; detail: its row, which is hidden meanwhile, a newline, its name */
-	JOURNAL_RENAME,	   /* folder; detail: the new wire name */
+	JOURNAL_RENAME, /* folder; detail: the new wire name, a newline, the parent's row before and the delimiter, a newline, the name before */
 };
 
 struct journal_entry {
 	int64_t seq; /* order in which they are sent */
 	enum journal_kind kind;
-	int64_t row;	  /* of the message; 0: a folder's change */
-	int64_t source;	  /* 0: none */
-	char *folder;	  /* own; a wire name; "" where none is needed */
-	char *detail;	  /* own */
-	int64_t depends;  /* void when that one is refused; 0: none */
-	bool was_sent;	  /* it may have reached the server: to be verified before it is sent again */
-	uint32_t uidnext; /* with was_sent: a message that it made there has this UID or a later one */
+	int64_t row;	      /* of the message; 0: a folder's change */
+	int64_t source;	      /* 0: none */
+	char *folder;	      /* own; a wire name; "" where none is needed */
+	char *detail;	      /* own */
+	int64_t depends;      /* void when that one is refused; 0: none */
+	bool was_sent;	      /* it may have reached the server: to be verified before it is sent again */
+	uint32_t uidnext;     /* with was_sent: a message that it made there has this UID or a later one … */
+	uint32_t uidvalidity; /* … while the folder has this UIDVALIDITY; 0: not told */
 };
 
 /* Where the server has a message. */
@@ -71,7 +72,9 @@ void journal_place_release(struct journal_place *p);
 /* Sets e->seq. The other fields are copied; NULL texts are "". */
 int journal_append(struct index *ix, struct journal_entry *e);
 int journal_remove(struct index *ix, int64_t seq);
-int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidnext);
+/* Entry e->seq says this from now on, and was not sent yet. */
+int journal_replace(struct index *ix, const struct journal_entry *e);
+int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidvalidity, uint32_t uidnext);
 
 /* `each` gets the entries in order, borrowed; returns 0 to go on, 1 to stop, or -errno; must not change the journal. */
 typedef int journal_each(void *userdata, const struct journal_entry *e);
@@ -99,7 +102,7 @@ int journal_kept_remove(struct index *ix, const char *wire, uint32_t uidvalidity
 /* 1 when anything is kept of the folder's messages; what belongs to another UIDVALIDITY is forgotten. */
 int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity);
 
-/* A folder has, or had, another name on the wire; those below it as well. */
+/* The server calls a folder otherwise from now on, and those below it: what stands there is found under the new names. */
 int journal_rename_folder(struct index *ix, const char *from, const char *to, char delimiter);
 
 static inline void journal_entry_cleanup(struct journal_entry *e)

@@ -166,6 +166,13 @@ int local_remove_directory(struct index *ix, int64_t row)
 	return index_run(ix, DIRECTORY_REMOVE, "i", row);
 }
 
+int local_rename_folder(struct index *ix, const char *from, const char *to, char delimiter)
+{
+	int r = journal_rename_in(ix, "file", from, to, delimiter);
+
+	return r < 0 ? r : journal_rename_in(ix, "directory", from, to, delimiter);
+}
+
 /* The first row of a query, as the caller's own. */
 static int take(struct index *ix, enum index_statement which, int64_t key, struct local_entry *ret)
 {

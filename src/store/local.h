@@ -20,7 +20,7 @@ struct local_files;
 struct local_entry {
 	int64_t row;
 	int64_t directory; /* the row of the local directory that it is in; 0: in a folder of the server's */
-	char *wire;	   /* own; that folder's wire name; "": the root, or in a local directory */
+	char *wire; /* own; that folder's wire name as the tree shows it, renamed on the server or not yet; "": the root, or in a local directory */
 	char name[NAME_MAX + 1];
 	uint32_t mode;	  /* 0: the usual one */
 	int64_t mtime_ns; /* 0: not set */
@@ -51,6 +51,8 @@ int local_get(struct index *ix, int64_t row, struct local_entry *ret);
 int local_remove(struct index *ix, int64_t row);
 int local_put_directory(struct index *ix, const struct local_entry *e);
 int local_remove_directory(struct index *ix, int64_t row);
+/* A folder is shown under another name on the wire, and those below it: what is in them goes with them. */
+int local_rename_folder(struct index *ix, const char *from, const char *to, char delimiter);
 /* In the order of rows: a directory before what is in it. Borrowed; 0 to go on, or -errno. Each may change the index. */
 typedef int local_each(void *userdata, const struct local_entry *e);
 int local_each_file(struct index *ix, local_each *each, void *userdata);

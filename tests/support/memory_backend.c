@@ -117,6 +117,19 @@ void memory_set_uidvalidity(const char *wire, uint32_t uidvalidity)
 	pthread_mutex_unlock(&lock);
 }
 
+void memory_begin_anew(const char *wire, uint32_t uidvalidity)
+{
+	struct memory_folder *f;
+
+	pthread_mutex_lock(&lock);
+	f = folder(wire);
+	f->uidvalidity = uidvalidity;
+	for (size_t i = 0; i < f->n; i++)
+		f->messages[i].uid = (uint32_t)i + 1;
+	f->uidnext = (uint32_t)f->n + 1;
+	pthread_mutex_unlock(&lock);
+}
+
 /* Takes body and flags over. */
 static uint32_t put_message(struct memory_folder *f, char *body, size_t len, char *flags, int64_t internaldate_s)
 {
@@ -416,6 +429,9 @@ static int memory_sync(struct backend *b, const char *wire, const struct backend
 			r = tell_new(f, uidnext, known, sink);
 		if (r == 0 && uidnext > 1)
 			r = gone = tell_known(f, uidnext, known, sink);
+		pthread_mutex_unlock(&lock);
+		pause_ms(memory_faults.sync_answer_ms);
+		pthread_mutex_lock(&lock);
 		if (r >= 0)
 			r = sink->complete(sink->userdata, &status, gone > 0);
 	}
@@ -573,6 +589,7 @@ static int memory_store(struct backend *b, const char *wire, uint32_t uidvalidit
 	if (r == 0)
 		r = change_end(b);
 	pthread_mutex_unlock(&lock);
+	pause_ms(memory_faults.change_answer_ms);
 	return r;
 }
 
@@ -617,6 +634,7 @@ static int copy_or_move(struct backend *b, const char *wire, uint32_t uidvalidit
 		r = change_end(b);
 	}
 	pthread_mutex_unlock(&lock);
+	pause_ms(memory_faults.change_answer_ms);
 	if (r == 0)
 		*ret = copied;
 	else

@@ -16,6 +16,8 @@ void memory_reset(void);
 void memory_add_folder(const char *wire, char delimiter, unsigned attributes, enum special_use use);
 void memory_remove_folder(const char *wire);
 void memory_set_uidvalidity(const char *wire, uint32_t uidvalidity);
+/* The same, and its messages are numbered anew from 1. */
+void memory_begin_anew(const char *wire, uint32_t uidvalidity);
 /* Returns the UID. `body` is copied. */
 uint32_t memory_add_message(const char *wire, const void *body, size_t len, const char *flags, int64_t internaldate_s);
 void memory_remove_message(const char *wire, uint32_t uid);
@@ -49,6 +51,8 @@ struct memory_faults {
 	int change_breaks;    /* each breaks the session so, undone … */
 	bool change_was_done; /* … or done: only the answer is lost */
 	int changes_before;   /* so many pass before the three above begin; counts down */
+	int change_answer_ms; /* flags were stored, or messages moved or copied, and it is answered so much later */
+	int sync_answer_ms;   /* between the flags of a sync and its end */
 };
 extern struct memory_faults memory_faults;
 

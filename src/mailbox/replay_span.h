@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A run of a batch's entries that one command carries, and what becomes of it: shared by replay_span.c, replay_send.c, replay_transfer.c and replay_append.c. Nobody else
+ * includes it. On a worker.
+ */
+#ifndef MAILFS_REPLAY_SPAN_H
+#define MAILFS_REPLAY_SPAN_H
+
+#include "mailbox/replay.h"
+
+struct span {
+	struct replay_batch *batch;
+	struct backend **session;
+	size_t from, n;
+};
+
+static inline const struct journal_entry *span_entry(const struct span *s, size_t i)
+{
+	return &s->batch->entries[s->from + i];
+}
+
+static inline const struct journal_place *span_place(const struct span *s, size_t i)
+{
+	return &s->batch->places[s->from + i];
+}
+
+/* replay_confirm() of one of them, and of all. */
+int span_confirm(const struct span *s, size_t i, uint32_t uidvalidity, uint32_t uid);
+int span_confirm_all(const struct span *s);
+
+/* Whether the change as such is not at fault: it stays in the journal. */
+bool span_may_pass(const struct span *s, int error);
+/* One that is refused must not take others with it: the halves are tried, down to the one. Returns `error` when it may pass. */
+int span_refused(struct span *s, int error);
+
+/* Before the first byte goes out it is on disk that it may have. */
+int span_mark_sent(struct span *s);
+/* It did not reach the server after all, or was refused there: the next try needs no search. */
+int span_unmark(struct span *s);
+
+/* For qsort() and bsearch(). */
+int span_compare_uids(const void *a, const void *b);
+/* The UIDs of the span's messages, ascending; own. NULL: no memory. */
+uint32_t *span_uids(const struct span *s);
+
+/* replay_send.c: by whichever command carries it. */
+int span_send(struct span *s);
+/* replay_transfer.c */
+int span_send_move(struct span *s);
+int span_send_copy(struct span *s);
+/* replay_append.c */
+int span_send_append(struct span *s);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Messages moved and copied: where they stand afterwards, as the server tells or as it is found out.
+ */
+#include "mailbox/replay_span.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "mailbox/replay_find.h"
+
+struct sorted {
+	struct journal_entry entry;
+	struct journal_place place;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+	return span_compare_uids(&((const struct sorted *)a)->place.uid, &((const struct sorted *)b)->place.uid);
+}
+
+/* Then what is done of a set of UIDs is done of the first entries. */
+static int sort_by_uid(struct span *s)
+{
+	CLEANUP(free) struct sorted *sorted = calloc(s->n, sizeof *sorted);
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n; i++)
+		sorted[i] = (struct sorted){ *span_entry(s, i), *span_place(s, i) };
+	qsort(sorted, s->n, sizeof *sorted, compare_places);
+	for (size_t i = 0; i < s->n; i++) {
+		s->batch->entries[s->from + i] = sorted[i].entry;
+		s->batch->places[s->from + i] = sorted[i].place;
+	}
+	return 0;
+}
+
+/* The new UID of an old one; 0: not told. */
+static uint32_t new_uid(const struct backend_copied *copied, const uint32_t *uids, size_t n, uint32_t uid)
+{
+	const uint32_t *at = bsearch(&uid, uids, n, sizeof *uids, span_compare_uids);
+
+	return at && copied->uids ? copied->uids[at - uids] : 0;
+}
+
+typedef int confirm_one(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
+
+/* Each with the UID that the server told, or that is found by what the message says of itself. */
+static int confirm_placed(struct span *s, const struct backend_copied *copied, const uint32_t *uids, const struct find *find,
+			  confirm_one *confirm)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->n && r == 0; i++) {
+		uint32_t uid = new_uid(copied, uids, s->n, span_place(s, i)->uid), uidvalidity = copied->uidvalidity;
+
+		if (!uid && find)
+			uid = find_uid(find, s->batch, s->from + i, &uidvalidity);
+		r = confirm(s->batch, s->from + i, uidvalidity, uid);
+	}
+	return r;
+}
+
+/* Several commands may carry it, of which some were done: those are confirmed, and the failure concerns the others. */
+static int settle_copied(struct span *s, const struct backend_copied *copied, const uint32_t *uids, struct find *find, int error,
+			 confirm_one *confirm)
+{
+	struct span done = *s, rest = *s;
+	int r = 0;
+
+	if (error == 0)
+		atomic_store(&s->batch->mb->tells_uids, copied->uidvalidity ? 1 : -1);
+	if (error < 0) {
+		done.n = copied->done;
+		rest.from += copied->done;
+		rest.n -= copied->done;
+	}
+	if (done.n && !copied->uidvalidity && find->n && !(*s->session)->broken)
+		r = find_new(find, s->session, span_entry(s, 0)->folder);
+	if (r == 0 && done.n)
+		r = confirm_placed(&done, copied, uids, find->n ? find : NULL, confirm);
+	return r < 0 || error == 0 ? r : span_refused(&rest, error);
+}
+
+/* From a server that tells no new UIDs: what the messages say of themselves is noted while they still stand where they are known to be. */
+static int prepare_find(struct span *s, struct find *find)
+{
+	if (atomic_load(&s->batch->mb->tells_uids) == 1)
+		return 0;
+	return find_prepare(find, s->session, s->batch, s->from, s->n);
+}
+
+static int move(struct span *s)
+{
+	CLEANUP(backend_copied) struct backend_copied copied = { 0 };
+	CLEANUP(find) struct find find = { 0 };
+	const struct journal_place *p = span_place(s, 0);
+	int r = sort_by_uid(s);
+	CLEANUP(free) uint32_t *uids = span_uids(s);
+
+	if (r == 0)
+		r = uids ? prepare_find(s, &find) : -ENOMEM;
+	if (r < 0)
+		return span_refused(s, r);
+	r = backend_move(s->session, p->wire, p->uidvalidity, uids, s->n, span_entry(s, 0)->folder, &copied);
+	return settle_copied(s, &copied, uids, &find, r, replay_confirm);
+}
+
+static int copy(struct span *s)
+{
+	CLEANUP(backend_copied) struct backend_copied copied = { 0 };
+	CLEANUP(find) struct find find = { 0 };
+	const struct journal_place *p = span_place(s, 0);
+	int r = sort_by_uid(s);
+	CLEANUP(free) uint32_t *uids = span_uids(s);
+
+	if (r == 0)
+		r = uids ? prepare_find(s, &find) : -ENOMEM;
+	if (r == 0)
+		r = span_mark_sent(s);
+	if (r < 0)
+		return span_refused(s, r);
+	r = backend_copy(s->session, p->wire, p->uidvalidity, uids, s->n, span_entry(s, 0)->folder, &copied);
+	if (r < 0 && !span_may_pass(s, r))
+		span_unmark(s);
+	return settle_copied(s, &copied, uids, &find, r, replay_confirm_copied);
+}
+
+/* One first, where it is not known yet whether the server tells new UIDs. */
+static int learn_first(struct span *s, int (*send)(struct span *s))
+{
+	struct span one = *s, rest = *s;
+	int r;
+
+	if (s->n == 1 || atomic_load(&s->batch->mb->tells_uids))
+		return send(s);
+	one.n = 1;
+	r = send(&one);
+	rest.from++;
+	rest.n--;
+	return r < 0 ? r : send(&rest);
+}
+
+int span_send_move(struct span *s)
+{
+	return learn_first(s, backend_abilities(*s->session) & BACKEND_MOVE ? move : copy);
+}
+
+int span_send_copy(struct span *s)
+{
+	return learn_first(s, copy);
+}
