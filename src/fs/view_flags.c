@@ -45,47 +45,12 @@ bool view_flags_lookup(struct fs *fs, fuse_ino_t folder, const char *name, struc
 	return true;
 }
 
-static int note_one(void *userdata, const struct mailbox_entry *child)
-{
-	(void)child;
-	*(bool *)userdata = true;
-	return 1;
-}
-
-/* 1 when a message of the folder has the keyword. */
-static int is_in_use(struct fs *fs, int64_t folder, const char *keyword)
-{
-	bool found = false;
-	int r = mailbox_list_by_flag(fs->mailbox, folder, keyword, true, 0, note_one, &found);
-
-	return r < 0 ? r : found;
-}
-
 /* The keyword's number, whether it is in use or not. */
 static int number_of_name(struct fs *fs, const char *name, struct buf *ret_keyword, unsigned *ret)
 {
 	int r = flag_name_to_keyword(name, ret_keyword);
 
 	return r < 0 ? r : flag_number(&fs->flag_numbers, buf_str(ret_keyword), KEYWORDS_MAX, ret);
-}
-
-static void keyword_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
-{
-	CLEANUP(buf) struct buf keyword = BUF_INIT;
-	unsigned number = 0;
-
-	if (result == 0)
-		result = flag_name_to_keyword(looking->name, &keyword);
-	if (result == 0)
-		result = is_in_use(fs, inode_row(looking->ino), buf_str(&keyword));
-	if (result == 1)
-		result = flag_number(&fs->flag_numbers, buf_str(&keyword), KEYWORDS_MAX, &number);
-	else if (result == 0)
-		result = -ENOENT;
-	if (result < 0)
-		fuse_reply_err(req, result == -EINVAL ? ENOENT : -result);
-	else
-		view_reply_directory(fs, req, view_flags_ino(looking->ino, part_of_keyword(number)), KEEP_KEYWORD_S);
 }
 
 /* One that was made here. */
@@ -99,21 +64,32 @@ static unsigned find_made(struct fs *fs, fuse_ino_t view, const char *name)
 	return flag_numbers_is_made(&fs->flag_numbers, inode_row(view), number) ? number : 0;
 }
 
-static void lookup_flag(struct fs *fs, fuse_req_t req, fuse_ino_t view, const char *name)
+static int find_keyword(struct fs *fs, fuse_ino_t view, const char *name, unsigned *ret_number)
+{
+	CLEANUP(buf) struct buf keyword = BUF_INIT;
+	int r;
+
+	*ret_number = find_made(fs, view, name);
+	if (*ret_number)
+		return 0;
+	r = flag_name_to_keyword(name, &keyword);
+	if (r == 0)
+		r = mailbox_is_flag_in_use(fs->mailbox, inode_row(view), buf_str(&keyword));
+	if (r == 1)
+		return flag_number(&fs->flag_numbers, buf_str(&keyword), KEYWORDS_MAX, ret_number);
+	return r == 0 || r == -EINVAL ? -ENOENT : r;
+}
+
+static int find_flag(struct fs *fs, fuse_ino_t view, const char *name, struct fuse_entry_param *ret)
 {
 	unsigned number;
+	int r;
 
-	for (unsigned i = 0; i < FLAG_NAMES; i++) {
-		if (strcmp(name, flag_names[i].name) == 0) {
-			view_reply_directory(fs, req, view_flags_ino(view, PART_SYSTEM + i), SESSION_KEEP_S);
-			return;
-		}
-	}
-	number = find_made(fs, view, name);
-	if (number)
-		view_reply_directory(fs, req, view_flags_ino(view, part_of_keyword(number)), KEEP_KEYWORD_S);
-	else
-		looking_start(fs, req, &(struct looking){ .ino = view, .looked = keyword_looked }, name);
+	for (unsigned i = 0; i < FLAG_NAMES; i++)
+		if (strcmp(name, flag_names[i].name) == 0)
+			return view_find_directory(fs, view_flags_ino(view, PART_SYSTEM + i), SESSION_KEEP_S, ret);
+	r = find_keyword(fs, view, name, &number);
+	return r < 0 ? r : view_find_directory(fs, view_flags_ino(view, part_of_keyword(number)), KEEP_KEYWORD_S, ret);
 }
 
 static int compare_numbers(const void *left, const void *right)
@@ -233,15 +209,15 @@ static int list_flags(struct fs *fs, fuse_ino_t view, uint64_t after, struct lis
 static void flags_mkdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	CLEANUP(buf) struct buf keyword = BUF_INIT;
+	struct fuse_entry_param entry;
 	unsigned number = 0;
 	int r = inode_part(parent) == PART_VIEW ? number_of_name(fs, name, &keyword, &number) : -EPERM;
 
 	if (r == 0)
 		r = flag_numbers_make(&fs->flag_numbers, inode_row(parent), number);
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else
-		view_reply_directory(fs, req, view_flags_ino(parent, part_of_keyword(number)), KEEP_KEYWORD_S);
+	if (r == 0)
+		r = view_find_directory(fs, view_flags_ino(parent, part_of_keyword(number)), KEEP_KEYWORD_S, &entry);
+	entry_reply(req, r, &entry);
 }
 
 /* A keyword that no message has any more. The system flags' directories stay. */
@@ -254,7 +230,7 @@ static void flags_rmdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const 
 	if (r == -EINVAL)
 		r = -EBUSY;
 	if (r == 0)
-		r = is_in_use(fs, inode_row(parent), buf_str(&keyword));
+		r = mailbox_is_flag_in_use(fs->mailbox, inode_row(parent), buf_str(&keyword));
 	if (r == 0)
 		flag_numbers_unmake(&fs->flag_numbers, inode_row(parent), number);
 	fuse_reply_err(req, r == 1 ? ENOTEMPTY : -r);
@@ -262,8 +238,7 @@ static void flags_rmdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const 
 
 static void flags_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	listing_note_lookup(fs, parent);
-	(inode_part(parent) == PART_VIEW ? lookup_flag : view_flags_lookup_message)(fs, req, parent, name);
+	looking_lookup(fs, req, parent, name, inode_part(parent) == PART_VIEW ? find_flag : view_flags_find_message);
 }
 
 static int flags_list(struct fs *fs, fuse_ino_t ino, uint64_t after, struct listing *listing)
@@ -272,9 +247,9 @@ static int flags_list(struct fs *fs, fuse_ino_t ino, uint64_t after, struct list
 }
 
 const struct kind_operations view_flags_operations = {
-	.getattr = view_getattr,
+	.getattr = attributes_reply_folder,
 	.lookup = flags_lookup,
-	.opendir = view_opendir,
+	.opendir = looking_opendir,
 	.list = flags_list,
 	.mkdir = flags_mkdir,
 	.rmdir = flags_rmdir,

@@ -27,7 +27,7 @@ struct shown_flag {
 int view_flags_of(struct fs *fs, fuse_ino_t directory, struct shown_flag *ret);
 
 /* In one of the flags' directories. */
-void view_flags_lookup_message(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name);
+int view_flags_find_message(struct fs *fs, fuse_ino_t directory, const char *name, struct fuse_entry_param *ret);
 int view_flags_list_messages(struct fs *fs, fuse_ino_t directory, uint64_t after, struct listing *listing);
 void view_flags_link(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name, fuse_ino_t ino);
 void view_flags_unlink(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name);

@@ -115,6 +115,8 @@ int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, b
 			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata);
 /* Every flag that a message of the folder has, canonical, into `out`, which is empty. Never waits. */
 int mailbox_flags_in_use(struct mailbox *mb, int64_t folder, struct buf *out);
+/* 1 when a message of the folder has this one, compared without case, else 0. Never waits. */
+int mailbox_is_flag_in_use(struct mailbox *mb, int64_t folder, const char *flag);
 
 /* Bytes of one message, shared by all its readers. */
 struct body;

@@ -247,6 +247,21 @@ int mailbox_flags_in_use(struct mailbox *mb, int64_t folder, struct buf *out)
 	return index_message_each_flags(mb->index, folder, add_flags, out);
 }
 
+static int found(void *userdata, const struct index_message *m)
+{
+	(void)m;
+	*(bool *)userdata = true;
+	return 1;
+}
+
+int mailbox_is_flag_in_use(struct mailbox *mb, int64_t folder, const char *flag)
+{
+	bool is_in_use = false;
+	int r = index_message_each_by_flag(mb->index, folder, 0, flag, true, found, &is_in_use);
+
+	return r < 0 ? r : is_in_use;
+}
+
 static int message_flags_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)
 {
 	return index_message_flags(mb->index, m->row, out);

@@ -607,6 +607,12 @@ int mailbox_flags_in_use(struct mailbox *mb, int64_t folder, struct buf *out)
 	return 0;
 }
 
+int mailbox_is_flag_in_use(struct mailbox *mb, int64_t folder, const char *flag)
+{
+	(void)mb, (void)folder, (void)flag;
+	return 0;
+}
+
 int mailbox_open(struct mailbox *mb, int64_t row, struct waiter *w, struct body **ret)
 {
 	struct body *body;
