@@ -41,6 +41,14 @@ class FlagChanges:
         self.sync('INBOX')
         self.check_now({'INBOX': {'changed': {1: r'\Seen \Flagged', 3: r'\Flagged'}}})
 
+    def test_a_change_shows_with_what_was_confirmed_before_it(self):
+        path = self.path(1)
+        for words, shown in ((r'+\Flagged', {'\\Seen', '\\Flagged'}), (r'-\Seen', {'\\Flagged'}), ('+one', {'\\Flagged', 'one'})):
+            set_flags(path, words)
+            sync(path)
+            self.assertEqual(self.flags(path), shown)
+        self.check_now({'INBOX': {'changed': {1: r'\Flagged one'}}})
+
     def test_keywords(self):
         set_flags(self.path(1), '+$Forwarded project-x')
         set_flags(self.path(3), 'one two')
