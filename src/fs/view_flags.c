@@ -21,7 +21,7 @@ static unsigned part_of_keyword(unsigned number)
 
 int view_flags_of(struct fs *fs, fuse_ino_t directory, struct shown_flag *ret)
 {
-	unsigned part = inode_part(directory);
+	unsigned part = view_flags_part(directory);
 	const char *word;
 
 	if (part == PART_VIEW)
@@ -37,12 +37,21 @@ int view_flags_of(struct fs *fs, fuse_ino_t directory, struct shown_flag *ret)
 
 bool view_flags_lookup(struct fs *fs, fuse_ino_t folder, const char *name, struct fuse_entry_param *ret)
 {
+	bool is_root = folder == FUSE_ROOT_ID;
+	fuse_ino_t view = inode_make(INODE_FLAGS, is_root ? PART_MIRROR | PART_VIEW : PART_VIEW, inode_row(folder));
 	struct mailbox_folder f;
 
-	if (strcmp(name, VIEW_FLAGS_NAME) != 0 || mailbox_folder(fs->mailbox, inode_row(folder), &f) < 0 || !f.is_selectable)
+	if (strcmp(name, VIEW_FLAGS_NAME) != 0 || mailbox_folder(fs->mailbox, inode_row(folder), &f) < 0 ||
+	    !(is_root || f.is_selectable))
 		return false;
-	entry_of_view(fs, view_flags_ino(folder, PART_VIEW), &f, SESSION_KEEP_S, ret);
+	entry_of_view(fs, view, &f, SESSION_KEEP_S, ret);
 	return true;
+}
+
+/* Whose messages' keywords are in the view; 0: those of every folder. */
+static int64_t folder_of(fuse_ino_t view)
+{
+	return view_flags_is_mirror(view) ? 0 : inode_row(view);
 }
 
 /* The keyword's number, whether it is in use or not. */
@@ -74,7 +83,7 @@ static int find_keyword(struct fs *fs, fuse_ino_t view, const char *name, unsign
 		return 0;
 	r = flag_name_to_keyword(name, &keyword);
 	if (r == 0)
-		r = mailbox_is_flag_in_use(fs->mailbox, inode_row(view), buf_str(&keyword));
+		r = mailbox_is_flag_in_use(fs->mailbox, folder_of(view), buf_str(&keyword));
 	if (r == 1)
 		return flag_number(&fs->flag_numbers, buf_str(&keyword), KEYWORDS_MAX, ret_number);
 	return r == 0 || r == -EINVAL ? -ENOENT : r;
@@ -146,7 +155,7 @@ static int find_keywords(struct fs *fs, fuse_ino_t view, struct numbers *numbers
 	CLEANUP(buf) struct buf flags = BUF_INIT;
 	unsigned made = 0;
 	size_t kept = 0;
-	int r = mailbox_flags_in_use(fs->mailbox, inode_row(view), &flags);
+	int r = mailbox_flags_in_use(fs->mailbox, folder_of(view), &flags);
 
 	if (r == 0)
 		r = add_keywords(fs, buf_str(&flags), numbers);
@@ -211,7 +220,7 @@ static void flags_mkdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const 
 	CLEANUP(buf) struct buf keyword = BUF_INIT;
 	struct fuse_entry_param entry;
 	unsigned number = 0;
-	int r = inode_part(parent) == PART_VIEW ? number_of_name(fs, name, &keyword, &number) : -EPERM;
+	int r = view_flags_part(parent) == PART_VIEW ? number_of_name(fs, name, &keyword, &number) : -EPERM;
 
 	if (r == 0)
 		r = flag_numbers_make(&fs->flag_numbers, inode_row(parent), number);
@@ -220,17 +229,17 @@ static void flags_mkdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const 
 	entry_reply(req, r, &entry);
 }
 
-/* A keyword that no message has any more. The system flags' directories stay. */
+/* A keyword that no message has any more. The system flags' directories stay, and so do folders. */
 static void flags_rmdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	CLEANUP(buf) struct buf keyword = BUF_INIT;
 	unsigned number = 0;
-	int r = number_of_name(fs, name, &keyword, &number);
+	int r = view_flags_part(parent) == PART_VIEW ? number_of_name(fs, name, &keyword, &number) : -EPERM;
 
 	if (r == -EINVAL)
 		r = -EBUSY;
 	if (r == 0)
-		r = mailbox_is_flag_in_use(fs->mailbox, inode_row(parent), buf_str(&keyword));
+		r = mailbox_is_flag_in_use(fs->mailbox, folder_of(parent), buf_str(&keyword));
 	if (r == 0)
 		flag_numbers_unmake(&fs->flag_numbers, inode_row(parent), number);
 	fuse_reply_err(req, r == 1 ? ENOTEMPTY : -r);
@@ -238,12 +247,12 @@ static void flags_rmdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const 
 
 static void flags_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	looking_lookup(fs, req, parent, name, inode_part(parent) == PART_VIEW ? find_flag : view_flags_find_message);
+	looking_lookup(fs, req, parent, name, view_flags_part(parent) == PART_VIEW ? find_flag : view_flags_find_child);
 }
 
 static int flags_list(struct fs *fs, fuse_ino_t ino, uint64_t after, struct listing *listing)
 {
-	return (inode_part(ino) == PART_VIEW ? list_flags : view_flags_list_messages)(fs, ino, after, listing);
+	return (view_flags_part(ino) == PART_VIEW ? list_flags : view_flags_list_children)(fs, ino, after, listing);
 }
 
 const struct kind_operations view_flags_operations = {

@@ -29,11 +29,13 @@ static int find_message(struct fs *fs, fuse_ino_t directory, const char *name, s
 	return r == 1 ? 0 : r < 0 ? r : -ENOENT;
 }
 
-int view_flags_find_message(struct fs *fs, fuse_ino_t directory, const char *name, struct fuse_entry_param *ret)
+int view_flags_find_child(struct fs *fs, fuse_ino_t directory, const char *name, struct fuse_entry_param *ret)
 {
 	struct mailbox_message message;
 	int r = find_message(fs, directory, name, &message);
 
+	if (r == -ENOENT && view_flags_is_mirror(directory))
+		return view_find_folder(fs, directory, name, ret);
 	if (r == 0)
 		view_entry(fs, &message, ret);
 	return r;
@@ -42,25 +44,39 @@ int view_flags_find_message(struct fs *fs, fuse_ino_t directory, const char *nam
 struct flag_listing {
 	struct fs *fs;
 	struct listing *listing;
+	fuse_ino_t directory;
 };
 
-static int add_message(void *userdata, const struct mailbox_entry *child)
+static int add_child(void *userdata, const struct mailbox_entry *child)
 {
 	struct flag_listing *fl = userdata;
 
-	return view_shows(&child->message) ? view_list_message(fl->fs, fl->listing, child, child->message.name) : 0;
+	if (!child->is_folder)
+		return view_shows(&child->message) ? view_list_message(fl->fs, fl->listing, child, child->message.name) : 0;
+	return view_flags_is_mirror(fl->directory) ? view_list_folder(fl->fs, fl->listing, fl->directory, child, child->folder.name)
+						   : 0;
 }
 
-int view_flags_list_messages(struct fs *fs, fuse_ino_t directory, uint64_t after, struct listing *listing)
+static fuse_ino_t parent_of(fuse_ino_t directory, const struct mailbox_folder *folder)
 {
-	struct flag_listing fl = { fs, listing };
+	if (view_flags_is_mirror(directory) && folder->parent)
+		return inode_make(INODE_FLAGS, inode_part(directory), folder->parent);
+	return view_flags_ino(directory, PART_VIEW);
+}
+
+int view_flags_list_children(struct fs *fs, fuse_ino_t directory, uint64_t after, struct listing *listing)
+{
+	struct flag_listing fl = { fs, listing, directory };
+	struct mailbox_folder folder;
 	struct shown_flag flag;
 	int r = view_flags_of(fs, directory, &flag);
 
-	if (r < 0 || !listing_add_dots(listing, after, directory, view_flags_ino(directory, PART_VIEW)))
+	if (r == 0)
+		r = mailbox_folder(fs->mailbox, inode_row(directory), &folder);
+	if (r < 0 || !listing_add_dots(listing, after, directory, parent_of(directory, &folder)))
 		return r;
-	return mailbox_list_by_flag(fs->mailbox, inode_row(directory), flag.word, flag.is_set, listing_stored_position(after),
-				    add_message, &fl);
+	return mailbox_list_by_flag(fs->mailbox, folder.row, flag.word, flag.is_set, listing_stored_position(after), add_child,
+				    &fl);
 }
 
 /* So that the directory shows the message, or shows it no longer. */
