@@ -142,6 +142,32 @@ void entry_of_control(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t 
 	attributes_of_control(fs, ino, mode, nlink, &ret->attr);
 }
 
+void attributes_reply_folder(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
+{
+	bool is_view = inode_kind(ino) != INODE_FOLDER;
+	struct mailbox_folder folder;
+	struct stat st;
+	int r = mailbox_folder(fs->mailbox, inode_row(ino), &folder);
+
+	if (r < 0) {
+		fuse_reply_err(req, -r);
+		return;
+	}
+	if (is_view)
+		attributes_of_view(fs, ino, &folder, &st);
+	else
+		attributes_of_folder(fs, &folder, &st);
+	fuse_reply_attr(req, &st, is_view ? 0 : SESSION_KEEP_S);
+}
+
+void entry_reply(fuse_req_t req, int r, const struct fuse_entry_param *entry)
+{
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		fuse_reply_entry(req, entry);
+}
+
 int attributes_check_owner(const struct fs *fs, const struct stat *to, int valid)
 {
 	bool is_same =

@@ -26,6 +26,11 @@ void entry_of_child(struct fs *fs, const struct mailbox_entry *child, struct fus
 void entry_of_queued(const struct fs *fs, const struct outbox_entry *entry, struct fuse_entry_param *ret);
 void entry_of_control(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t nlink, struct fuse_entry_param *ret);
 
+/* Replies a folder's attributes, or those of a directory of a view of it. */
+void attributes_reply_folder(struct fs *fs, fuse_req_t req, fuse_ino_t ino);
+/* Replies the entry, or -errno in `r`. */
+void entry_reply(fuse_req_t req, int r, const struct fuse_entry_param *entry);
+
 /* Of SETATTR: 0 where the owner stays what it is, -EPERM; and the mtime that is to be. */
 int attributes_check_owner(const struct fs *fs, const struct stat *to, int valid);
 struct timespec attributes_new_mtime(const struct stat *to, int valid);

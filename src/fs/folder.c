@@ -30,61 +30,22 @@ static bool lookup_own(struct fs *fs, fuse_ino_t parent, const char *name, struc
 	return true;
 }
 
-static void reply_lookup(struct fs *fs, fuse_req_t req, int r, const struct mailbox_entry *child)
+static int find_child(struct fs *fs, fuse_ino_t parent, const char *name, struct fuse_entry_param *ret)
 {
-	struct fuse_entry_param entry;
-
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
-	}
-	entry_of_child(fs, child, &entry);
-	fuse_reply_entry(req, &entry);
-}
-
-static void lookup_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
-{
-	struct mailbox_entry child;
-
-	if (result == 0)
-		result = mailbox_lookup(fs->mailbox, inode_row(looking->ino), looking->name, &child);
-	reply_lookup(fs, req, result, &child);
-}
-
-/* A name that the index has is answered at once. */
-static void folder_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
-{
-	struct fuse_entry_param own;
 	struct mailbox_entry child;
 	int r;
 
-	listing_note_lookup(fs, parent);
-	if (lookup_own(fs, parent, name, &own)) {
-		fuse_reply_entry(req, &own);
-		return;
-	}
+	if (lookup_own(fs, parent, name, ret))
+		return 0;
 	r = mailbox_lookup(fs->mailbox, inode_row(parent), name, &child);
-	if (r == -ENOENT)
-		looking_start(fs, req, &(struct looking){ .ino = parent, .looked = lookup_looked }, name);
-	else
-		reply_lookup(fs, req, r, &child);
+	if (r == 0)
+		entry_of_child(fs, &child, ret);
+	return r;
 }
 
-static void opendir_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
+static void folder_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct mailbox_folder folder;
-
-	if (result == 0)
-		result = mailbox_folder(fs->mailbox, inode_row(looking->ino), &folder);
-	if (result < 0)
-		fuse_reply_err(req, -result);
-	else
-		listing_reply_open(fs, req, looking->ino, folder.messages + folder.folders, &looking->fi);
-}
-
-static void folder_opendir(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	looking_start(fs, req, &(struct looking){ .ino = ino, .looked = opendir_looked, .fi = *fi }, "");
+	looking_lookup(fs, req, parent, name, find_child);
 }
 
 struct folder_listing {
@@ -123,20 +84,6 @@ static int folder_list(struct fs *fs, fuse_ino_t ino, uint64_t after, struct lis
 	return mailbox_list(fs->mailbox, inode_row(ino), listing_stored_position(after), add_child, &fl);
 }
 
-static void folder_getattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
-{
-	struct mailbox_folder folder;
-	struct stat st;
-	int r = mailbox_folder(fs->mailbox, inode_row(ino), &folder);
-
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
-	}
-	attributes_of_folder(fs, &folder, &st);
-	fuse_reply_attr(req, &st, SESSION_KEEP_S);
-}
-
 /* What only a sync tells: 0 messages must not be said of a folder that nobody looked at. */
 static bool is_learned_by_looking(const char *name)
 {
@@ -172,12 +119,12 @@ static void folder_getxattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const
 }
 
 const struct kind_operations folder_operations = {
-	.getattr = folder_getattr,
+	.getattr = attributes_reply_folder,
 	.setattr = folder_change_attributes,
 	.getxattr = folder_getxattr,
 	.setxattr = folder_change_xattr,
 	.lookup = folder_lookup,
-	.opendir = folder_opendir,
+	.opendir = looking_opendir,
 	.list = folder_list,
 	.create = folder_change_create,
 	.make = folder_change_make,

@@ -30,17 +30,8 @@ static bool is_own(const struct fs *fs, fuse_ino_t parent, const char *name)
 /* rsync, tar and cp -a set a directory's owner, mode, times and attributes: nobody needs them, and a refusal would fail the whole run. */
 void folder_change_attributes(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const struct stat *to, int valid)
 {
-	struct mailbox_folder folder;
-	struct stat st;
-	int r = mailbox_folder(fs->mailbox, inode_row(ino), &folder);
-
 	(void)to, (void)valid;
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
-	}
-	attributes_of_folder(fs, &folder, &st);
-	fuse_reply_attr(req, &st, SESSION_KEEP_S);
+	attributes_reply_folder(fs, req, ino);
 }
 
 void folder_change_xattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size)
@@ -75,12 +66,9 @@ void folder_change_mkdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const
 
 	if (r == 0)
 		r = mailbox_folder(fs->mailbox, row, &folder);
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
-	}
-	entry_of_folder(fs, &folder, &entry);
-	fuse_reply_entry(req, &entry);
+	if (r == 0)
+		entry_of_folder(fs, &folder, &entry);
+	entry_reply(req, r, &entry);
 }
 
 struct removing {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/attributes.h"
 #include "fs/inode.h"
 
 static void looked(struct wait *w, int result)
@@ -31,4 +32,43 @@ void looking_start(struct fs *fs, fuse_req_t req, const struct looking *what, co
 		return;
 	wait_end(&looking->wait);
 	looked(&looking->wait, r);
+}
+
+static void lookup_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
+{
+	struct fuse_entry_param entry;
+
+	if (result == 0)
+		result = looking->find(fs, looking->ino, looking->name, &entry);
+	entry_reply(req, result, &entry);
+}
+
+void looking_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, looking_find *find)
+{
+	struct fuse_entry_param entry;
+	int r;
+
+	listing_note_lookup(fs, parent);
+	r = find(fs, parent, name, &entry);
+	if (r == -ENOENT)
+		looking_start(fs, req, &(struct looking){ .ino = parent, .looked = lookup_looked, .find = find }, name);
+	else
+		entry_reply(req, r, &entry);
+}
+
+static void opendir_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
+{
+	struct mailbox_folder folder;
+
+	if (result == 0)
+		result = mailbox_folder(fs->mailbox, inode_row(looking->ino), &folder);
+	if (result < 0)
+		fuse_reply_err(req, -result);
+	else
+		listing_reply_open(fs, req, looking->ino, folder.messages + folder.folders, &looking->fi);
+}
+
+void looking_opendir(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	looking_start(fs, req, &(struct looking){ .ino = ino, .looked = opendir_looked, .fi = *fi }, "");
 }

@@ -8,10 +8,14 @@
 
 #include "fs/session.h"
 
+/* What a name stands for in a directory, as far as is known: 0, -ENOENT or another -errno. Never waits. */
+typedef int looking_find(struct fs *fs, fuse_ino_t parent, const char *name, struct fuse_entry_param *ret);
+
 struct looking {
 	struct wait wait; /* first */
 	fuse_ino_t ino;	  /* of the folder, or of a directory of a view of it */
 	void (*looked)(struct fs *fs, fuse_req_t req, struct looking *looking, int result);
+	looking_find *find;	  /* lookup */
 	struct fuse_file_info fi; /* opendir */
 	size_t size;		  /* getxattr */
 	char name[];		  /* lookup, getxattr */
@@ -19,5 +23,10 @@ struct looking {
 
 /* The row of `ino` is the folder's. `looked` replies, once, now or later; `what` and `name` are copied. */
 void looking_start(struct fs *fs, fuse_req_t req, const struct looking *what, const char *name);
+
+/* LOOKUP: a name that is known is answered at once, any other when the folder was looked at. */
+void looking_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, looking_find *find);
+/* OPENDIR, once the folder was looked at. */
+void looking_opendir(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 
 #endif

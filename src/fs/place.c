@@ -59,13 +59,11 @@ static void place_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const
 		return;
 	}
 	r = outbox_lookup(fs->outbox, place_of(parent), name, &queued);
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
+	if (r == 0) {
+		entry_refresh(fs, &queued);
+		entry_of_queued(fs, &queued, &entry);
 	}
-	entry_refresh(fs, &queued);
-	entry_of_queued(fs, &queued, &entry);
-	fuse_reply_entry(req, &entry);
+	entry_reply(req, r, &entry);
 }
 
 static void place_opendir(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -21,7 +21,7 @@ static unsigned part_of_keyword(unsigned number)
 
 int view_flags_of(struct fs *fs, fuse_ino_t directory, struct shown_flag *ret)
 {
-	unsigned part = inode_part(directory);
+	unsigned part = view_flags_part(directory);
 	const char *word;
 
 	if (part == PART_VIEW)
@@ -37,28 +37,21 @@ int view_flags_of(struct fs *fs, fuse_ino_t directory, struct shown_flag *ret)
 
 bool view_flags_lookup(struct fs *fs, fuse_ino_t folder, const char *name, struct fuse_entry_param *ret)
 {
+	bool is_root = folder == FUSE_ROOT_ID;
+	fuse_ino_t view = inode_make(INODE_FLAGS, is_root ? PART_MIRROR | PART_VIEW : PART_VIEW, inode_row(folder));
 	struct mailbox_folder f;
 
-	if (strcmp(name, VIEW_FLAGS_NAME) != 0 || mailbox_folder(fs->mailbox, inode_row(folder), &f) < 0 || !f.is_selectable)
+	if (strcmp(name, VIEW_FLAGS_NAME) != 0 || mailbox_folder(fs->mailbox, inode_row(folder), &f) < 0 ||
+	    !(is_root || f.is_selectable))
 		return false;
-	entry_of_view(fs, view_flags_ino(folder, PART_VIEW), &f, SESSION_KEEP_S, ret);
+	entry_of_view(fs, view, &f, SESSION_KEEP_S, ret);
 	return true;
 }
 
-static int note_one(void *userdata, const struct mailbox_entry *child)
+/* Whose messages' keywords are in the view; 0: those of every folder. */
+static int64_t folder_of(fuse_ino_t view)
 {
-	(void)child;
-	*(bool *)userdata = true;
-	return 1;
-}
-
-/* 1 when a message of the folder has the keyword. */
-static int is_in_use(struct fs *fs, int64_t folder, const char *keyword)
-{
-	bool found = false;
-	int r = mailbox_list_by_flag(fs->mailbox, folder, keyword, true, 0, note_one, &found);
-
-	return r < 0 ? r : found;
+	return view_flags_is_mirror(view) ? 0 : inode_row(view);
 }
 
 /* The keyword's number, whether it is in use or not. */
@@ -67,25 +60,6 @@ static int number_of_name(struct fs *fs, const char *name, struct buf *ret_keywo
 	int r = flag_name_to_keyword(name, ret_keyword);
 
 	return r < 0 ? r : flag_number(&fs->flag_numbers, buf_str(ret_keyword), KEYWORDS_MAX, ret);
-}
-
-static void keyword_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
-{
-	CLEANUP(buf) struct buf keyword = BUF_INIT;
-	unsigned number = 0;
-
-	if (result == 0)
-		result = flag_name_to_keyword(looking->name, &keyword);
-	if (result == 0)
-		result = is_in_use(fs, inode_row(looking->ino), buf_str(&keyword));
-	if (result == 1)
-		result = flag_number(&fs->flag_numbers, buf_str(&keyword), KEYWORDS_MAX, &number);
-	else if (result == 0)
-		result = -ENOENT;
-	if (result < 0)
-		fuse_reply_err(req, result == -EINVAL ? ENOENT : -result);
-	else
-		view_reply_directory(fs, req, view_flags_ino(looking->ino, part_of_keyword(number)), KEEP_KEYWORD_S);
 }
 
 /* One that was made here. */
@@ -99,21 +73,32 @@ static unsigned find_made(struct fs *fs, fuse_ino_t view, const char *name)
 	return flag_numbers_is_made(&fs->flag_numbers, inode_row(view), number) ? number : 0;
 }
 
-static void lookup_flag(struct fs *fs, fuse_req_t req, fuse_ino_t view, const char *name)
+static int find_keyword(struct fs *fs, fuse_ino_t view, const char *name, unsigned *ret_number)
+{
+	CLEANUP(buf) struct buf keyword = BUF_INIT;
+	int r;
+
+	*ret_number = find_made(fs, view, name);
+	if (*ret_number)
+		return 0;
+	r = flag_name_to_keyword(name, &keyword);
+	if (r == 0)
+		r = mailbox_is_flag_in_use(fs->mailbox, folder_of(view), buf_str(&keyword));
+	if (r == 1)
+		return flag_number(&fs->flag_numbers, buf_str(&keyword), KEYWORDS_MAX, ret_number);
+	return r == 0 || r == -EINVAL ? -ENOENT : r;
+}
+
+static int find_flag(struct fs *fs, fuse_ino_t view, const char *name, struct fuse_entry_param *ret)
 {
 	unsigned number;
+	int r;
 
-	for (unsigned i = 0; i < FLAG_NAMES; i++) {
-		if (strcmp(name, flag_names[i].name) == 0) {
-			view_reply_directory(fs, req, view_flags_ino(view, PART_SYSTEM + i), SESSION_KEEP_S);
-			return;
-		}
-	}
-	number = find_made(fs, view, name);
-	if (number)
-		view_reply_directory(fs, req, view_flags_ino(view, part_of_keyword(number)), KEEP_KEYWORD_S);
-	else
-		looking_start(fs, req, &(struct looking){ .ino = view, .looked = keyword_looked }, name);
+	for (unsigned i = 0; i < FLAG_NAMES; i++)
+		if (strcmp(name, flag_names[i].name) == 0)
+			return view_find_directory(fs, view_flags_ino(view, PART_SYSTEM + i), SESSION_KEEP_S, ret);
+	r = find_keyword(fs, view, name, &number);
+	return r < 0 ? r : view_find_directory(fs, view_flags_ino(view, part_of_keyword(number)), KEEP_KEYWORD_S, ret);
 }
 
 static int compare_numbers(const void *left, const void *right)
@@ -170,7 +155,7 @@ static int find_keywords(struct fs *fs, fuse_ino_t view, struct numbers *numbers
 	CLEANUP(buf) struct buf flags = BUF_INIT;
 	unsigned made = 0;
 	size_t kept = 0;
-	int r = mailbox_flags_in_use(fs->mailbox, inode_row(view), &flags);
+	int r = mailbox_flags_in_use(fs->mailbox, folder_of(view), &flags);
 
 	if (r == 0)
 		r = add_keywords(fs, buf_str(&flags), numbers);
@@ -233,28 +218,28 @@ static int list_flags(struct fs *fs, fuse_ino_t view, uint64_t after, struct lis
 static void flags_mkdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	CLEANUP(buf) struct buf keyword = BUF_INIT;
+	struct fuse_entry_param entry;
 	unsigned number = 0;
-	int r = inode_part(parent) == PART_VIEW ? number_of_name(fs, name, &keyword, &number) : -EPERM;
+	int r = view_flags_part(parent) == PART_VIEW ? number_of_name(fs, name, &keyword, &number) : -EPERM;
 
 	if (r == 0)
 		r = flag_numbers_make(&fs->flag_numbers, inode_row(parent), number);
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else
-		view_reply_directory(fs, req, view_flags_ino(parent, part_of_keyword(number)), KEEP_KEYWORD_S);
+	if (r == 0)
+		r = view_find_directory(fs, view_flags_ino(parent, part_of_keyword(number)), KEEP_KEYWORD_S, &entry);
+	entry_reply(req, r, &entry);
 }
 
-/* A keyword that no message has any more. The system flags' directories stay. */
+/* A keyword that no message has any more. The system flags' directories stay, and so do folders. */
 static void flags_rmdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	CLEANUP(buf) struct buf keyword = BUF_INIT;
 	unsigned number = 0;
-	int r = number_of_name(fs, name, &keyword, &number);
+	int r = view_flags_part(parent) == PART_VIEW ? number_of_name(fs, name, &keyword, &number) : -EPERM;
 
 	if (r == -EINVAL)
 		r = -EBUSY;
 	if (r == 0)
-		r = is_in_use(fs, inode_row(parent), buf_str(&keyword));
+		r = mailbox_is_flag_in_use(fs->mailbox, folder_of(parent), buf_str(&keyword));
 	if (r == 0)
 		flag_numbers_unmake(&fs->flag_numbers, inode_row(parent), number);
 	fuse_reply_err(req, r == 1 ? ENOTEMPTY : -r);
@@ -262,19 +247,18 @@ static void flags_rmdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const 
 
 static void flags_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	listing_note_lookup(fs, parent);
-	(inode_part(parent) == PART_VIEW ? lookup_flag : view_flags_lookup_message)(fs, req, parent, name);
+	looking_lookup(fs, req, parent, name, view_flags_part(parent) == PART_VIEW ? find_flag : view_flags_find_child);
 }
 
 static int flags_list(struct fs *fs, fuse_ino_t ino, uint64_t after, struct listing *listing)
 {
-	return (inode_part(ino) == PART_VIEW ? list_flags : view_flags_list_messages)(fs, ino, after, listing);
+	return (view_flags_part(ino) == PART_VIEW ? list_flags : view_flags_list_children)(fs, ino, after, listing);
 }
 
 const struct kind_operations view_flags_operations = {
-	.getattr = view_getattr,
+	.getattr = attributes_reply_folder,
 	.lookup = flags_lookup,
-	.opendir = view_opendir,
+	.opendir = looking_opendir,
 	.list = flags_list,
 	.mkdir = flags_mkdir,
 	.rmdir = flags_rmdir,

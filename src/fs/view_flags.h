@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `.flags` in a folder, not listed there: a directory a flag, with the folder's messages that have it, under the names and inodes that they have in the folder. Linking a message
- * into one sets the flag, removing it there clears it. Called by the session's threads; nothing here waits for the network.
+ * `.flags` in a folder, not listed there: a directory a flag, with the folder's messages that have it, under the names and inodes that they have in the folder. In the
+ * root each of these mirrors the tree: in it stand all folders, in each its messages that have the flag. Linking a message into the directory of its folder sets the flag, removing
+ * it there clears it. Called by the session's threads; nothing here waits for the network.
  */
 #ifndef MAILFS_VIEW_FLAGS_H
 #define MAILFS_VIEW_FLAGS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
-#include "fs/looking.h"
+#include "fs/attributes.h"
 #include "fs/view.h"
 #include "fs/view_flags_private.h"
 #include "mailbox/changing.h"
@@ -18,67 +18,65 @@ static int shows(struct fs *fs, int64_t row, const struct shown_flag *flag)
 /* -ENOENT: there is no such message, or it has not the flag. */
 static int find_message(struct fs *fs, fuse_ino_t directory, const char *name, struct mailbox_message *ret)
 {
-	struct mailbox_entry child;
 	struct shown_flag flag;
 	int r = view_flags_of(fs, directory, &flag);
 
 	if (r == 0)
-		r = mailbox_lookup(fs->mailbox, inode_row(directory), name, &child);
-	if (r == 0 && (child.is_folder || !view_shows(&child.message)))
-		r = -ENOENT;
+		r = view_find_file(fs, inode_row(directory), name, ret);
 	if (r < 0)
 		return r;
-	*ret = child.message;
-	r = shows(fs, child.message.row, &flag);
+	r = view_shows(ret) ? shows(fs, ret->row, &flag) : 0;
 	return r == 1 ? 0 : r < 0 ? r : -ENOENT;
 }
 
-static void message_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
-{
-	struct mailbox_message message;
-
-	if (result == 0)
-		result = find_message(fs, looking->ino, looking->name, &message);
-	view_reply_message(fs, req, result, &message);
-}
-
-void view_flags_lookup_message(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name)
+int view_flags_find_child(struct fs *fs, fuse_ino_t directory, const char *name, struct fuse_entry_param *ret)
 {
 	struct mailbox_message message;
 	int r = find_message(fs, directory, name, &message);
 
-	if (r == -ENOENT)
-		looking_start(fs, req, &(struct looking){ .ino = directory, .looked = message_looked }, name);
-	else
-		view_reply_message(fs, req, r, &message);
+	if (r == -ENOENT && view_flags_is_mirror(directory))
+		return view_find_folder(fs, directory, name, ret);
+	if (r == 0)
+		view_entry(fs, &message, ret);
+	return r;
 }
 
 struct flag_listing {
 	struct fs *fs;
 	struct listing *listing;
+	fuse_ino_t directory;
 };
 
-static int add_message(void *userdata, const struct mailbox_entry *child)
+static int add_child(void *userdata, const struct mailbox_entry *child)
 {
 	struct flag_listing *fl = userdata;
-	struct fuse_entry_param entry;
 
-	if (!view_shows(&child->message))
-		return 0;
-	view_entry(fl->fs, &child->message, &entry);
-	return !listing_add(fl->listing, child->message.name, &entry, child->cookie);
+	if (!child->is_folder)
+		return view_shows(&child->message) ? view_list_message(fl->fs, fl->listing, child, child->message.name) : 0;
+	return view_flags_is_mirror(fl->directory) ? view_list_folder(fl->fs, fl->listing, fl->directory, child, child->folder.name)
+						   : 0;
 }
 
-int view_flags_list_messages(struct fs *fs, fuse_ino_t directory, uint64_t after, struct listing *listing)
+static fuse_ino_t parent_of(fuse_ino_t directory, const struct mailbox_folder *folder)
 {
-	struct flag_listing fl = { fs, listing };
+	if (view_flags_is_mirror(directory) && folder->parent)
+		return inode_make(INODE_FLAGS, inode_part(directory), folder->parent);
+	return view_flags_ino(directory, PART_VIEW);
+}
+
+int view_flags_list_children(struct fs *fs, fuse_ino_t directory, uint64_t after, struct listing *listing)
+{
+	struct flag_listing fl = { fs, listing, directory };
+	struct mailbox_folder folder;
 	struct shown_flag flag;
 	int r = view_flags_of(fs, directory, &flag);
 
-	if (r < 0 || !listing_add_dots(listing, after, directory, view_flags_ino(directory, PART_VIEW)))
+	if (r == 0)
+		r = mailbox_folder(fs->mailbox, inode_row(directory), &folder);
+	if (r < 0 || !listing_add_dots(listing, after, directory, parent_of(directory, &folder)))
 		return r;
-	return mailbox_list_by_flag(fs->mailbox, inode_row(directory), flag.word, flag.is_set, listing_stored_position(after),
-				    add_message, &fl);
+	return mailbox_list_by_flag(fs->mailbox, folder.row, flag.word, flag.is_set, listing_stored_position(after), add_child,
+				    &fl);
 }
 
 /* So that the directory shows the message, or shows it no longer. */
@@ -111,10 +109,13 @@ static int link_message(struct fs *fs, fuse_ino_t directory, fuse_ino_t ino, str
 void view_flags_link(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name, fuse_ino_t ino)
 {
 	struct mailbox_message message;
+	struct fuse_entry_param entry;
 	int r = link_message(fs, directory, ino, &message);
 
 	(void)name;
-	view_reply_message(fs, req, r, &message);
+	if (r == 0)
+		view_entry(fs, &message, &entry);
+	entry_reply(req, r, &entry);
 	if (r == 0)
 		notify_attributes(&fs->notifier, ino);
 }

@@ -11,9 +11,6 @@
 #include "fs/view_maildir_private.h"
 #include "message/maildir_name.h"
 
-/* How long the kernel may keep the directory of a folder, which may be renamed or go. */
-#define KEEP_FOLDER_S 1.0
-
 /* Files of tmp in the folder itself: a leading dot makes them scratch. */
 #define TMP_PREFIX ".maildir."
 
@@ -65,60 +62,34 @@ static int folder_of_name(const char *name, struct buf *out)
 	return part_of_name(name) ? -ENOENT : buf_append_str(out, name);
 }
 
-static int find_folder(struct fs *fs, int64_t parent, const char *name, int64_t *ret_row)
+static int find_part(struct fs *fs, int64_t folder, unsigned part, struct fuse_entry_param *ret)
 {
-	CLEANUP(buf) struct buf folder = BUF_INIT;
-	struct mailbox_entry child;
-	int r = folder_of_name(name, &folder);
+	struct mailbox_folder f;
+	int r = mailbox_folder(fs->mailbox, folder, &f);
 
-	if (r == 0)
-		r = mailbox_lookup(fs->mailbox, parent, buf_str(&folder), &child);
-	if (r == 0 && (!child.is_folder || child.folder.is_local))
+	if (r == 0 && !f.is_selectable)
 		r = -ENOENT;
 	if (r == 0)
-		*ret_row = child.folder.row;
+		entry_of_view(fs, ino_of(part, folder), &f, SESSION_KEEP_S, ret);
 	return r;
 }
 
-static void reply_folder(struct fs *fs, fuse_req_t req, int r, int64_t row)
+static int find_in_maildir(struct fs *fs, fuse_ino_t maildir, const char *name, struct fuse_entry_param *ret)
 {
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else
-		view_reply_directory(fs, req, ino_of(PART_MAILDIR, row), KEEP_FOLDER_S);
-}
-
-static void folder_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
-{
-	int64_t row = 0;
-
-	if (result == 0)
-		result = find_folder(fs, inode_row(looking->ino), looking->name, &row);
-	reply_folder(fs, req, result, row);
-}
-
-static void lookup_in_maildir(struct fs *fs, fuse_req_t req, fuse_ino_t maildir, const char *name)
-{
+	CLEANUP(buf) struct buf folder = BUF_INIT;
 	unsigned part = part_of_name(name);
-	struct mailbox_folder folder;
-	int64_t row = 0;
-	int r = mailbox_folder(fs->mailbox, inode_row(maildir), &folder);
+	int r;
 
-	if (r == 0 && part && folder.is_selectable) {
-		view_reply_directory(fs, req, ino_of(part, folder.row), SESSION_KEEP_S);
-		return;
-	}
-	if (r == 0)
-		r = find_folder(fs, folder.row, name, &row);
-	if (r == -ENOENT)
-		looking_start(fs, req, &(struct looking){ .ino = maildir, .looked = folder_looked }, name);
-	else
-		reply_folder(fs, req, r, row);
+	if (part)
+		return find_part(fs, inode_row(maildir), part, ret);
+	r = folder_of_name(name, &folder);
+	return r < 0 ? r : view_find_folder(fs, maildir, buf_str(&folder), ret);
 }
 
 struct maildir_listing {
 	struct fs *fs;
 	struct listing *listing;
+	fuse_ino_t directory;
 	uint32_t uidvalidity;
 };
 
@@ -127,19 +98,17 @@ static int add_folder(void *userdata, const struct mailbox_entry *child)
 {
 	CLEANUP(buf) struct buf name = BUF_INIT;
 	struct maildir_listing *ml = userdata;
-	struct fuse_entry_param entry;
 
 	if (!child->is_folder)
 		return 1;
-	if (child->folder.is_local || name_of_folder(child->folder.name, &name) < 0)
-		return 0;
-	entry_of_view(ml->fs, ino_of(PART_MAILDIR, child->folder.row), &child->folder, KEEP_FOLDER_S, &entry);
-	return !listing_add(ml->listing, buf_str(&name), &entry, child->cookie);
+	if (name_of_folder(child->folder.name, &name) < 0)
+		return -ENOMEM;
+	return view_list_folder(ml->fs, ml->listing, ml->directory, child, buf_str(&name));
 }
 
 static int list_maildir(struct fs *fs, fuse_ino_t maildir, uint64_t after, struct listing *listing)
 {
-	struct maildir_listing ml = { .fs = fs, .listing = listing };
+	struct maildir_listing ml = { .fs = fs, .listing = listing, .directory = maildir };
 	struct fuse_entry_param entry;
 	struct mailbox_folder folder;
 	int r = mailbox_folder(fs->mailbox, inode_row(maildir), &folder);
@@ -167,19 +136,6 @@ static int name_of_message(const struct mailbox_message *message, uint32_t uidva
 			    : maildir_name_of_file(message->name, message->letters, out);
 }
 
-/* By its name in the folder. */
-static int find_file(struct fs *fs, int64_t folder, const char *name, struct mailbox_message *ret)
-{
-	struct mailbox_entry child;
-	int r = mailbox_lookup(fs->mailbox, folder, name, &child);
-
-	if (r == 0 && child.is_folder)
-		r = -ENOENT;
-	if (r == 0)
-		*ret = child.message;
-	return r;
-}
-
 /* One of ours; a message of another date is another one, from a folder with the same UIDVALIDITY. */
 static int find_own(struct fs *fs, int64_t folder, const struct maildir_name *name, struct mailbox_message *ret)
 {
@@ -200,10 +156,10 @@ static int find_given(struct fs *fs, int64_t folder, const char *name, struct ma
 	int r = maildir_name_to_file(name, &file);
 
 	if (r == 0)
-		r = find_file(fs, folder, buf_str(&file), ret);
+		r = view_find_file(fs, folder, buf_str(&file), ret);
 	if (r == -ENOENT) {
 		buf_truncate(&file, maildir_name_base(name));
-		r = find_file(fs, folder, buf_str(&file), ret);
+		r = view_find_file(fs, folder, buf_str(&file), ret);
 	}
 	return r;
 }
@@ -232,42 +188,27 @@ static int find_shown(struct fs *fs, fuse_ino_t directory, const char *name, str
 
 	if (inode_part(directory) == PART_TMP) {
 		r = view_maildir_tmp_name(name, &file);
-		return r < 0 ? r : find_file(fs, inode_row(directory), buf_str(&file), ret);
+		return r < 0 ? r : view_find_file(fs, inode_row(directory), buf_str(&file), ret);
 	}
 	r = view_maildir_find(fs, inode_row(directory), name, ret);
 	maildir_name_letters(name, letters);
 	return r == 0 && strcmp(letters, ret->letters) != 0 ? -ENOENT : r;
 }
 
-static void message_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
-{
-	struct mailbox_message message;
-
-	if (result == 0)
-		result = find_shown(fs, looking->ino, looking->name, &message);
-	view_reply_message(fs, req, result, &message);
-}
-
-static void lookup_message(struct fs *fs, fuse_req_t req, fuse_ino_t directory, const char *name)
+static int find_in_part(struct fs *fs, fuse_ino_t directory, const char *name, struct fuse_entry_param *ret)
 {
 	struct mailbox_message message;
 	int r = find_shown(fs, directory, name, &message);
 
-	if (r == -ENOENT)
-		looking_start(fs, req, &(struct looking){ .ino = directory, .looked = message_looked }, name);
-	else
-		view_reply_message(fs, req, r, &message);
+	if (r == 0)
+		view_entry(fs, &message, ret);
+	return r;
 }
 
 /* Once the name is too long there is no name: it will be one of ours when the message has its UID. */
 static int add_as(struct maildir_listing *ml, const struct mailbox_entry *child, const char *name)
 {
-	struct fuse_entry_param entry;
-
-	if (strlen(name) > NAME_MAX)
-		return 0;
-	view_entry(ml->fs, &child->message, &entry);
-	return !listing_add(ml->listing, name, &entry, child->cookie);
+	return strlen(name) > NAME_MAX ? 0 : view_list_message(ml->fs, ml->listing, child, name);
 }
 
 static int add_message(void *userdata, const struct mailbox_entry *child)
@@ -306,8 +247,7 @@ static int list_messages(struct fs *fs, fuse_ino_t directory, uint64_t after, st
 
 static void maildir_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	listing_note_lookup(fs, parent);
-	(inode_part(parent) == PART_MAILDIR ? lookup_in_maildir : lookup_message)(fs, req, parent, name);
+	looking_lookup(fs, req, parent, name, inode_part(parent) == PART_MAILDIR ? find_in_maildir : find_in_part);
 }
 
 static int maildir_list(struct fs *fs, fuse_ino_t ino, uint64_t after, struct listing *listing)
@@ -316,9 +256,9 @@ static int maildir_list(struct fs *fs, fuse_ino_t ino, uint64_t after, struct li
 }
 
 const struct kind_operations view_maildir_operations = {
-	.getattr = view_getattr,
+	.getattr = attributes_reply_folder,
 	.lookup = maildir_lookup,
-	.opendir = view_opendir,
+	.opendir = looking_opendir,
 	.list = maildir_list,
 	.create = view_maildir_create,
 	.make = view_maildir_make,

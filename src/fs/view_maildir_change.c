@@ -50,7 +50,6 @@ void view_maildir_make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const c
 static int find(struct fs *fs, fuse_ino_t directory, const char *name, struct mailbox_message *ret)
 {
 	CLEANUP(buf) struct buf file = BUF_INIT;
-	struct mailbox_entry child;
 	int r;
 
 	if (inode_part(directory) == PART_MAILDIR)
@@ -58,11 +57,7 @@ static int find(struct fs *fs, fuse_ino_t directory, const char *name, struct ma
 	if (inode_part(directory) != PART_TMP)
 		return view_maildir_find(fs, inode_row(directory), name, ret);
 	r = view_maildir_tmp_name(name, &file);
-	if (r == 0)
-		r = mailbox_lookup(fs->mailbox, inode_row(directory), buf_str(&file), &child);
-	if (r == 0)
-		*ret = child.message;
-	return r;
+	return r < 0 ? r : view_find_file(fs, inode_row(directory), buf_str(&file), ret);
 }
 
 /* The kernel changed names here; that the folder has one less it must be told. */

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "fs/attributes.h"
 #include "fs/requester.h"
 #include "fs/writing_private.h"
 
@@ -76,10 +77,7 @@ void writing_make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *
 		writing_commit_unseen(fs, ino);
 		r = operations->entry(fs, ino, &entry);
 	}
-	if (r < 0)
-		fuse_reply_err(req, -r);
-	else
-		fuse_reply_entry(req, &entry);
+	entry_reply(req, r, &entry);
 }
 
 struct opening {

@@ -61,12 +61,14 @@ static int show_if_flags(void *userdata, const struct journal_entry *e)
 
 int apply_server_flags(struct mailbox *mb, int64_t row, const char *flags)
 {
-	CLEANUP(buf) struct buf before = BUF_INIT, after = BUF_INIT;
+	CLEANUP(buf) struct buf before = BUF_INIT, after = BUF_INIT, server = BUF_INIT;
 	int r = index_message_flags(mb->index, row, &before);
 
 	if (r == 0)
+		r = index_message_server_flags(mb->index, row, &server);
+	if (r == 0)
 		r = index_message_set_flags(mb->index, row, flags);
-	if (r < 0 || journal_is_empty(mb->index))
+	if (r < 0 || (!server.data && journal_is_empty(mb->index)))
 		return r;
 	r = index_message_set_server_flags(mb->index, row, NULL);
 	if (r == 0)

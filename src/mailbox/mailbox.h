@@ -110,11 +110,13 @@ int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct 
  * since that message was told: old and new together are not the whole. Never waits. */
 int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
 		 void *userdata);
-/* The messages alone that have a flag, one of the words of message/flags.h compared without case, or have it not. */
+/* The same, but of the messages those alone that have a flag, one of the words of message/flags.h compared without case, or have it not. */
 int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, bool is_set, uint64_t after,
 			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata);
-/* Every flag that a message of the folder has, canonical, into `out`, which is empty. Never waits. */
+/* Every flag that a message of the folder (0: of any folder) has, canonical, into `out`, which is empty. Never waits. */
 int mailbox_flags_in_use(struct mailbox *mb, int64_t folder, struct buf *out);
+/* 1 when a message of the folder (0: of any folder) has this one, compared without case, else 0. Never waits. */
+int mailbox_is_flag_in_use(struct mailbox *mb, int64_t folder, const char *flag);
 
 /* Bytes of one message, shared by all its readers. */
 struct body;

@@ -138,7 +138,7 @@ struct listing {
 	int (*each)(void *userdata, const struct mailbox_entry *e);
 	void *userdata;
 	int stopped;
-	const char *flag; /* NULL: messages with any flags */
+	const char *flag; /* NULL: messages with any flags or none */
 	bool is_set;
 };
 
@@ -197,7 +197,7 @@ static int list_all(struct mailbox *mb, int64_t folder, uint64_t after, struct l
 {
 	int r = 0;
 
-	if (!(after & COOKIE_MESSAGE) && !l->flag)
+	if (!(after & COOKIE_MESSAGE))
 		r = index_folder_each(mb->index, folder, (int64_t)after, list_folder, l);
 	if (r < 0 || l->stopped)
 		return r < 0 ? r : 0;
@@ -245,6 +245,27 @@ static int add_flags(void *userdata, const char *flags)
 int mailbox_flags_in_use(struct mailbox *mb, int64_t folder, struct buf *out)
 {
 	return index_message_each_flags(mb->index, folder, add_flags, out);
+}
+
+struct wanted_flag {
+	const char *flag;
+	bool is_found;
+};
+
+static int find_flag(void *userdata, const char *flags)
+{
+	struct wanted_flag *wanted = userdata;
+
+	wanted->is_found = flags_has(flags, wanted->flag);
+	return wanted->is_found;
+}
+
+int mailbox_is_flag_in_use(struct mailbox *mb, int64_t folder, const char *flag)
+{
+	struct wanted_flag wanted = { .flag = flag };
+	int r = index_message_each_flags(mb->index, folder, find_flag, &wanted);
+
+	return r < 0 ? r : wanted.is_found;
 }
 
 static int message_flags_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)

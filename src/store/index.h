@@ -142,7 +142,7 @@ int index_message_each(struct index *ix, int64_t folder, int64_t after, int (*ea
 /* The same of those alone that have one of the words of their flags, or have it not; compared without case. */
 int index_message_each_by_flag(struct index *ix, int64_t folder, int64_t after, const char *word, bool is_set,
 			       int (*each)(void *userdata, const struct index_message *m), void *userdata);
-/* Each of the different canonical flags that messages of the folder have, in no order. `each` as above. */
+/* Each of the different canonical flags that messages of the folder (0: of any folder) have, in no order. `each` as above. */
 int index_message_each_flags(struct index *ix, int64_t folder, int (*each)(void *userdata, const char *flags), void *userdata);
 /* The UIDs below `uidnext` that the server has in this folder as far as is known, shown here or not, ascending; *ret_uids own (free). */
 int index_message_uids(struct index *ix, int64_t folder, uint32_t uidnext, uint32_t **ret_uids, size_t *ret_n);

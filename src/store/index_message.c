@@ -223,11 +223,12 @@ int index_message_each_by_flag(struct index *ix, int64_t folder, int64_t after, 
 int index_message_each_flags(struct index *ix, int64_t folder, int (*each)(void *userdata, const char *flags), void *userdata)
 {
 	CLEANUP(query) struct query q = QUERY_INIT;
-	int r = index_read(ix, MESSAGE_EACH_FLAGS, &q);
+	int r = index_read(ix, folder ? MESSAGE_EACH_FLAGS : MESSAGE_EACH_FLAGS_OF_ALL, &q);
 
 	if (r < 0)
 		return r;
-	query_bind_int(&q, 1, folder);
+	if (folder)
+		query_bind_int(&q, 1, folder);
 	while ((r = query_step(&q)) == 1) {
 		r = each(userdata, query_text(&q, 0));
 		if (r != 0)

@@ -78,6 +78,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 		"SELECT " MESSAGE_COLUMNS
 		" FROM message WHERE folder = ?1 AND uid IS NULL AND row > ?2 AND " HAS_FLAG("?3") " = ?4 ORDER BY row",
 	[MESSAGE_EACH_FLAGS] = "SELECT DISTINCT flags FROM message WHERE folder = ?1",
+	[MESSAGE_EACH_FLAGS_OF_ALL] = "SELECT DISTINCT flags FROM message WHERE +folder > 0",
 	[MESSAGE_EACH_CHANGED] = "SELECT " MESSAGE_COLUMNS " FROM message INDEXED BY message_away"
 				 " WHERE server_folder IS NOT NULL AND marked = 0 AND row > ?1 UNION"
 				 " SELECT " MESSAGE_COLUMNS

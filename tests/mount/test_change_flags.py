@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import mailtest
-from mailtest.changing import ChangeTestCase, set_flags, sync
+from mailtest.changing import ChangeTestCase, letter, set_flags, sync
 from mailtest.scripted_imap import answer, one_folder, send
 
 STORE = r'UID STORE '
@@ -40,6 +40,14 @@ class FlagChanges:
         set_flags(self.path(3), r'+\Flagged')
         self.sync('INBOX')
         self.check_now({'INBOX': {'changed': {1: r'\Seen \Flagged', 3: r'\Flagged'}}})
+
+    def test_a_change_shows_with_what_was_confirmed_before_it(self):
+        path = self.path(1)
+        for words, shown in ((r'+\Flagged', {'\\Seen', '\\Flagged'}), (r'-\Seen', {'\\Flagged'}), ('+one', {'\\Flagged', 'one'})):
+            set_flags(path, words)
+            sync(path)
+            self.assertEqual(self.flags(path), shown)
+        self.check_now({'INBOX': {'changed': {1: r'\Flagged one'}}})
 
     def test_keywords(self):
         set_flags(self.path(1), '+$Forwarded project-x')
@@ -377,6 +385,96 @@ class FlagDirectories(ChangeTestCase):
         self.assertEqual(os.listdir(seen), [])
         self.sync('Lists')
         self.check_now({'Lists': {'changed': {uid: ' '.join(self.before['Lists'][uid].flags - {'\\Seen'}) for uid in uids}}})
+
+
+class FlagDirectoriesOfTheTree(ChangeTestCase):
+    """.flags/ of the mount."""
+
+    def fill(self):
+        super().fill()
+        for number in (1, 2, 3):
+            self.server.deliver(letter(f'Projects 2026 {number}'), ('Projects', '2026'), ('', '\\Seen', '\\Flagged')[number - 1])
+
+    def view(self, path=''):
+        return os.path.join(self.mount / '.flags', path)
+
+    def shown(self, flag):
+        """{folder: UIDs} of the folders that have such messages."""
+        found = {}
+        for path, _, names in os.walk(self.view(flag)):
+            uids = {int(os.getxattr(os.path.join(path, name), 'user.mail.uid')) for name in names}
+            if uids:
+                found[os.path.relpath(path, self.view(flag))] = uids
+        return found
+
+    def test_it_shows_what_the_server_has_in_every_folder(self):
+        for flag, word, is_set in (('seen', '\\Seen', True), ('unseen', '\\Seen', False), ('flagged', '\\Flagged', True), ('deleted', '\\Deleted', True)):
+            expected = {folder: {uid for uid, message in messages.items() if (word in message.flags) == is_set} for folder, messages in self.before.items()}
+            self.assertEqual(self.shown(flag), {folder: uids for folder, uids in expected.items() if uids}, flag)
+        self.assertEqual(self.shown('answered'), {})
+        self.assertNotIn('.flags', self.names(''))
+        self.check_now()
+
+    def test_grep_reads_all_that_is_unread(self):
+        found = self.run_quietly('grep', '-rl', 'This is', '.flags/unseen').split()
+        self.assertEqual({path.removeprefix('.flags/unseen/') for path in found},
+                         {os.path.relpath(self.path(uid, folder), self.mount.path) for folder, uids in self.shown('unseen').items() for uid in uids})
+        self.check_now()
+
+    def test_ln_sets_and_rm_clears_in_each_folder(self):
+        inbox, deep = self.path(3), self.path(2, 'Projects/2026')
+        self.run_quietly('ln', inbox, self.view('flagged/INBOX'))
+        self.run_quietly('ln', deep, self.view('flagged/Projects/2026/'))
+        self.run_quietly('ln', deep, self.view('unseen/Projects/2026/other-name'))
+        self.run_quietly('rm', self.view(f'seen/INBOX/{os.path.basename(self.path(1))}'))
+        self.assertEqual(self.shown('flagged')['Projects/2026'], {2, 3})
+        self.assertEqual(os.stat(inbox).st_nlink, 1)
+        self.check({'INBOX': {'changed': {1: '', 3: r'\Flagged'}}, 'Projects/2026': {'changed': {2: r'\Flagged'}}})
+        self.assertEqual(self.said('UID (MOVE|COPY|EXPUNGE)|EXPUNGE'), [])
+
+    def test_what_does_not_belong_there_is_refused(self):
+        name = os.path.basename(self.path(3))
+        for directory in ('flagged/Archive', 'flagged'):
+            with self.fails_with(errno.EXDEV):
+                os.link(self.path(3), self.view(f'{directory}/{name}'))
+        with self.fails_with(errno.EPERM):
+            os.unlink(self.view(f'unseen/INBOX/{name}'))
+        with self.fails_with(errno.EPERM):
+            os.mkdir(self.view('flagged/Archive/New'))
+        with self.fails_with(errno.EPERM):
+            os.rmdir(self.view('answered/Lists'))
+        with self.fails_with(errno.EPERM):
+            os.rename(self.view('answered/Lists'), self.view('answered/Other'))
+        self.sync('')
+        self.check_now()
+        self.assertEqual(self.said('CREATE|DELETE|RENAME'), [])
+
+    def test_mkdir_makes_a_keyword_for_every_folder(self):
+        os.mkdir(self.view('project-x'))
+        self.run_quietly('ln', self.path(3), self.view('project-x/INBOX/'))
+        self.run_quietly('ln', self.path(1, 'Archive'), self.view('project-x/Archive/'))
+        self.assertEqual(self.shown('project-x'), {'INBOX': {3}, 'Archive': {1}})
+        self.check({'INBOX': {'changed': {3: 'project-x'}}, 'Archive': {'changed': {1: r'\Seen project-x'}}})
+        with self.fails_with(errno.ENOTEMPTY):
+            os.rmdir(self.view('project-x'))
+
+    def test_a_keyword_that_another_client_set_shows_once_its_folder_was_looked_at(self):
+        with mailtest.OtherClient(self.server) as other:
+            other.store([1], '+FLAGS', 'theirs', 'Lists')
+        self.before = mailtest.observer.snapshots(self.server)
+        os.listdir(self.mount / 'Lists')
+        self.assertIn('theirs', os.listdir(self.view()))
+        self.assertEqual(self.shown('theirs'), {'Lists': {1}})
+        set_flags(self.path(1, 'Lists'), '-theirs')
+        mailtest.wait_for(lambda: not os.path.exists(self.view('theirs')), 5, 'the keyword to go')
+        self.check({'Lists': {'changed': {1: ' '.join(self.before['Lists'][1].flags - {'theirs'})}}})
+
+    def test_rm_r_of_a_flag_takes_the_flag_away_and_no_message_and_no_folder(self):
+        subprocess.run(['rm', '-rf', self.view('flagged')], capture_output=True, check=False)
+        self.assertEqual(self.shown('flagged'), {})
+        self.check({folder: {'changed': {uid: ' '.join(message.flags - {'\\Flagged'}) for uid, message in messages.items() if '\\Flagged' in message.flags}}
+                    for folder, messages in self.before.items()})
+        self.assertEqual(self.said('CREATE|DELETE|RENAME|UID (MOVE|COPY|EXPUNGE)|EXPUNGE'), [])
 
 
 if __name__ == '__main__':

@@ -199,6 +199,123 @@ class News(FakeTestCase):
         self.assertFalse(any(os.path.exists(os.path.join(self.mount / 'INBOX', name)) for name in names))
 
 
+class FlagsOfTheTree(FakeTestCase):
+    """.flags in the root."""
+
+    def setUp(self):
+        super().setUp()
+        self.rows = {}
+        self.projects = self.mount.folder('Projects')
+        self.year = self.mount.folder('2026', self.projects)
+        for folder, name, flags in ((self.inbox, 'a.eml', '\\Answered'), (self.inbox, 'b.eml', '\\Seen'), (self.projects, 'c.eml', '\\Flagged'),
+                                    (self.year, 'd.eml', 'todo'), (self.year, 'e.eml', '\\Seen')):
+            self.rows[name] = self.mount.message(folder, name, 100)
+            self.mount.tell('flags', self.rows[name], flags)
+
+    def view(self, path=''):
+        return os.path.join(self.mount.path, '.flags', path)
+
+    def shown(self, flag):
+        """Everything below, walked as find and grep do."""
+        walk = os.walk(self.view(flag), onerror=self.fail)
+        return sorted(os.path.relpath(os.path.join(path, name), self.view(flag)) for path, folders, names in walk for name in folders + names)
+
+    def test_each_flag_has_all_folders_and_their_messages_with_it(self):
+        folders = ['INBOX', 'Projects', 'Projects/2026']
+        for flag, messages in (('unseen', ['INBOX/a.eml', 'Projects/c.eml', 'Projects/2026/d.eml']), ('seen', ['INBOX/b.eml', 'Projects/2026/e.eml']),
+                               ('answered', ['INBOX/a.eml']), ('draft', []), ('todo', ['Projects/2026/d.eml'])):
+            self.assertEqual(self.shown(flag), sorted(folders + messages), flag)
+        self.assertEqual(sorted(os.listdir(self.view())), sorted(['seen', 'unseen', 'flagged', 'answered', 'draft', 'deleted', 'todo']))
+
+    def test_messages_are_the_same_files_and_directories_others_than_the_folder_s_own(self):
+        for path in ('INBOX/a.eml', 'Projects/2026/d.eml'):
+            self.assertTrue(os.path.samefile(self.mount / path, self.view(f'unseen/{path}')))
+        directories = [self.mount / path for path in ('.flags', '.flags/unseen', '.flags/seen', '.flags/unseen/INBOX', '.flags/seen/INBOX', 'INBOX',
+                                                      'INBOX/.flags', 'INBOX/.flags/unseen', 'INBOX/.flags/seen', '.maildir', '.maildir/INBOX', '')]
+        self.assertEqual(len({os.stat(path).st_ino for path in directories}), len(directories))
+
+    def test_one_finds_back_from_every_directory(self):
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        for path in ('.flags/unseen/Projects/2026', 'Projects/2026/.flags/unseen', '.flags/todo/Projects/2026', '.flags/unseen/Projects/2026'):
+            for _ in range(2):
+                os.chdir(self.mount / path)
+                self.assertEqual(os.getcwd(), self.mount / path)
+                with os.scandir('.') as entries:
+                    self.assertEqual([(entry.name, entry.inode()) for entry in entries], [('d.eml', os.stat(self.mount / 'Projects/2026/d.eml').st_ino)])
+                listed = subprocess.run(['ls', '-aiU', '.'], capture_output=True, text=True, check=True).stdout.split()
+                self.assertEqual(int(listed[listed.index('..') - 1]), os.stat(os.path.dirname(self.mount / path)).st_ino)
+
+    def test_no_walk_of_the_tree_meets_it(self):
+        found = self.shell('find . -name ".*" -path "./*"; grep -rl Alice . | sort')
+        self.assertEqual((found.returncode, found.stderr), (0, ''))
+        self.assertEqual(found.stdout.split(), ['./INBOX/a.eml', './INBOX/b.eml', './Projects/2026/d.eml', './Projects/2026/e.eml', './Projects/c.eml'])
+        for path in ('.flags/unseen/.flags', '.flags/unseen/INBOX/.flags', '.flags/.flags', '.flags/unseen/.maildir', '.flags/unseen/.mailfs', '.flags/unseen/outbox'):
+            self.assertErrno(errno.ENOENT, os.stat, self.mount / path)
+
+    def test_folders_cannot_be_made_removed_or_renamed_in_it(self):
+        self.assertErrno(errno.EPERM, os.mkdir, self.view('unseen/new'))
+        self.assertErrno(errno.EPERM, os.mkdir, self.view('unseen/INBOX/new'))
+        for path in ('draft/INBOX', 'draft/Projects/2026'):
+            self.assertErrno(errno.EPERM, os.rmdir, self.view(path))
+            self.assertErrno(errno.EPERM, os.rename, self.view(path), self.view('draft/other'))
+            self.assertErrno(errno.EPERM, os.rename, self.view(path), self.mount / 'other')
+        self.assertErrno(errno.EPERM, os.rename, self.mount / 'Projects', self.view('draft/Projects/new'))
+        self.assertErrno(errno.EPERM, os.rename, self.view('unseen/INBOX/a.eml'), self.mount / 'Projects/a.eml')
+        self.assertErrno(errno.EPERM, os.link, self.mount / 'INBOX/a.eml', self.view('a.eml'))
+        self.assertErrno(errno.EPERM, open, self.view('unseen/INBOX/new.eml'), 'x')
+        self.assertErrno(errno.EEXIST, os.mkdir, self.mount / '.flags')
+        self.assertErrno(errno.EBUSY, os.rmdir, self.mount / '.flags')
+        self.assertErrno(errno.EBUSY, os.rmdir, self.view('draft'))
+        self.assertErrno(errno.ENOTEMPTY, os.rmdir, self.view('todo'))
+
+    def test_a_keyword_that_was_made_stays_until_it_is_removed_in_the_view_where_it_was_made(self):
+        os.mkdir(self.view('later'))
+        self.assertEqual(self.shown('later'), ['INBOX', 'Projects', 'Projects/2026'])
+        self.assertIn('later', os.listdir(self.view()))
+        self.assertNotIn('later', os.listdir(self.mount / 'INBOX/.flags'))
+        os.rmdir(self.view('later'))
+        self.assertFalse(os.path.exists(self.view('later')))
+        self.assertNotIn('later', os.listdir(self.view()))
+
+    def test_a_keyword_of_one_folder_is_not_in_the_view_of_another(self):
+        self.assertIn('todo', os.listdir(self.mount / 'Projects/2026/.flags'))
+        self.assertNotIn('todo', os.listdir(self.mount / 'INBOX/.flags'))
+        self.assertErrno(errno.ENOENT, os.stat, self.mount / 'INBOX/.flags/todo')
+
+    def test_a_listing_of_many_goes_on_at_its_place(self):
+        for i in range(300):
+            self.mount.folder(f'a folder of some length, number {i}', self.inbox)
+            self.mount.message(self.inbox, f'{i}', 10)
+            self.mount.tell('flags', self.mount.message(self.inbox, f'flagged {i}', 10), '\\Flagged')
+        found = os.listdir(self.view('flagged/INBOX'))
+        self.assertEqual((len(found), len(set(found))), (600, 600))
+
+    def test_a_folder_never_looked_at_makes_opendir_and_lookup_wait(self):
+        for look, expected in ((lambda: os.listdir(self.view('unseen/Projects')), ['2026', 'c.eml']),
+                               (lambda: os.stat(self.view('unseen/Projects/c.eml')).st_size, 100)):
+            self.mount.tell('hide', self.projects)
+            self.mount.behave('look', -1)
+            found = []
+            thread = threading.Thread(target=lambda: found.append(look()))
+            thread.start()
+            self.mount.wait_for_waiting(1)
+            os.listdir(self.view('unseen/INBOX'))     # others go on
+            self.mount.release()
+            thread.join()
+            self.assertEqual(found, [expected])
+
+    def test_a_folder_that_went_is_gone_from_it(self):
+        os.stat(self.view('unseen/Projects/2026/d.eml'))
+        self.mount.tell('remove', self.year)
+        wait_for(lambda: not os.path.exists(self.view('unseen/Projects/2026')), 5, 'the folder to go')
+
+    def test_scratch_directories_are_not_in_it(self):
+        os.mkdir(self.mount / 'INBOX/.scratch')
+        self.assertEqual(os.listdir(self.view('draft/INBOX')), [])
+        self.assertErrno(errno.ENOENT, os.stat, self.view('draft/INBOX/.scratch'))
+
+
 class Attributed(FakeTestCase):
     def setUp(self):
         super().setUp()

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "message/flags.h"
 
 struct outbox *fake_outbox;
 void (*fake_changed)(const struct change *change);
@@ -549,25 +550,36 @@ int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct 
 	return r;
 }
 
-static int list_kind(struct mailbox *mb, const struct node *folder, int64_t after, bool folders,
-		     int (*each)(void *, const struct mailbox_entry *), void *userdata)
+/* What to list: messages with any flags (word NULL), or those that have one, or that have it not. */
+struct selected {
+	int (*each)(void *userdata, const struct mailbox_entry *e);
+	void *userdata;
+	const char *word;
+	bool is_set;
+};
+
+static bool is_selected(const struct selected *s, const struct node *node)
+{
+	return node->is_folder || !s->word || flags_has(node->flags, s->word) == s->is_set;
+}
+
+static int list_kind(struct mailbox *mb, const struct node *folder, int64_t after, bool folders, const struct selected *s)
 {
 	struct mailbox_entry entry;
 	const struct node *child;
 
 	for (size_t i = child_behind(folder, after); i < folder->n_children; i++) {
 		child = fake_node(mb, folder->children[i]);
-		if (child->is_gone || child->is_folder != folders || (!folders && folder->is_hidden))
+		if (child->is_gone || child->is_folder != folders || (!folders && folder->is_hidden) || !is_selected(s, child))
 			continue;
 		show(mb, child, &entry);
-		if (each(userdata, &entry))
+		if (s->each(s->userdata, &entry))
 			return 1;
 	}
 	return 0;
 }
 
-int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
-		 void *userdata)
+static int list(struct mailbox *mb, int64_t folder, uint64_t after, const struct selected *s)
 {
 	const struct node *last, *node;
 	int r = -ENOENT;
@@ -578,33 +590,60 @@ int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)
 	if (node && !node->is_gone) {
 		r = 0;
 		if (!last || last->is_folder)
-			r = list_kind(mb, node, (int64_t)after, true, each, userdata);
+			r = list_kind(mb, node, (int64_t)after, true, s);
 		if (r == 0)
-			list_kind(mb, node, last && !last->is_folder ? (int64_t)after : 0, false, each, userdata);
+			list_kind(mb, node, last && !last->is_folder ? (int64_t)after : 0, false, s);
 		r = 0;
 	}
 	pthread_mutex_unlock(&mb->lock);
 	return r;
 }
 
-/* No test asks for views of this one. */
+int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
+		 void *userdata)
+{
+	return list(mb, folder, after, &(struct selected){ each, userdata, NULL, false });
+}
+
 int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, bool is_set, uint64_t after,
 			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
 {
-	(void)mb, (void)folder, (void)flag, (void)is_set, (void)after, (void)each, (void)userdata;
-	return 0;
+	return list(mb, folder, after, &(struct selected){ each, userdata, flag, is_set });
 }
 
+/* No test asks for a Maildir of this one. */
 int mailbox_message_by_uid(struct mailbox *mb, int64_t folder, uint32_t uid, struct mailbox_message *ret)
 {
 	(void)mb, (void)folder, (void)uid, (void)ret;
 	return -ENOENT;
 }
 
+static bool is_in(const struct node *node, int64_t folder)
+{
+	return !node->is_folder && !node->is_gone && (!folder || node->parent == folder);
+}
+
 int mailbox_flags_in_use(struct mailbox *mb, int64_t folder, struct buf *out)
 {
-	(void)mb, (void)folder, (void)out;
-	return 0;
+	CLEANUP(buf) struct buf words = BUF_INIT;
+
+	pthread_mutex_lock(&mb->lock);
+	for (int64_t i = 0; i < mb->n; i++)
+		if (is_in(mb->nodes[i], folder))
+			buf_printf(&words, "%s ", mb->nodes[i]->flags);
+	pthread_mutex_unlock(&mb->lock);
+	return flags_canonical_lenient(buf_str(&words), out);
+}
+
+int mailbox_is_flag_in_use(struct mailbox *mb, int64_t folder, const char *flag)
+{
+	bool is_in_use = false;
+
+	pthread_mutex_lock(&mb->lock);
+	for (int64_t i = 0; i < mb->n; i++)
+		is_in_use = is_in_use || (is_in(mb->nodes[i], folder) && flags_has(mb->nodes[i]->flags, flag));
+	pthread_mutex_unlock(&mb->lock);
+	return is_in_use;
 }
 
 int mailbox_open(struct mailbox *mb, int64_t row, struct waiter *w, struct body **ret)
