@@ -337,6 +337,41 @@ static void all_that_waits_still_shows_when_the_first_is_confirmed(void **state)
 	assert_true(shows_flags(f, n.row, "\\Answered"));
 }
 
+static void flags_that_were_confirmed_stay(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_true(shows_flags(f, n.row, "\\Seen \\Flagged"));
+}
+
+static void flags_that_others_changed_of_what_was_put_there_show(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t row;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_set_flags("INBOX", 1, "\\Answered"); /* nobody has looked since */
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "moved.eml"), 0);
+	assert_int_equal(settle(f, f->archive), 0);
+	row = write_file(f, f->archive, "new.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	memory_set_flags("Archive", 2, "\\Flagged");
+	remount(f, false);
+	assert_true(shows_flags(f, n.row, "\\Answered"));
+	assert_true(shows_flags(f, row, "\\Flagged"));
+}
+
 static void one_that_is_refused_takes_no_other_with_it(void **state)
 {
 	struct fixture *f = *state;
@@ -1318,6 +1353,8 @@ int main(void)
 		TEST(many_flags_go_in_few_commands),
 		TEST(refused_flags_are_taken_back),
 		TEST(all_that_waits_still_shows_when_the_first_is_confirmed),
+		TEST(flags_that_were_confirmed_stay),
+		TEST(flags_that_others_changed_of_what_was_put_there_show),
 		TEST(one_that_is_refused_takes_no_other_with_it),
 		TEST(rm_moves_to_the_trash),
 		TEST(a_trash_is_made_where_there_is_none),
