@@ -154,7 +154,7 @@ int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *w
 	say(mb, e, why);
 	if (e->kind >= JOURNAL_CREATE)
 		atomic_fetch_add(&mb->folder_changes, 1);
-	replay_note_refused(mb->replay, e->row, e->seq, error);
+	replay_note_refused(mb->replay, e->row, e->seq, error == -ENOLINK ? -ENOENT : error);
 	r = changing_begin(&c, mb);
 	if (r < 0)
 		return r;
