@@ -17,6 +17,7 @@ MOUNT_TESTS = \
 	tests/mount/test_change_folders.py \
 	tests/mount/test_change_move.py \
 	tests/mount/test_change_remove.py \
+	tests/mount/test_change_together.py \
 	tests/mount/test_changes.py \
 	tests/mount/test_configuration.py \
 	tests/mount/test_crash.py \

@@ -88,8 +88,6 @@ static bool is_safe(struct wait *w, int *ret_result)
 
 static void committed(struct wait *w, int result)
 {
-	if (result == -ENOENT)
-		result = 0; /* removed while it was written */
 	if (w->req)
 		fuse_reply_err(w->req, -result);
 	free(w);
@@ -148,7 +146,7 @@ static void commit_copy(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fu
 		return;
 	}
 	submission_end_source(&fs->submissions, writing_of(fi), true);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0)
 		abandon(fs, req, ino, r);
 	else
 		commit(fs, req, ino);

@@ -34,7 +34,8 @@ int mailbox_create(struct mailbox *mb, int64_t folder, const char *name, mode_t 
 int mailbox_edit(struct mailbox *mb, int64_t row, bool write, bool truncate, struct waiter *w, int *ret_fd);
 /*
  * The last writer closed. A scratch name or an empty file stays local: 0. Else it is judged (-EINVAL: not a message, -EFBIG: over the server's limit) and uploaded:
- * -EINPROGRESS, `w` is answered with the server's verdict (-EDQUOT, …), or 0 while offline, once it is in the journal. A draft that did not change is left alone. After an error
+ * -EINPROGRESS, `w` is answered with the server's verdict (-EDQUOT; -ENOENT: the folder, or what was copied, has gone), or 0 while offline, once it is in the journal. 0, too, for
+ * a file that was removed meanwhile. A draft that did not change is left alone. After an error
  * the bytes are a scratch file NAME.partial.
  */
 int mailbox_commit(struct mailbox *mb, int64_t row, struct waiter *w);
@@ -43,7 +44,7 @@ bool mailbox_commit_is_safe(struct mailbox *mb, int64_t row);
 /* Its writer was killed or failed, or a write was refused: the bytes become a scratch file NAME.partial. Scratch names stay. */
 void mailbox_abandon(struct mailbox *mb, int64_t row);
 
-/* A local file, empty as yet, becomes a copy on the server of the message `from`: no byte passes here. -EXDEV: copy the bytes. */
+/* A local file, empty as yet, becomes a copy on the server of the message `from`: no byte passes here. -EXDEV: copy the bytes; -ENOENT: `from` has gone. */
 int mailbox_copy(struct mailbox *mb, int64_t from, int64_t to);
 
 /*

@@ -162,8 +162,10 @@ int mailbox_copy(struct mailbox *mb, int64_t from, int64_t to)
 
 	if (r < 0)
 		return r;
-	r = index_message_get(mb->index, from, &source);
+	r = index_message_get(mb->index, to, &target);
+	if (r == -ENOENT) /* removed meanwhile */
+		return changing_end(&c, 0);
 	if (r == 0)
-		r = index_message_get(mb->index, to, &target);
+		r = index_message_get(mb->index, from, &source);
 	return changing_end(&c, r < 0 ? r : copy(&c, &source, &target));
 }

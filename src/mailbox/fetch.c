@@ -187,8 +187,13 @@ static void log_failure(const struct fetch *f, bool is_told, const char *why)
 {
 	CLEANUP(buf) struct buf line = BUF_INIT;
 
-	buf_printf(&line, "%s: %s: message UID %u%s not fetched: %s", f->mb->configuration->account, f->folder.name,
-		   f->bodies[0]->uid, f->n > 1 ? " and others" : "", why);
+	/* Without its folder the server was not asked: its last words are about something else. */
+	if (!f->folder.wire)
+		buf_printf(&line, "%s: message UID %u%s not fetched: its place has gone", f->mb->configuration->account,
+			   f->bodies[0]->uid, f->n > 1 ? " and others" : "");
+	else
+		buf_printf(&line, "%s: %s: message UID %u%s not fetched: %s", f->mb->configuration->account, f->folder.name,
+			   f->bodies[0]->uid, f->n > 1 ? " and others" : "", why);
 	if (is_told)
 		log_warning("%s", buf_str(&line));
 	else

@@ -93,6 +93,16 @@ static int entry_identity(struct backend **session, struct replay_batch *batch, 
 	return p->uid ? ask_identity(session, p->wire, p->uidvalidity, p->uid, ret) : 0;
 }
 
+int find_has_gone(struct backend **session, struct replay_batch *batch, size_t i)
+{
+	CLEANUP(free) char *identity = NULL;
+	int r = entry_identity(session, batch, i, &identity);
+
+	if (r < 0 && ((*session)->broken || r == -ENOMEM))
+		return r;
+	return !identity;
+}
+
 /* ------------------------------------------------------------ among the new ones */
 
 void find_release(struct find *f)

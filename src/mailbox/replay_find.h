@@ -28,6 +28,9 @@ int find_new(struct find *f, struct backend **session, const char *folder);
 uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity);
 void find_release(struct find *f);
 
+/* Whether what entry `i` moves or copies stands there no more: 1, 0 or -errno. */
+int find_has_gone(struct backend **session, struct replay_batch *batch, size_t i);
+
 /* An entry that was marked as sent: *ret_uid 0 when the server has not got it. */
 int find_sent(struct backend **session, struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity, uint32_t *ret_uid);
 /* Appended, and no UID told: confirms each as what is found. */

@@ -49,6 +49,8 @@ static int confirm_flags(struct mailbox *mb, const struct journal_entry *e)
 	if (r < 0 || !server.data)
 		return r == -ENOENT ? 0 : r;
 	r = apply_flags_words(buf_str(&server), e->detail, &now);
+	if (r == 0) /* nobody else does, where this was the journal's last */
+		r = index_message_set_server_flags(mb->index, e->row, NULL);
 	if (r == 0)
 		r = apply_server_flags(mb, e->row, buf_str(&now));
 	return r < 0 ? r : 0;

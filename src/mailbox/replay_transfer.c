@@ -46,6 +46,16 @@ static uint32_t new_uid(const struct backend_copied *copied, const uint32_t *uid
 
 typedef int confirm_one(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
 
+/* The server says OK to a copy of what has gone, too. */
+static int confirm_or_gone(struct span *s, size_t i, uint32_t uidvalidity, uint32_t uid, confirm_one *confirm)
+{
+	int gone = !uid && span_entry(s, i)->kind == JOURNAL_COPY ? find_has_gone(s->session, s->batch, s->from + i) : 0;
+
+	if (gone <= 0)
+		return gone < 0 ? gone : confirm(s->batch, s->from + i, uidvalidity, uid);
+	return replay_refuse(s->batch, s->from + i, -ENOENT, "the message has gone");
+}
+
 /* Each with the UID that the server told, or that is found by what the message says of itself. */
 static int confirm_placed(struct span *s, const struct backend_copied *copied, const uint32_t *uids, const struct find *find,
 			  confirm_one *confirm)
@@ -57,9 +67,20 @@ static int confirm_placed(struct span *s, const struct backend_copied *copied, c
 
 		if (!uid && find)
 			uid = find_uid(find, s->batch, s->from + i, &uidvalidity);
-		r = confirm(s->batch, s->from + i, uidvalidity, uid);
+		r = confirm_or_gone(s, i, uidvalidity, uid, confirm);
 	}
 	return r;
+}
+
+/* Of what had gone before, no server tells any. */
+static void learn_of_uids(struct mailbox *mb, const struct backend_copied *copied, const struct find *find)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < find->n; i++)
+		any |= find->wanted[i] != NULL;
+	if (copied->uidvalidity || any)
+		atomic_store(&mb->tells_uids, copied->uidvalidity ? 1 : -1);
 }
 
 /* Several commands may carry it, of which some were done: those are confirmed, and the failure concerns the others. */
@@ -70,7 +91,7 @@ static int settle_copied(struct span *s, const struct backend_copied *copied, co
 	int r = 0;
 
 	if (error == 0)
-		atomic_store(&s->batch->mb->tells_uids, copied->uidvalidity ? 1 : -1);
+		learn_of_uids(s->batch->mb, copied, find);
 	if (error < 0) {
 		done.n = copied->done;
 		rest.from += copied->done;
@@ -127,18 +148,16 @@ static int copy(struct span *s)
 	return settle_copied(s, &copied, uids, &find, r, replay_confirm_copied);
 }
 
-/* One first, where it is not known yet whether the server tells new UIDs. */
+/* One by one, until it is known whether the server tells new UIDs. */
 static int learn_first(struct span *s, int (*send)(struct span *s))
 {
 	struct span one = *s, rest = *s;
-	int r;
+	int r = 0;
 
-	if (s->n == 1 || atomic_load(&s->batch->mb->tells_uids))
-		return send(s);
-	one.n = 1;
-	r = send(&one);
-	rest.from++;
-	rest.n--;
+	for (one.n = 1; r == 0 && rest.n > 1 && !atomic_load(&s->batch->mb->tells_uids); rest.n--) {
+		r = send(&one);
+		one.from = ++rest.from;
+	}
 	return r < 0 ? r : send(&rest);
 }
 

@@ -49,24 +49,72 @@ static int find_known(struct sync *s, uint32_t uid, struct index_message *ret)
 	return r == -ENOENT ? index_message_away(s->mb->index, s->folder.row, uid, ret) : r;
 }
 
+/* What this mount marked is shown again when another client takes the mark away. */
+static int unmark(struct sync *s, struct index_message *m)
+{
+	m->folder = m->server_folder;
+	m->uid = m->server_uid;
+	m->server_folder = m->server_uid = 0;
+	m->is_marked = false;
+	sync_add_news(s, CHANGE_MESSAGE_ADDED, m);
+	if (journal_kept_remove(s->mb->index, s->folder.wire, s->folder.uidvalidity, m->uid) < 0)
+		return -EIO;
+	return index_message_put(s->mb->index, m);
+}
+
+/* The server may have told them before it did what it has confirmed meanwhile, on another connection. */
+static bool are_outdated(struct sync *s, int64_t row)
+{
+	struct mailbox *mb = s->mb;
+	bool are;
+
+	pthread_mutex_lock(&mb->lock);
+	are = (uintptr_t)table_get(&mb->confirmed, row) > s->n_confirmed;
+	pthread_mutex_unlock(&mb->lock);
+	return are;
+}
+
+static int write_flags_of(struct sync *s, struct index_message *m, const char *flags)
+{
+	int r;
+
+	if (are_outdated(s, m->row)) {
+		s->left_flags = true;
+		return 0;
+	}
+	r = m->is_marked && !flags_has(flags, "\\Deleted") ? unmark(s, m) : 0;
+	return r < 0 ? r : apply_server_flags(s->mb, m->row, flags);
+}
+
+static int put_size(struct sync *s, struct index_message *known, int64_t size_bytes)
+{
+	int r;
+
+	known->size_bytes = size_bytes;
+	known->size_proven = false;
+	body_remove(s->mb->bodies, known->row);
+	r = index_message_put(s->mb->index, known);
+	return r < 0 ? r : 1;
+}
+
 /*
  * A message is told again when the backend had to begin anew or when its counts did not agree, and once when this mount put it there. What the server says of its size then
- * counts: it may have changed the bytes.
+ * counts: it may have changed the bytes. So do its flags: others may have changed them before it was put there, or since.
  */
-static int is_known(struct sync *s, const struct index_message *m)
+static int is_known(struct sync *s, const struct found_message *f)
 {
+	const struct index_message *m = &f->message;
 	struct index_message known;
 	int r = m->uid < s->folder.uidnext || s->may_know ? find_known(s, m->uid, &known) : -ENOENT;
+	bool is_changed;
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (m->uid < s->folder.uidnext || known.size_bytes == m->size_bytes)
-		return 1;
-	known.size_bytes = m->size_bytes;
-	known.size_proven = false;
-	body_remove(s->mb->bodies, known.row);
-	r = index_message_put(s->mb->index, &known);
-	if (r == 0)
+	r = write_flags_of(s, &known, f->flags);
+	is_changed = r > 0;
+	if (r >= 0 && m->uid >= s->folder.uidnext && known.size_bytes != m->size_bytes)
+		r = put_size(s, &known, m->size_bytes);
+	if (is_changed || r > 0)
 		sync_add_news(s, CHANGE_MESSAGE_ATTRIBUTES, &known);
 	return r < 0 ? r : 1;
 }
@@ -169,7 +217,7 @@ int sync_write_messages(struct sync *s, uint32_t uidnext)
 
 		if (f->message.uid >= uidnext)
 			continue;
-		r = is_known(s, &f->message);
+		r = is_known(s, f);
 		if (r != 0) {
 			r = r < 0 ? r : 0;
 			continue;
@@ -182,43 +230,6 @@ int sync_write_messages(struct sync *s, uint32_t uidnext)
 	if (r < 0 || uidnext <= s->folder.uidnext)
 		return r;
 	return index_folder_progress(ix, s->folder.row, uidnext);
-}
-
-/* What this mount marked is shown again when another client takes the mark away. */
-static int unmark(struct sync *s, struct index_message *m)
-{
-	m->folder = m->server_folder;
-	m->uid = m->server_uid;
-	m->server_folder = m->server_uid = 0;
-	m->is_marked = false;
-	sync_add_news(s, CHANGE_MESSAGE_ADDED, m);
-	if (journal_kept_remove(s->mb->index, s->folder.wire, s->folder.uidvalidity, m->uid) < 0)
-		return -EIO;
-	return index_message_put(s->mb->index, m);
-}
-
-/* The server may have told them before it did what it has confirmed meanwhile, on another connection. */
-static bool are_outdated(struct sync *s, int64_t row)
-{
-	struct mailbox *mb = s->mb;
-	bool are;
-
-	pthread_mutex_lock(&mb->lock);
-	are = (uintptr_t)table_get(&mb->confirmed, row) > s->n_confirmed;
-	pthread_mutex_unlock(&mb->lock);
-	return are;
-}
-
-static int write_flags_of(struct sync *s, struct index_message *m, const char *flags)
-{
-	int r;
-
-	if (are_outdated(s, m->row)) {
-		s->left_flags = true;
-		return 0;
-	}
-	r = m->is_marked && !flags_has(flags, "\\Deleted") ? unmark(s, m) : 0;
-	return r < 0 ? r : apply_server_flags(s->mb, m->row, flags);
 }
 
 /* In a transaction: writes those that differ from what is known. */

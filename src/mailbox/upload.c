@@ -342,9 +342,11 @@ int mailbox_commit(struct mailbox *mb, int64_t row, struct waiter *w)
 	r = changing_begin(&c, mb);
 	if (r == 0)
 		r = changing_end(&c, commit(&c, row));
+	if (r == -ENOENT) /* removed meanwhile, or a copy that was refused */
+		return replay_take_refused(mb->replay, row);
 	if (r < 0) {
 		set_aside(mb, row);
-		return r == -ENOENT ? 0 : r;
+		return r;
 	}
 	if (c.last_seq)
 		return replay_wait(mb->replay, row, c.last_seq, w);

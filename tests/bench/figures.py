@@ -18,7 +18,11 @@ class Stopwatch:
         return self
 
     def __exit__(self, *_):
-        self.seconds = time.monotonic() - self._start
+        self.seconds = self.so_far()
+
+    def so_far(self):
+        """Seconds since it was started."""
+        return time.monotonic() - self._start
 
 
 @contextlib.contextmanager

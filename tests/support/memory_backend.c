@@ -605,10 +605,10 @@ static void copy_messages(struct memory_folder *from, const uint32_t *uids, size
 		if (!m)
 			continue;
 		ret->uids[i] = put_message(t, copy_of(m->body, m->len), m->len, strdup(m->flags), m->internaldate_s);
+		ret->uidvalidity = t->uidvalidity;
 		if (move)
 			drop_message(from, message(from, uids[i]));
 	}
-	ret->uidvalidity = t->uidvalidity;
 	ret->done = n;
 	if (!memory_faults.tells_no_uids)
 		return;

@@ -338,6 +338,41 @@ static void all_that_waits_still_shows_when_the_first_is_confirmed(void **state)
 	assert_true(shows_flags(f, n.row, "\\Answered"));
 }
 
+static void flags_that_were_confirmed_stay(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_true(shows_flags(f, n.row, "\\Seen \\Flagged"));
+}
+
+static void flags_that_others_changed_of_what_was_put_there_show(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t row;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_set_flags("INBOX", 1, "\\Answered"); /* nobody has looked since */
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "moved.eml"), 0);
+	assert_int_equal(settle(f, f->archive), 0);
+	row = write_file(f, f->archive, "new.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	memory_set_flags("Archive", 2, "\\Flagged");
+	remount(f, false);
+	assert_true(shows_flags(f, n.row, "\\Answered"));
+	assert_true(shows_flags(f, row, "\\Flagged"));
+}
+
 static void one_that_is_refused_takes_no_other_with_it(void **state)
 {
 	struct fixture *f = *state;
@@ -870,6 +905,52 @@ static void a_copy_is_made_by_the_server(void **state)
 	remount(f, true);
 	assert_int_not_equal(row_of(f, f->archive, "copy.eml"), 0);
 	assert_int_equal(names(f, f->archive).n, 1);
+}
+
+static void a_copy_of_what_has_gone_is_an_error(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t row;
+
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_remove_message("INBOX", 2); /* nobody has looked since */
+	row = write_file(f, f->archive, "copy.eml", "");
+	assert_int_equal(mailbox_copy(f->mailbox, n.row, row), 0);
+	assert_int_equal(commit(f, row), -ENOENT);
+	assert_int_equal(row_of(f, f->archive, "copy.eml"), 0);
+	row = write_file(f, f->archive, "copy.eml", "");
+	assert_int_equal(mailbox_copy(f->mailbox, n.row, row), 0);
+	WAIT_FOR(!row_of(f, f->archive, "copy.eml")); /* before its close */
+	assert_int_equal(commit(f, row), -ENOENT);
+	row = write_file(f, f->archive, "copy.eml", "");
+	assert_int_equal(mailbox_copy(f->mailbox, n.row - 1, row), 0);
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(holding("Archive", "one"), 1);
+}
+
+static void what_has_gone_does_not_make_moves_slow(void **state)
+{
+	struct fixture *f = *state;
+	char name[NAME_MAX + 1];
+
+	for (int i = 0; i < 50; i++)
+		deliver("INBOX", "many");
+	mount(f);
+	names(f, f->inbox);
+	memory_remove_message("INBOX", 1);
+	memory_remove_message("INBOX", 2);
+	for (int i = 1; i <= 50; i++) {
+		snprintf(name, sizeof name, "2026-04-14_0930_Alice_many.%d.eml", i);
+		assert_int_equal(rename_to(f, f->inbox, name, f->archive, name), 0);
+	}
+	assert_int_equal(settle(f, f->archive), 0);
+	assert_int_equal(memory_count_messages("Archive"), 48);
+	assert_int_equal(names(f, f->archive).n, 48);
+	assert_true(memory_counts().fetches < 10);
 }
 
 static void a_draft_is_replaced_once_the_new_one_is_there(void **state)
@@ -1664,6 +1745,8 @@ int main(void)
 		TEST(many_flags_go_in_few_commands),
 		TEST(refused_flags_are_taken_back),
 		TEST(all_that_waits_still_shows_when_the_first_is_confirmed),
+		TEST(flags_that_were_confirmed_stay),
+		TEST(flags_that_others_changed_of_what_was_put_there_show),
 		TEST(one_that_is_refused_takes_no_other_with_it),
 		TEST(a_sync_that_asked_before_does_not_show_old_flags),
 		TEST(what_a_sync_left_as_it_was_is_told_by_the_next),
@@ -1688,6 +1771,8 @@ int main(void)
 		TEST(rename_over_the_same_bytes_stores_nothing),
 		TEST(many_new_messages_go_in_few_commands),
 		TEST(a_copy_is_made_by_the_server),
+		TEST(a_copy_of_what_has_gone_is_an_error),
+		TEST(what_has_gone_does_not_make_moves_slow),
 		TEST(a_draft_is_replaced_once_the_new_one_is_there),
 		TEST(folders_are_made_renamed_and_deleted),
 		TEST(a_folder_that_is_not_empty_there_comes_back),
