@@ -103,11 +103,8 @@ static int append(struct span *s)
 		r = backend_append_many(s->session, span_entry(s, 0)->folder, a.messages, s->n, &uidvalidity, uids);
 	else if (r == 0)
 		r = backend_append(s->session, span_entry(s, 0)->folder, &a.messages[0], &uidvalidity, &uids[0]);
-	if (r < 0) {
-		if (!span_may_pass(s, r))
-			span_unmark(s);
+	if (r < 0)
 		return span_refused(s, r);
-	}
 	if (!uids[0])
 		return find_appended(s->session, s->batch, s->from, s->n);
 	for (size_t i = 0; i < s->n && r == 0; i++)

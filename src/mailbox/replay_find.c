@@ -116,6 +116,21 @@ void find_release(struct find *f)
 	*f = (struct find){ 0 };
 }
 
+/* What the messages say of themselves. */
+static int note_wanted(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n)
+{
+	int r = 0;
+
+	f->wanted = calloc(n, sizeof *f->wanted);
+	if (!f->wanted)
+		return -ENOMEM;
+	f->from = from;
+	f->n = n;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = entry_identity(session, batch, from + i, &f->wanted[i]);
+	return r;
+}
+
 int find_prepare(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n)
 {
 	struct backend_status status = { 0 };
@@ -123,16 +138,20 @@ int find_prepare(struct find *f, struct backend **session, struct replay_batch *
 
 	if (r < 0)
 		return r;
-	f->wanted = calloc(n, sizeof *f->wanted);
-	if (!f->wanted)
-		return -ENOMEM;
-	f->from = from;
-	f->n = n;
 	f->bound = status.uidnext ? status.uidnext : 1;
 	f->bound_uidvalidity = status.uidvalidity;
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = entry_identity(session, batch, from + i, &f->wanted[i]);
-	return r;
+	return note_wanted(f, session, batch, from, n);
+}
+
+/* The same for entries that were marked as sent, whatever came of it. */
+static int find_marked(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n)
+{
+	const struct journal_entry *e = &batch->entries[from];
+	int r = note_wanted(f, session, batch, from, n);
+
+	f->bound = e->uidnext;
+	f->bound_uidvalidity = e->uidvalidity;
+	return r < 0 ? r : find_new(f, session, e->folder);
 }
 
 int find_new(struct find *f, struct backend **session, const char *folder)
@@ -192,16 +211,9 @@ uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t
 
 int find_sent(struct backend **session, struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity, uint32_t *ret_uid)
 {
-	const struct journal_entry *e = &batch->entries[i];
-	CLEANUP(find) struct find f = { .from = i, .n = 1, .bound = e->uidnext, .bound_uidvalidity = e->uidvalidity };
-	int r;
+	CLEANUP(find) struct find f = { 0 };
+	int r = find_marked(&f, session, batch, i, 1);
 
-	f.wanted = calloc(1, sizeof *f.wanted);
-	if (!f.wanted)
-		return -ENOMEM;
-	r = entry_identity(session, batch, i, &f.wanted[0]);
-	if (r == 0)
-		r = find_new(&f, session, e->folder);
 	if (r == 0)
 		*ret_uid = find_uid(&f, batch, i, ret_uidvalidity);
 	return r;
@@ -209,18 +221,9 @@ int find_sent(struct backend **session, struct replay_batch *batch, size_t i, ui
 
 int find_appended(struct backend **session, struct replay_batch *batch, size_t from, size_t n)
 {
-	CLEANUP(find) struct find f = { .from = from, .n = n };
-	int r = 0;
+	CLEANUP(find) struct find f = { 0 };
+	int r = find_marked(&f, session, batch, from, n);
 
-	f.wanted = calloc(n, sizeof *f.wanted);
-	f.bound = batch->entries[from].uidnext;
-	f.bound_uidvalidity = batch->entries[from].uidvalidity;
-	for (size_t i = 0; f.wanted && i < n && r == 0; i++)
-		r = entry_identity(session, batch, from + i, &f.wanted[i]);
-	if (!f.wanted)
-		r = -ENOMEM;
-	if (r == 0)
-		r = find_new(&f, session, batch->entries[from].folder);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		uint32_t uidvalidity = 0, uid = find_uid(&f, batch, from + i, &uidvalidity);
 

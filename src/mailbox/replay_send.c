@@ -75,10 +75,11 @@ static int verify(struct span *s)
 	int r = find_sent(s->session, s->batch, s->from, &uidvalidity, &uid);
 
 	if (r < 0)
-		return span_may_pass(s, r) ? r : span_refused(s, r);
-	if (!uid)
-		return span_unmark(s) == 0 ? span_send(s) : -EIO;
-	return replay_confirm_copied(s->batch, s->from, uidvalidity, uid);
+		return span_refused(s, r);
+	if (uid)
+		return replay_confirm_copied(s->batch, s->from, uidvalidity, uid);
+	span_unmark(s);
+	return span_send(s);
 }
 
 int span_send(struct span *s)

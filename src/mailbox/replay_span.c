@@ -21,7 +21,8 @@ int span_confirm_all(const struct span *s)
 
 /* ------------------------------------------------------------ failures */
 
-bool span_may_pass(const struct span *s, int error)
+/* The change as such is not at fault: it stays in the journal. */
+static bool may_pass(const struct span *s, int error)
 {
 	bool broken = (*s->session)->broken;
 
@@ -58,8 +59,9 @@ int span_refused(struct span *s, int error)
 	struct span half = *s;
 	int r;
 
-	if (span_may_pass(s, error))
+	if (may_pass(s, error))
 		return error;
+	span_unmark(s);
 	if (s->n == 1) {
 		int told = told_error(error);
 
@@ -119,9 +121,8 @@ int span_mark_sent(struct span *s)
 	return r < 0 ? r : journal_sync(ix);
 }
 
-int span_unmark(struct span *s)
+void span_unmark(struct span *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		s->batch->entries[s->from + i].was_sent = false;
-	return 0;
 }

@@ -28,15 +28,14 @@ static inline const struct journal_place *span_place(const struct span *s, size_
 int span_confirm(const struct span *s, size_t i, uint32_t uidvalidity, uint32_t uid);
 int span_confirm_all(const struct span *s);
 
-/* Whether the change as such is not at fault: it stays in the journal. */
-bool span_may_pass(const struct span *s, int error);
-/* One that is refused must not take others with it: the halves are tried, down to the one. Returns `error` when it may pass. */
+/* One that is refused must not take others with it: the halves are tried, down to the one. Returns `error` when that may pass and the change as such
+ * is not at fault: it stays in the journal. */
 int span_refused(struct span *s, int error);
 
 /* Before the first byte goes out it is on disk that it may have. */
 int span_mark_sent(struct span *s);
 /* It did not reach the server after all, or was refused there: the next try needs no search. */
-int span_unmark(struct span *s);
+void span_unmark(struct span *s);
 
 /* For qsort() and bsearch(). */
 int span_compare_uids(const void *a, const void *b);

@@ -44,108 +44,116 @@ static uint32_t new_uid(const struct backend_copied *copied, const uint32_t *uid
 	return at && copied->uids ? copied->uids[at - uids] : 0;
 }
 
-typedef int confirm_one(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
+/* What MOVE and COPY have in common. */
+struct transfer {
+	struct span *span;
+	uint32_t *uids; /* own; ascending, as the span's entries are */
+	struct find find;
+	struct backend_copied copied;
+	int (*confirm)(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
+};
+
+static void transfer_cleanup(struct transfer *t)
+{
+	free(t->uids);
+	find_release(&t->find);
+	backend_copied_release(&t->copied);
+}
+
+/* From a server that tells no new UIDs: what the messages say of themselves is noted while they still stand where they are known to be. */
+static int prepare(struct transfer *t)
+{
+	struct span *s = t->span;
+	int r = sort_by_uid(s);
+
+	if (r < 0)
+		return r;
+	t->uids = span_uids(s);
+	if (!t->uids)
+		return -ENOMEM;
+	return atomic_load(&s->batch->mb->tells_uids) == 1 ? 0 : find_prepare(&t->find, s->session, s->batch, s->from, s->n);
+}
 
 /* The server says OK to a copy of what has gone, too. */
-static int confirm_or_gone(struct span *s, size_t i, uint32_t uidvalidity, uint32_t uid, confirm_one *confirm)
+static int confirm_or_gone(struct transfer *t, size_t i, uint32_t uidvalidity, uint32_t uid)
 {
+	struct span *s = t->span;
 	int gone = !uid && span_entry(s, i)->kind == JOURNAL_COPY ? find_has_gone(s->session, s->batch, s->from + i) : 0;
 
 	if (gone <= 0)
-		return gone < 0 ? gone : confirm(s->batch, s->from + i, uidvalidity, uid);
+		return gone < 0 ? gone : t->confirm(s->batch, s->from + i, uidvalidity, uid);
 	return replay_refuse(s->batch, s->from + i, -ENOENT, "the message has gone");
 }
 
-/* Each with the UID that the server told, or that is found by what the message says of itself. */
-static int confirm_placed(struct span *s, const struct backend_copied *copied, const uint32_t *uids, const struct find *find,
-			  confirm_one *confirm)
+/* The first `n`, each with the UID that the server told, or that is found by what the message says of itself. */
+static int confirm_first(struct transfer *t, size_t n)
 {
+	struct span *s = t->span;
 	int r = 0;
 
-	for (size_t i = 0; i < s->n && r == 0; i++) {
-		uint32_t uid = new_uid(copied, uids, s->n, span_place(s, i)->uid), uidvalidity = copied->uidvalidity;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		uint32_t uid = new_uid(&t->copied, t->uids, n, span_place(s, i)->uid), uidvalidity = t->copied.uidvalidity;
 
-		if (!uid && find)
-			uid = find_uid(find, s->batch, s->from + i, &uidvalidity);
-		r = confirm_or_gone(s, i, uidvalidity, uid, confirm);
+		if (!uid && t->find.n)
+			uid = find_uid(&t->find, s->batch, s->from + i, &uidvalidity);
+		r = confirm_or_gone(t, i, uidvalidity, uid);
 	}
 	return r;
 }
 
 /* Of what had gone before, no server tells any. */
-static void learn_of_uids(struct mailbox *mb, const struct backend_copied *copied, const struct find *find)
+static void learn_of_uids(const struct transfer *t)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < find->n; i++)
-		any |= find->wanted[i] != NULL;
-	if (copied->uidvalidity || any)
-		atomic_store(&mb->tells_uids, copied->uidvalidity ? 1 : -1);
+	for (size_t i = 0; i < t->find.n; i++)
+		any |= t->find.wanted[i] != NULL;
+	if (t->copied.uidvalidity || any)
+		atomic_store(&t->span->batch->mb->tells_uids, t->copied.uidvalidity ? 1 : -1);
 }
 
 /* Several commands may carry it, of which some were done: those are confirmed, and the failure concerns the others. */
-static int settle_copied(struct span *s, const struct backend_copied *copied, const uint32_t *uids, struct find *find, int error,
-			 confirm_one *confirm)
+static int settle(struct transfer *t, int error)
 {
-	struct span done = *s, rest = *s;
+	struct span *s = t->span, rest = *s;
+	size_t done = error < 0 ? t->copied.done : s->n;
 	int r = 0;
 
 	if (error == 0)
-		learn_of_uids(s->batch->mb, copied, find);
-	if (error < 0) {
-		done.n = copied->done;
-		rest.from += copied->done;
-		rest.n -= copied->done;
-	}
-	if (done.n && !copied->uidvalidity && find->n && !(*s->session)->broken)
-		r = find_new(find, s->session, span_entry(s, 0)->folder);
-	if (r == 0 && done.n)
-		r = confirm_placed(&done, copied, uids, find->n ? find : NULL, confirm);
+		learn_of_uids(t);
+	if (done && !t->copied.uidvalidity && t->find.n && !(*s->session)->broken)
+		r = find_new(&t->find, s->session, span_entry(s, 0)->folder);
+	if (r == 0)
+		r = confirm_first(t, done);
+	rest.from += done;
+	rest.n -= done;
 	return r < 0 || error == 0 ? r : span_refused(&rest, error);
-}
-
-/* From a server that tells no new UIDs: what the messages say of themselves is noted while they still stand where they are known to be. */
-static int prepare_find(struct span *s, struct find *find)
-{
-	if (atomic_load(&s->batch->mb->tells_uids) == 1)
-		return 0;
-	return find_prepare(find, s->session, s->batch, s->from, s->n);
 }
 
 static int move(struct span *s)
 {
-	CLEANUP(backend_copied) struct backend_copied copied = { 0 };
-	CLEANUP(find) struct find find = { 0 };
+	CLEANUP(transfer) struct transfer t = { .span = s, .confirm = replay_confirm };
 	const struct journal_place *p = span_place(s, 0);
-	int r = sort_by_uid(s);
-	CLEANUP(free) uint32_t *uids = span_uids(s);
+	int r = prepare(&t);
 
-	if (r == 0)
-		r = uids ? prepare_find(s, &find) : -ENOMEM;
 	if (r < 0)
 		return span_refused(s, r);
-	r = backend_move(s->session, p->wire, p->uidvalidity, uids, s->n, span_entry(s, 0)->folder, &copied);
-	return settle_copied(s, &copied, uids, &find, r, replay_confirm);
+	r = backend_move(s->session, p->wire, p->uidvalidity, t.uids, s->n, span_entry(s, 0)->folder, &t.copied);
+	return settle(&t, r);
 }
 
 static int copy(struct span *s)
 {
-	CLEANUP(backend_copied) struct backend_copied copied = { 0 };
-	CLEANUP(find) struct find find = { 0 };
+	CLEANUP(transfer) struct transfer t = { .span = s, .confirm = replay_confirm_copied };
 	const struct journal_place *p = span_place(s, 0);
-	int r = sort_by_uid(s);
-	CLEANUP(free) uint32_t *uids = span_uids(s);
+	int r = prepare(&t);
 
-	if (r == 0)
-		r = uids ? prepare_find(s, &find) : -ENOMEM;
 	if (r == 0)
 		r = span_mark_sent(s);
 	if (r < 0)
 		return span_refused(s, r);
-	r = backend_copy(s->session, p->wire, p->uidvalidity, uids, s->n, span_entry(s, 0)->folder, &copied);
-	if (r < 0 && !span_may_pass(s, r))
-		span_unmark(s);
-	return settle_copied(s, &copied, uids, &find, r, replay_confirm_copied);
+	r = backend_copy(s->session, p->wire, p->uidvalidity, t.uids, s->n, span_entry(s, 0)->folder, &t.copied);
+	return settle(&t, r);
 }
 
 /* One by one, until it is known whether the server tells new UIDs. */
