@@ -14,7 +14,7 @@
  * A search for one Message-ID finds one message, or a few copies. A server that finds everything is asked about so many of the
  * newest.
  */
-enum { SEARCH_HITS_MAX = 200 };
+enum { SEARCH_HITS_MAX = 200, UIDS_MAX = 1 << 24 };
 
 /* More than a folder holds, and few enough to walk through. */
 enum { SEARCH_UIDS_MAX = 50 * 1000 * 1000 };
@@ -198,7 +198,7 @@ int imap_search_message_id(struct backend *b, const char *folder, const char *me
 	if (r == 0 && candidates.n)
 		r = search_verify(s, &candidates, &hits);
 	if (r == 0)
-		r = uid_set_members(&hits.found, ret_uids, ret_n);
+		r = uid_set_members(&hits.found, SEARCH_HITS_MAX, ret_uids, ret_n);
 	uid_set_release(&hits.found);
 	return r;
 }
@@ -217,5 +217,7 @@ int imap_uids_from(struct backend *b, const char *folder, uint32_t uidvalidity, 
 		r = imap_session_noop(b);
 	if (r == 0 && s->record.exists)
 		r = imap_search_uids(s, first ? first : 1, UINT32_MAX, &uids);
-	return r == 0 ? uid_set_members(&uids, ret_uids, ret_n) : r;
+	if (r == 0)
+		r = uid_set_members(&uids, s->record.exists < UIDS_MAX ? s->record.exists : UIDS_MAX, ret_uids, ret_n);
+	return r == -EPROTO && !b->broken ? imap_session_fail(s, r, "the server found more messages than the folder has") : r;
 }

@@ -213,11 +213,14 @@ uint32_t uid_set_span(const struct uid_set *set, uint32_t first, uint32_t count,
 	return held;
 }
 
-int uid_set_members(const struct uid_set *set, uint32_t **ret, size_t *ret_n)
+int uid_set_members(const struct uid_set *set, size_t most, uint32_t **ret, size_t *ret_n)
 {
 	size_t count = (size_t)uid_set_count(set), n = 0;
-	uint32_t *uids = reallocarray(NULL, count ? count : 1, sizeof(*uids));
+	uint32_t *uids;
 
+	if (count > most)
+		return -EPROTO;
+	uids = reallocarray(NULL, count ? count : 1, sizeof(*uids));
 	if (!uids)
 		return -ENOMEM;
 	for (size_t i = 0; i < set->n; i++)

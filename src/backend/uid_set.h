@@ -44,8 +44,9 @@ uint32_t uid_set_span(const struct uid_set *set, uint32_t first, uint32_t count,
 /* Appends "1,3:5". 0 or -ENOMEM. */
 int uid_set_format(const struct uid_set *set, struct buf *out);
 
-/* The members one by one, ascending; the caller frees them. 0 or -ENOMEM. */
-int uid_set_members(const struct uid_set *set, uint32_t **ret, size_t *ret_n);
+/* The members one by one, ascending; the caller frees them. A few bytes from a server can stand for four thousand million: -EPROTO when there are more
+ * than `most`. -ENOMEM. */
+int uid_set_members(const struct uid_set *set, size_t most, uint32_t **ret, size_t *ret_n);
 
 /*
  * Appends "1,3:5" of as many of the ascending uids[*at, n) as one command takes: 1,000, and about 900 bytes, since some servers

@@ -138,11 +138,12 @@ static void members_come_one_by_one(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(uid_set_members(&set, &none, &n), 0);
+	assert_int_equal(uid_set_members(&set, 0, &none, &n), 0);
 	assert_int_equal(n, 0);
 	uid_set_add(&set, 3, 5);
 	uid_set_add(&set, 4294967295, 4294967295);
-	assert_int_equal(uid_set_members(&set, &uids, &n), 0);
+	assert_int_equal(uid_set_members(&set, 3, &none, &n), -EPROTO);
+	assert_int_equal(uid_set_members(&set, 4, &uids, &n), 0);
 	assert_int_equal(n, 4);
 	assert_memory_equal(uids, ((uint32_t[]){ 3, 4, 5, 4294967295 }), 4 * sizeof(*uids));
 }
