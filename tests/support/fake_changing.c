@@ -247,9 +247,7 @@ static int commit(struct mailbox *mb, struct node *node, struct waiter *w)
 {
 	int r;
 
-	if (!node)
-		return -ENOENT;
-	if (!node->is_written)
+	if (!node || !node->is_written)
 		return 0;
 	node->is_written = false;
 	r = judge(mb, node);
@@ -299,7 +297,9 @@ static int copy(struct mailbox *mb, const struct node *from, struct node *to)
 	size_t len;
 	char *bytes;
 
-	if (!from || !to)
+	if (!to)
+		return 0;
+	if (!from)
 		return -ENOENT;
 	if (mb->behaviours[FAKE_COPY].error)
 		return mb->behaviours[FAKE_COPY].error;
