@@ -250,6 +250,16 @@ static int confirm_copies(struct span *s, const struct backend_copied *copied, c
 	return r < 0 ? r : confirm_placed(s, copied, uids, find);
 }
 
+/* A move can be said again, and a connection that stands can be asked where the others went. */
+static size_t told_at_head(const struct span *s, const struct backend_copied *copied)
+{
+	size_t n = 0;
+
+	while (n < s->n && copied->uids && copied->uids[n])
+		n++;
+	return n;
+}
+
 /* Several commands may carry it, of which some were done: those are confirmed, and the failure concerns the others. */
 static int settle_copied(struct span *s, const struct backend_copied *copied, const uint32_t *uids, struct find *find, int error,
 			 int (*confirm_them)(struct span *s, const struct backend_copied *copied, const uint32_t *uids,
@@ -258,15 +268,20 @@ static int settle_copied(struct span *s, const struct backend_copied *copied, co
 	struct span done = *s, rest = *s;
 	int r = 0;
 
-	if (error == 0)
+	if (error == 0 &&
+	    (copied->uidvalidity || !atomic_load(&s->batch->mb->tells_uids))) /* of nothing there is nothing to tell */
 		atomic_store(&s->batch->mb->tells_uids, copied->uidvalidity ? 1 : -1);
 	if (error < 0) {
 		done.n = copied->done;
-		rest.from += copied->done;
-		rest.n -= copied->done;
+		if (confirm_them == confirm_placed && (*s->session)->broken)
+			done.n = told_at_head(&done, copied);
+		rest.from += done.n;
+		rest.n -= done.n;
 	}
 	if (done.n && !copied->uidvalidity && find->n && !(*s->session)->broken)
 		r = find_new(find, s->session, entry_of(s, 0)->folder);
+	if (r == 0 && done.n && confirm_them == confirm_placed && !(*s->session)->broken)
+		r = find_moved(find, s->session, s->batch, done.from, done.n, copied->uids);
 	if (r == 0 && done.n)
 		r = confirm_them(&done, copied, uids, find->n ? find : NULL);
 	return r < 0 || error == 0 ? r : refused(&rest, error);
@@ -290,6 +305,8 @@ static int move(struct span *s)
 
 	if (r == 0)
 		r = uids ? prepare_find(s, &find) : -ENOMEM;
+	if (r == 0)
+		r = find_note_bound(s->session, s->batch, s->from, s->n);
 	if (r < 0)
 		return refused(s, r);
 	r = backend_move(s->session, p->wire, p->uidvalidity, uids, s->n, entry_of(s, 0)->folder, &copied);

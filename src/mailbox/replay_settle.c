@@ -77,15 +77,18 @@ static int confirm_marked(struct mailbox *mb, const struct journal_entry *e, con
 
 static int confirm_placed(struct mailbox *mb, const struct journal_entry *e, uint32_t uidvalidity, uint32_t uid, struct news *news)
 {
+	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct index_message m;
-	int64_t folder = replay_folder_row(mb, e->folder);
 	int r = index_message_get(mb->index, e->row, &m);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	r = apply_folder_of(mb, e, &f);
+	if (r < 0 && r != -ENOENT)
+		return r;
 	/* By now it may be called something else here. */
-	return apply_place(mb, e->row, folder ? folder : INDEX_ROOT, uidvalidity, folder ? uid : 0,
-			   m.folder == folder || e->kind == JOURNAL_APPEND || !*e->detail ? m.name : e->detail, news);
+	return apply_place(mb, e->row, r == 0 ? f.row : INDEX_ROOT, r == 0 ? e->folder : NULL, uidvalidity, r == 0 ? uid : 0,
+			   (r == 0 && m.folder == f.row) || e->kind == JOURNAL_APPEND || !*e->detail ? m.name : e->detail, news);
 }
 
 static int confirm_renamed(struct mailbox *mb, const struct journal_entry *e)

@@ -119,8 +119,13 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[CHANGE_EACH] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 ORDER BY seq",
 	[CHANGE_EACH_OF] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE row = ?1 ORDER BY seq",
 	[CHANGE_EACH_DEPENDING] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE depends = ?1 AND depends <> 0 ORDER BY seq",
+	[CHANGE_EACH_RENAME] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 AND kind = 9 ORDER BY seq",
 	[CHANGE_REMOVE] = "DELETE FROM journal.change WHERE seq = ?1",
 	[CHANGE_MARK_SENT] = "UPDATE journal.change SET sent = 1, uidnext = ?2 WHERE seq = ?1",
+	[CHANGE_NOTE_BOUND] = "UPDATE journal.change SET uidnext = ?2 WHERE seq = ?1",
+	/* JOURNAL_MOVE, JOURNAL_COPY */
+	[CHANGE_RENAME] = "UPDATE journal.change SET detail = ?2 WHERE seq ="
+			  " (SELECT max(seq) FROM journal.change WHERE row = ?1 AND kind IN (2, 6))",
 	[CHANGE_LAST_OF] = "SELECT max(seq) FROM journal.change WHERE row = ?1 OR (source = ?1 AND source <> 0)",
 	[CHANGE_LAST_IN] = "SELECT max(seq) FROM journal.change WHERE folder = ?1 OR substr(folder, 1, length(?2)) = ?2 OR"
 			   " row IN (SELECT row FROM journal.place WHERE wire = ?1)",

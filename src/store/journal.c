@@ -56,6 +56,9 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     "PRAGMA journal.user_version = 1;"
 			     "COMMIT";
 
+/* Renames are asked for with every change that names a folder. 9: JOURNAL_RENAME. */
+static const char indices[] = "CREATE INDEX IF NOT EXISTS journal.change_rename ON change (seq) WHERE kind = 9";
+
 /* NORMAL: a commit is not fsynced; journal_sync() does that. */
 static const char pragmas[] = "PRAGMA journal.journal_mode = WAL; PRAGMA journal.synchronous = NORMAL;"
 			      "PRAGMA journal.cache_size = -1024; PRAGMA journal.mmap_size = 0;";
@@ -72,7 +75,9 @@ static int prepare(struct index *ix)
 	if (version != SCHEMA_VERSION && (version != 0 || tables != 0))
 		return -EUCLEAN;
 	r = database_exec(ix->writer, pragmas);
-	return r == 0 && version == 0 ? database_exec(ix->writer, schema) : r;
+	if (r == 0 && version == 0)
+		r = database_exec(ix->writer, schema);
+	return r < 0 ? r : database_exec(ix->writer, indices);
 }
 
 static int count(struct index *ix)
@@ -162,6 +167,16 @@ int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidnext)
 	return index_run(ix, CHANGE_MARK_SENT, "ii", seq, (int64_t)uidnext);
 }
 
+int journal_note_bound(struct index *ix, int64_t seq, uint32_t uidnext)
+{
+	return index_run(ix, CHANGE_NOTE_BOUND, "ii", seq, (int64_t)uidnext);
+}
+
+int journal_rename(struct index *ix, int64_t row, const char *name)
+{
+	return index_run(ix, CHANGE_RENAME, "it", row, name);
+}
+
 /* The order of CHANGE_COLUMNS; texts borrowed from the query. */
 static void borrow_entry(struct query *q, struct journal_entry *e)
 {
@@ -212,6 +227,11 @@ int journal_each_of(struct index *ix, int64_t row, journal_each *each, void *use
 int journal_each_depending(struct index *ix, int64_t seq, journal_each *each, void *userdata)
 {
 	return each_of(ix, CHANGE_EACH_DEPENDING, seq, each, userdata);
+}
+
+int journal_each_rename_after(struct index *ix, int64_t seq, journal_each *each, void *userdata)
+{
+	return each_of(ix, CHANGE_EACH_RENAME, seq, each, userdata);
 }
 
 /* The first column of the first row, into *ret; -ENOENT. */

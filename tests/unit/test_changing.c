@@ -520,6 +520,38 @@ static void a_move_whose_answer_is_lost_is_made_once(void **state)
 	assert_int_equal(names(f, f->archive).n, 2);
 }
 
+/* Two that a listing cannot tell apart, and one that comes meanwhile. */
+static void moves_whose_answer_is_lost_keep_name_and_row(void **state)
+{
+	struct fixture *f = *state;
+	int64_t one, two;
+
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	deliver("INBOX", "before");
+	mount(f);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_before.3.eml", f->archive, "before.eml"), 0);
+	assert_int_equal(settle(f, f->inbox), 0); /* from now on it is known that UIDs are told */
+	one = row_of(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml");
+	two = row_of(f, f->inbox, "2026-04-14_0930_Alice_two.2.eml");
+	memory_faults.change_breaks = -ENOTCONN;
+	memory_faults.change_was_done = true;
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml", f->archive, "first.eml"), 0);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_two.2.eml", f->archive, "second.eml"), 0);
+	WAIT_FOR(memory_count_messages("Archive") == 3);
+	deliver("Archive", "another");
+	assert_int_equal(set_flags(f, two, "+\\Flagged"), 0);
+	memset(&memory_faults, 0, sizeof memory_faults);
+	WAIT_FOR(has_flags("Archive", 3, "\\Flagged"));
+	assert_int_equal(row_of(f, f->archive, "first.eml"), one);
+	assert_int_equal(row_of(f, f->archive, "second.eml"), two);
+	remount(f, true);
+	assert_int_not_equal(row_of(f, f->archive, "first.eml"), 0);
+	assert_int_not_equal(row_of(f, f->archive, "second.eml"), 0);
+	assert_int_equal(names(f, f->archive).n, 4);
+	assert_int_equal(names(f, f->inbox).n, 0);
+}
+
 static void a_refused_move_is_taken_back(void **state)
 {
 	struct fixture *f = *state;
@@ -844,6 +876,37 @@ static void changes_made_while_the_server_is_away_are_sent_when_it_is_back(void 
 	assert_int_equal(names(f, f->inbox).n, 2);
 	assert_int_not_equal(row_of(f, f->inbox, "letter.eml"), 0);
 	assert_int_not_equal(row_of(f, f->archive, "two.eml"), 0);
+}
+
+static void mv_into_a_folder_that_is_renamed_before_it_is_sent(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row, folder = 0;
+
+	deliver("INBOX", "one");
+	mount(f);
+	row = row_of(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml");
+	memory_faults.open_error = -ECONNREFUSED;
+	memory_faults.change_breaks = -ENOTCONN;
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "New", &folder), 0);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml", folder, "one.eml"), 0);
+	assert_int_equal(rename_to(f, MAILBOX_ROOT, "New", MAILBOX_ROOT, "Newer"), 0);
+	assert_int_equal(rename_to(f, folder, "one.eml", folder, "1.eml"), 0);
+	stop(f);
+	start(f);
+	assert_int_equal(row_of(f, folder, "1.eml"), row);
+	assert_int_equal(row_of(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml"), 0);
+	assert_int_equal(set_flags(f, row, "+\\Seen"), 0);
+	memset(&memory_faults, 0, sizeof memory_faults);
+	WAIT_FOR(has_flags("Newer", 1, "\\Seen"));
+	assert_int_equal(settle(f, folder), 0);
+	assert_int_equal(row_of(f, folder, "1.eml"), row);
+	stop(f);
+	delete_cache(f);
+	mount(f);
+	folder = folder_row(f, MAILBOX_ROOT, "Newer");
+	assert_int_not_equal(row_of(f, folder, "1.eml"), 0);
+	assert_int_equal(names(f, folder).n, 1);
 }
 
 /* ============================================================ attacks */
@@ -1327,6 +1390,8 @@ int main(void)
 		TEST(mv_works_without_move),
 		TEST(mv_finds_its_message_where_no_uid_is_told),
 		TEST(a_move_whose_answer_is_lost_is_made_once),
+		TEST(moves_whose_answer_is_lost_keep_name_and_row),
+		TEST(mv_into_a_folder_that_is_renamed_before_it_is_sent),
 		TEST(a_refused_move_is_taken_back),
 		TEST(a_given_name_stays),
 		TEST(a_file_becomes_a_message_at_its_last_close),
