@@ -10,12 +10,19 @@
 
 /* ------------------------------------------------------------ before */
 
-/* Everything below it is in the index, so what comes has it or a later one. 0: nothing is known of the folder. */
+/* What a sync has met, or an earlier change has brought there, is below: no round trip for what is known. 0: nothing is known of the folder. */
 static uint32_t known_bound(struct mailbox *mb, const char *wire)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
+	uint32_t last = 0;
 
-	return index_folder_by_wire(mb->index, wire, &f) == 0 && f.uidvalidity ? f.uidnext : 0;
+	if (index_folder_by_wire(mb->index, wire, &f) < 0 || !f.uidvalidity || index_begin(mb->index) < 0)
+		return 0;
+	journal_kept_last(mb->index, wire, f.uidvalidity, &last);
+	index_rollback(mb->index);
+	if (f.complete && f.uidnext > last)
+		return f.uidnext;
+	return last ? last + 1 : 0;
 }
 
 static int note(struct replay_batch *batch, size_t from, size_t n, uint32_t bound)

@@ -77,6 +77,7 @@ enum index_statement {
 	KEPT_PUT,
 	KEPT_REMOVE,
 	KEPT_ANY,
+	KEPT_LAST,
 	KEPT_FORGET_OTHERS,
 	FILE_PUT,
 	FILE_GET,

@@ -142,6 +142,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[KEPT_PUT] = "INSERT OR REPLACE INTO journal.kept (wire, uidvalidity, uid, name, mtime_ns, mode, arrived_s, marked)"
 		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[KEPT_REMOVE] = "DELETE FROM journal.kept WHERE wire = ?1 AND uidvalidity = ?2 AND uid = ?3",
+	[KEPT_LAST] = "SELECT max(uid) FROM journal.kept WHERE wire = ?1 AND uidvalidity = ?2",
 	[KEPT_ANY] = "SELECT 1 FROM journal.kept WHERE wire = ?1 LIMIT 1",
 	[KEPT_FORGET_OTHERS] = "DELETE FROM journal.kept WHERE wire = ?1 AND uidvalidity <> ?2",
 	[FILE_PUT] = "INSERT OR REPLACE INTO journal.file (row, directory, wire, name, mode, mtime_ns, flags)"

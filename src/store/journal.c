@@ -336,6 +336,16 @@ int journal_kept_remove(struct index *ix, const char *wire, uint32_t uidvalidity
 	return index_run(ix, KEPT_REMOVE, "tii", wire, (int64_t)uidvalidity, (int64_t)uid);
 }
 
+int journal_kept_last(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t *ret_uid)
+{
+	int64_t uid = 0;
+	int r = ask(ix, KEPT_LAST, &uid, "ti", wire, (int64_t)uidvalidity);
+
+	if (r == 0)
+		*ret_uid = (uint32_t)uid;
+	return r;
+}
+
 int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity)
 {
 	int64_t one;

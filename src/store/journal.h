@@ -101,6 +101,8 @@ int journal_last_row(struct index *ix, int64_t *ret_row);
 int journal_kept_get(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t uid, struct journal_kept *ret);
 int journal_kept_put(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t uid, const struct journal_kept *kept);
 int journal_kept_remove(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t uid);
+/* The largest UID of which anything is kept; 0: none. */
+int journal_kept_last(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t *ret_uid);
 /* 1 when anything is kept of the folder's messages; what belongs to another UIDVALIDITY is forgotten. */
 int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity);
 
