@@ -72,12 +72,13 @@ class Killed(FaultTestCase):
             done = []
             killer = threading.Timer(chooser.random() * 0.4, self.mount.kill9, kwargs={'unmount': False})
             paths = self.mount.files(source)
-            killer.start()
             with contextlib.suppress(OSError):
                 for path in paths:
                     name = os.path.basename(path)
                     os.rename(path, self.mount / f'{target}/{name}')
                     done.append(name)
+                    if len(done) == 1:
+                        killer.start()
             killer.join()
             mailtest.mount.lazily_unmount(self.mount.path)
             self.mount.start()
@@ -86,7 +87,7 @@ class Killed(FaultTestCase):
             self.assertLessEqual(set(done), self.names(target))
             self.assertFalse(set(done) & self.names(source))
             moved += len(done)
-        self.assertGreater(moved, 100)
+        self.assertGreater(moved, 16)       # hundreds, but on a slow machine
 
 
 class Offline(FaultTestCase):

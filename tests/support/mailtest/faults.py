@@ -12,7 +12,7 @@ class FaultTestCase(ChangeTestCase):
     """Between mailfs and the server of ChangeTestCase stands a CuttingProxy, the network."""
 
     limit_s = 240
-    keys = {'timeout': '3'}
+    keys = {'timeout': '10'}       # a busy machine is no server that is away
 
     def port(self):
         self.network = self.enterContext(CuttingProxy(self.proxy.port))
