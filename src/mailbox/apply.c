@@ -102,6 +102,42 @@ static int show_removed(struct mailbox *mb, const struct journal_entry *e)
 	return index_message_put(mb->index, &m);
 }
 
+struct renaming {
+	char *wire; /* own */
+	char delimiter;
+};
+
+static int follow_rename(void *userdata, const struct journal_entry *e)
+{
+	struct renaming *n = userdata;
+	size_t len = strlen(e->folder);
+	char *renamed;
+
+	if (strncmp(n->wire, e->folder, len) || (n->wire[len] && n->wire[len] != n->delimiter))
+		return 0;
+	if (asprintf(&renamed, "%.*s%s", (int)strcspn(e->detail, "\n"), e->detail, n->wire + len) < 0)
+		return -ENOMEM;
+	free(n->wire);
+	n->wire = renamed;
+	return 0;
+}
+
+int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret)
+{
+	CLEANUP(index_folder) struct index_folder inbox = { 0 };
+	struct renaming n = { .wire = strdup(e->folder) };
+	int r = n.wire ? 0 : -ENOMEM;
+
+	if (r == 0 && index_folder_by_wire(mb->index, "INBOX", &inbox) == 0)
+		n.delimiter = inbox.delimiter;
+	if (r == 0)
+		r = journal_each_rename_after(mb->index, e->seq, follow_rename, &n);
+	if (r == 0)
+		r = index_folder_by_wire(mb->index, n.wire, ret);
+	free(n.wire);
+	return r;
+}
+
 static int show_moved(struct mailbox *mb, const struct journal_entry *e)
 {
 	CLEANUP(index_folder) struct index_folder to = { 0 };
@@ -109,7 +145,7 @@ static int show_moved(struct mailbox *mb, const struct journal_entry *e)
 	int r = index_message_get(mb->index, e->row, &m);
 
 	if (r == 0)
-		r = index_folder_by_wire(mb->index, e->folder, &to);
+		r = apply_folder_of(mb, e, &to);
 	if (r == 0)
 		r = apply_free_name(mb, to.row, e->detail, "", m.name);
 	if (r < 0)
@@ -133,7 +169,7 @@ static int show_copy(struct mailbox *mb, const struct journal_entry *e)
 	if (r == 0)
 		r = index_message_flags(mb->index, e->source, &flags);
 	if (r == 0)
-		r = index_folder_by_wire(mb->index, e->folder, &to);
+		r = apply_folder_of(mb, e, &to);
 	if (r < 0)
 		return r;
 	r = index_message_get(mb->index, e->row, &m);
@@ -315,8 +351,19 @@ static int forget(struct mailbox *mb, const struct index_message *m, struct news
 	return r < 0 ? r : news_add(news, CHANGE_MESSAGE_GONE, m->folder, m->row, m->name);
 }
 
-int apply_place(struct mailbox *mb, int64_t row, int64_t folder, uint32_t uidvalidity, uint32_t uid, const char *name,
-		struct news *news)
+static int call_as_there(struct index_folder *f, const char *wire)
+{
+	char *copy = strdup(wire);
+
+	if (!copy)
+		return -ENOMEM;
+	free(f->wire);
+	f->wire = copy;
+	return 0;
+}
+
+int apply_place(struct mailbox *mb, int64_t row, int64_t folder, const char *wire, uint32_t uidvalidity, uint32_t uid,
+		const char *name, struct news *news)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct index_message before, m;
@@ -324,6 +371,8 @@ int apply_place(struct mailbox *mb, int64_t row, int64_t folder, uint32_t uidval
 
 	if (r == 0)
 		r = index_folder_get(mb->index, folder, &f);
+	if (r == 0 && wire)
+		r = call_as_there(&f, wire);
 	if (r == 0 && uid)
 		r = settle_uidvalidity(mb, &f, uidvalidity);
 	if (r == -ESTALE)

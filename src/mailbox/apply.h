@@ -18,9 +18,12 @@ int apply_record(struct mailbox *mb, struct journal_entry *e);
 int apply_show(struct mailbox *mb, const struct journal_entry *e);
 /* Shows a message anew. `news` may be NULL. */
 int apply_show_anew(struct mailbox *mb, int64_t row, struct news *news);
-/* The server has the message in that folder now, as `uid` (0: it has not got it), under this name here; what the journal still holds of it comes on top. */
-int apply_place(struct mailbox *mb, int64_t row, int64_t folder, uint32_t uidvalidity, uint32_t uid, const char *name,
-		struct news *news);
+/* The folder that an entry names, which the user may have renamed since. -ENOENT. */
+int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret);
+/* The server has the message in that folder now, as `uid` (0: it has not got it), under this name here; what the journal still holds of it comes on top.
+ * `wire`: what the folder is called there as yet; NULL: as here. */
+int apply_place(struct mailbox *mb, int64_t row, int64_t folder, const char *wire, uint32_t uidvalidity, uint32_t uid,
+		const char *name, struct news *news);
 /* The server's flags of a message are these; what the journal still holds comes on top. 1 when other flags are shown than before. */
 int apply_server_flags(struct mailbox *mb, int64_t row, const char *flags);
 /* The name for a file in a folder: `wanted`, or the like where that is taken. `suffix`, such as ".partial", goes to the end; "": none. */

@@ -7,6 +7,20 @@
 #include <errno.h>
 #include <string.h>
 
+/* It is on its way: the next mount shows it from what the journal has of it. */
+static int rename_unsettled(struct changing *c, const struct index_message *m, const struct index_folder *f)
+{
+	CLEANUP(local_entry) struct local_entry e = { 0 };
+	int r;
+
+	if (!m->is_local)
+		return journal_rename(c->mb->index, m->row, m->name);
+	r = local_get(c->mb->index, m->row, &e);
+	if (r == 0)
+		r = upload_place(&e, f, m->name);
+	return r < 0 ? r : local_put(c->mb->index, &e);
+}
+
 /* A name alone is nothing to the server: it is remembered here. */
 static int rename_here(struct changing *c, struct index_message *m, const char *to_name)
 {
@@ -21,7 +35,9 @@ static int rename_here(struct changing *c, struct index_message *m, const char *
 	if (r == 0)
 		r = index_folder_touch(c->mb->index, m->folder);
 	strcpy(kept.name, to_name);
-	return r == 0 && m->uid ? journal_kept_put(c->mb->index, f.wire, f.uidvalidity, m->uid, &kept) : r;
+	if (r < 0)
+		return r;
+	return m->uid ? journal_kept_put(c->mb->index, f.wire, f.uidvalidity, m->uid, &kept) : rename_unsettled(c, m, &f);
 }
 
 static int move_stored(struct changing *c, struct index_message *m, const struct index_folder *to, const char *to_name)

@@ -186,6 +186,19 @@ static void timed_wait(struct replay *r, int64_t ms)
 	pthread_cond_timedwait(&r->wake, &r->mb->lock, &until);
 }
 
+int replay_let_pass(struct replay *r, int64_t ms)
+{
+	int64_t end = clock_monotonic_ms() + ms, left;
+	bool stopping;
+
+	pthread_mutex_lock(&r->mb->lock);
+	while (!r->stopping && (left = end - clock_monotonic_ms()) > 0)
+		timed_wait(r, left);
+	stopping = r->stopping;
+	pthread_mutex_unlock(&r->mb->lock);
+	return stopping ? -ECANCELED : 0;
+}
+
 /* Lock held. A moment for more to come, unless somebody waits already. */
 static void gather(struct replay *r)
 {
@@ -205,18 +218,28 @@ static void gather_more(struct replay *r, size_t n)
 	pthread_mutex_unlock(&r->mb->lock);
 }
 
-/* On a worker: until the journal is empty or something goes wrong. */
+/* That one connection broke does not say that the server is away. One that is silent has cost a timeout already. */
+static bool is_lost(const struct backend *session, int error)
+{
+	return session->broken && (error == -ENOTCONN || error == -ECONNRESET || error == -ECONNABORTED || error == -EPIPE);
+}
+
+/* On a worker: until the journal is empty or something goes wrong. Who waits hears nothing of a connection that broke when the next one works. */
 static int drain(void *userdata, struct backend **session)
 {
 	struct replay *r = userdata;
 	struct replay_batch *batch = calloc(1, sizeof *batch);
 	int n = batch ? 0 : -ENOMEM;
+	bool was_lost = false;
 
 	while (n >= 0 && !is_stopping(r) && (n = replay_next_batch(r->mb, batch)) > 0) {
 		size_t sent = batch->n;
 
 		n = replay_send(batch, session);
 		replay_batch_release(batch);
+		was_lost = !was_lost && is_lost(*session, n);
+		if (was_lost)
+			n = 0;
 		answer_settled(r);
 		gather_more(r, sent);
 	}

@@ -113,6 +113,7 @@ void find_release(struct find *f)
 		free(f->found[i].identity);
 	free(f->wanted);
 	free(f->found);
+	free(f->moved);
 	*f = (struct find){ 0 };
 }
 
@@ -177,8 +178,7 @@ int find_new(struct find *f, struct backend **session, const char *folder)
 	return r;
 }
 
-/* One that is known to be another message that this mount put there is not the one. */
-static bool is_taken(struct mailbox *mb, const char *folder, uint32_t uidvalidity, uint32_t uid)
+bool find_is_taken(struct mailbox *mb, const char *folder, uint32_t uidvalidity, uint32_t uid)
 {
 	struct journal_kept kept = { 0 };
 	int r = index_begin(mb->index);
@@ -188,6 +188,17 @@ static bool is_taken(struct mailbox *mb, const char *folder, uint32_t uidvalidit
 	r = journal_kept_get(mb->index, folder, uidvalidity, uid, &kept);
 	index_rollback(mb->index);
 	return r == 0 && *kept.name;
+}
+
+/* Unless what another one says of itself has taken it. */
+static bool take(const struct find *f, uint32_t uid)
+{
+	for (size_t k = 0; k < f->n_found; k++)
+		if (f->found[k].uid == uid) {
+			f->found[k].uid = 0;
+			return uid != 0;
+		}
+	return uid && !f->n_found;
 }
 
 uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity)
@@ -200,13 +211,16 @@ uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t
 		uint32_t uid = found->uid;
 
 		if (!uid || !found->identity || strcmp(found->identity, wanted) ||
-		    is_taken(batch->mb, e->folder, f->uidvalidity, uid))
+		    find_is_taken(batch->mb, e->folder, f->uidvalidity, uid))
 			continue;
 		found->uid = 0;
 		*ret_uidvalidity = f->uidvalidity;
 		return uid;
 	}
-	return 0;
+	if (!f->moved || i < f->from || i >= f->from + f->n || !take(f, f->moved[i - f->from]))
+		return 0;
+	*ret_uidvalidity = f->uidvalidity;
+	return f->moved[i - f->from];
 }
 
 int find_sent(struct backend **session, struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity, uint32_t *ret_uid)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Finding a message again that a server stored without telling its UID, or of which nobody knows whether it arrived: among the UIDs that its folder has given since, by
- * Message-ID, else by its whole header. On a worker.
+ * Message-ID, else by its whole header; or, moved by a command whose answer is lost, by its date and size. On a worker.
  */
 #ifndef MAILFS_REPLAY_FIND_H
 #define MAILFS_REPLAY_FIND_H
@@ -20,6 +20,7 @@ struct find {
 		char *identity; /* own */
 		uint32_t uid;	/* 0: taken */
 	} * found;		/* own; the destination's new messages, by UID */
+	uint32_t *moved;	/* own, n; those that an earlier command moved there; NULL: not looked for */
 };
 
 int find_prepare(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n);
@@ -27,6 +28,8 @@ int find_new(struct find *f, struct backend **session, const char *folder);
 /* Of entry `i`; 0: it was not found. Each is given once. */
 uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity);
 void find_release(struct find *f);
+/* One that is known to be another message that this mount put there is not the one. */
+bool find_is_taken(struct mailbox *mb, const char *folder, uint32_t uidvalidity, uint32_t uid);
 
 /* Whether what entry `i` moves or copies stands there no more: 1, 0 or -errno. */
 int find_has_gone(struct backend **session, struct replay_batch *batch, size_t i);
@@ -35,6 +38,11 @@ int find_has_gone(struct backend **session, struct replay_batch *batch, size_t i
 int find_sent(struct backend **session, struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity, uint32_t *ret_uid);
 /* Appended, and no UID told: confirms each as what is found. */
 int find_appended(struct backend **session, struct replay_batch *batch, size_t from, size_t n);
+
+/* replay_moved.c. On disk from then on: what the server brings to the folder of these moves has UIDs from now on. */
+int find_note_bound(struct backend **session, struct replay_batch *batch, size_t from, size_t n);
+/* The server obeyed a move and told no UID of some: an earlier command whose answer was lost had moved them. `told`: the new UID of each, 0: not told. */
+int find_moved(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n, const uint32_t *told);
 
 static inline void find_cleanup(struct find *f)
 {

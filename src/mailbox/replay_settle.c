@@ -101,15 +101,18 @@ static int place_unknown(struct mailbox *mb, const struct journal_entry *e, uint
 
 static int confirm_placed(struct mailbox *mb, const struct journal_entry *e, uint32_t uidvalidity, uint32_t uid, struct news *news)
 {
+	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct index_message m;
-	int64_t folder = replay_folder_row(mb, e->folder);
 	int r = index_message_get(mb->index, e->row, &m);
 
 	if (r < 0)
 		return r == -ENOENT ? place_unknown(mb, e, uidvalidity, uid) : r;
+	r = apply_folder_of(mb, e, &f);
+	if (r < 0 && r != -ENOENT)
+		return r;
 	/* By now it may be called something else here. */
-	return apply_place(mb, e->row, folder ? folder : INDEX_ROOT, uidvalidity, folder ? uid : 0,
-			   m.folder == folder || e->kind == JOURNAL_APPEND || !*e->detail ? m.name : e->detail, news);
+	return apply_place(mb, e->row, r == 0 ? f.row : INDEX_ROOT, r == 0 ? e->folder : NULL, uidvalidity, r == 0 ? uid : 0,
+			   (r == 0 && m.folder == f.row) || e->kind == JOURNAL_APPEND || !*e->detail ? m.name : e->detail, news);
 }
 
 char replay_renamed_delimiter(const struct journal_entry *e)
@@ -297,7 +300,7 @@ static int show_nothing(struct changing *c, const struct journal_entry *e, const
 	int r = leave_journal(c, e, place, o);
 
 	if (r == 0 && is_placed)
-		r = apply_place(c->mb, e->row, INDEX_ROOT, 0, 0, "", &c->news);
+		r = apply_place(c->mb, e->row, INDEX_ROOT, NULL, 0, 0, "", &c->news);
 	return r < 0 && r != -ENOENT ? r : forget_local(c, e);
 }
 

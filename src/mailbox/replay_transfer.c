@@ -50,7 +50,7 @@ struct transfer {
 	uint32_t *uids; /* own; ascending, as the span's entries are */
 	struct find find;
 	struct backend_copied copied;
-	int (*confirm)(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
+	bool is_move; /* by MOVE: nothing stays behind, and it may be said again */
 };
 
 static void transfer_cleanup(struct transfer *t)
@@ -81,7 +81,8 @@ static int confirm_or_gone(struct transfer *t, size_t i, uint32_t uidvalidity, u
 	int gone = !uid && span_entry(s, i)->kind == JOURNAL_COPY ? find_has_gone(s->session, s->batch, s->from + i) : 0;
 
 	if (gone <= 0)
-		return gone < 0 ? gone : t->confirm(s->batch, s->from + i, uidvalidity, uid);
+		return gone < 0 ? gone
+				: (t->is_move ? replay_confirm : replay_confirm_copied)(s->batch, s->from + i, uidvalidity, uid);
 	return replay_refuse(s->batch, s->from + i, -ENOENT, "the message has gone");
 }
 
@@ -112,17 +113,34 @@ static void learn_of_uids(const struct transfer *t)
 		atomic_store(&t->span->batch->mb->tells_uids, t->copied.uidvalidity ? 1 : -1);
 }
 
+/* How many were done. A move can be said again, and a connection that stands can be asked where the others went. */
+static size_t count_done(const struct transfer *t, int error)
+{
+	size_t n = 0;
+
+	if (error == 0)
+		return t->span->n;
+	if (!t->is_move || !(*t->span->session)->broken)
+		return t->copied.done;
+	while (n < t->copied.done && t->copied.uids && t->copied.uids[n])
+		n++;
+	return n;
+}
+
 /* Several commands may carry it, of which some were done: those are confirmed, and the failure concerns the others. */
 static int settle(struct transfer *t, int error)
 {
 	struct span *s = t->span, rest = *s;
-	size_t done = error < 0 ? t->copied.done : s->n;
+	size_t done = count_done(t, error);
+	bool can_ask = done && !(*s->session)->broken;
 	int r = 0;
 
 	if (error == 0)
 		learn_of_uids(t);
-	if (done && !t->copied.uidvalidity && t->find.n && !(*s->session)->broken)
+	if (can_ask && !t->copied.uidvalidity && t->find.n)
 		r = find_new(&t->find, s->session, span_entry(s, 0)->folder);
+	if (r == 0 && can_ask && t->is_move)
+		r = find_moved(&t->find, s->session, s->batch, s->from, done, t->copied.uids);
 	if (r == 0)
 		r = confirm_first(t, done);
 	rest.from += done;
@@ -132,10 +150,12 @@ static int settle(struct transfer *t, int error)
 
 static int move(struct span *s)
 {
-	CLEANUP(transfer) struct transfer t = { .span = s, .confirm = replay_confirm };
+	CLEANUP(transfer) struct transfer t = { .span = s, .is_move = true };
 	const struct journal_place *p = span_place(s, 0);
 	int r = prepare(&t);
 
+	if (r == 0)
+		r = find_note_bound(s->session, s->batch, s->from, s->n);
 	if (r < 0)
 		return span_refused(s, r);
 	r = backend_move(s->session, p->wire, p->uidvalidity, t.uids, s->n, span_entry(s, 0)->folder, &t.copied);
@@ -144,7 +164,7 @@ static int move(struct span *s)
 
 static int copy(struct span *s)
 {
-	CLEANUP(transfer) struct transfer t = { .span = s, .confirm = replay_confirm_copied };
+	CLEANUP(transfer) struct transfer t = { .span = s };
 	const struct journal_place *p = span_place(s, 0);
 	int r = prepare(&t);
 

@@ -120,10 +120,15 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[CHANGE_EACH] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 ORDER BY seq",
 	[CHANGE_EACH_OF] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE row = ?1 ORDER BY seq",
 	[CHANGE_EACH_DEPENDING] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE depends = ?1 AND depends <> 0 ORDER BY seq",
+	[CHANGE_EACH_RENAME] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 AND kind = 9 ORDER BY seq",
 	[CHANGE_REPLACE] = "UPDATE journal.change SET kind = ?1, row = ?2, source = ?3, folder = ?4, detail = ?5, depends = ?6,"
 			   " sent = 0, uidnext = 0, uidvalidity = 0 WHERE seq = ?7",
 	[CHANGE_REMOVE] = "DELETE FROM journal.change WHERE seq = ?1",
 	[CHANGE_MARK_SENT] = "UPDATE journal.change SET sent = 1, uidvalidity = ?2, uidnext = ?3 WHERE seq = ?1",
+	[CHANGE_NOTE_BOUND] = "UPDATE journal.change SET uidnext = ?2 WHERE seq = ?1",
+	/* JOURNAL_MOVE, JOURNAL_COPY */
+	[CHANGE_RENAME] = "UPDATE journal.change SET detail = ?2 WHERE seq ="
+			  " (SELECT max(seq) FROM journal.change WHERE row = ?1 AND kind IN (2, 6))",
 	[CHANGE_LAST_OF] = "SELECT max(seq) FROM journal.change WHERE row = ?1 OR (source = ?1 AND source <> 0)",
 	[CHANGE_LAST_IN] = "SELECT max(seq) FROM journal.change WHERE folder = ?1 OR substr(folder, 1, length(?2)) = ?2 OR"
 			   " row IN (SELECT row FROM journal.place WHERE wire = ?1)",
@@ -140,6 +145,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[KEPT_PUT] = "INSERT OR REPLACE INTO journal.kept (wire, uidvalidity, uid, name, mtime_ns, mode, arrived_s, marked)"
 		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[KEPT_REMOVE] = "DELETE FROM journal.kept WHERE wire = ?1 AND uidvalidity = ?2 AND uid = ?3",
+	[KEPT_LAST] = "SELECT max(uid) FROM journal.kept WHERE wire = ?1 AND uidvalidity = ?2",
 	[KEPT_ANY] = "SELECT 1 FROM journal.kept WHERE wire = ?1 LIMIT 1",
 	[KEPT_FORGET_OTHERS] = "DELETE FROM journal.kept WHERE wire = ?1 AND uidvalidity <> ?2",
 	[FILE_PUT] = "INSERT OR REPLACE INTO journal.file (row, directory, wire, name, mode, mtime_ns, flags)"

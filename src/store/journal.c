@@ -9,7 +9,7 @@
 #include "store/durable.h"
 #include "store/index_private.h"
 
-enum { SCHEMA_VERSION = 2 };
+enum { SCHEMA_VERSION = 3 };
 
 static const char schema[] = "BEGIN IMMEDIATE;"
 			     "CREATE TABLE journal.change ("
@@ -26,6 +26,8 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     "CREATE INDEX journal.change_row ON change (row);"
 			     "CREATE INDEX journal.change_source ON change (source) WHERE source <> 0;"
 			     "CREATE INDEX journal.change_depends ON change (depends) WHERE depends <> 0;"
+			     /* JOURNAL_RENAME: asked for with every change that names a folder */
+			     "CREATE INDEX journal.change_rename ON change (seq) WHERE kind = 9;"
 			     "CREATE TABLE journal.place ("
 			     " row INTEGER PRIMARY KEY,"
 			     " wire TEXT NOT NULL,"
@@ -54,14 +56,8 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " flags TEXT NOT NULL);"
 			     "CREATE TABLE journal.directory ("
 			     " row INTEGER PRIMARY KEY, directory INTEGER NOT NULL, wire TEXT NOT NULL, name TEXT NOT NULL);"
-			     "PRAGMA journal.user_version = 2;"
+			     "PRAGMA journal.user_version = 3;"
 			     "COMMIT";
-
-/* What version 1 had not: changes that wait in it are sent all the same. */
-static const char upgrade[] = "BEGIN IMMEDIATE;"
-			      "ALTER TABLE journal.change ADD COLUMN uidvalidity INTEGER NOT NULL DEFAULT 0;"
-			      "PRAGMA journal.user_version = 2;"
-			      "COMMIT";
 
 /* NORMAL: a commit is not fsynced; journal_sync() does that. */
 static const char pragmas[] = "PRAGMA journal.journal_mode = WAL; PRAGMA journal.synchronous = NORMAL;"
@@ -76,12 +72,10 @@ static int prepare(struct index *ix)
 		r = database_ask_int(ix->writer, "SELECT count(*) FROM journal.sqlite_master", &tables);
 	if (r < 0)
 		return r;
-	if (version > SCHEMA_VERSION || (version == 0 && tables != 0))
+	if (version != SCHEMA_VERSION && (version != 0 || tables != 0))
 		return -EUCLEAN;
 	r = database_exec(ix->writer, pragmas);
-	if (r < 0 || version == SCHEMA_VERSION)
-		return r;
-	return database_exec(ix->writer, version == 0 ? schema : upgrade);
+	return r == 0 && version == 0 ? database_exec(ix->writer, schema) : r;
 }
 
 static int count(struct index *ix)
@@ -177,6 +171,16 @@ int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidvalidity, uint3
 	return index_run(ix, CHANGE_MARK_SENT, "iii", seq, (int64_t)uidvalidity, (int64_t)uidnext);
 }
 
+int journal_note_bound(struct index *ix, int64_t seq, uint32_t uidnext)
+{
+	return index_run(ix, CHANGE_NOTE_BOUND, "ii", seq, (int64_t)uidnext);
+}
+
+int journal_rename(struct index *ix, int64_t row, const char *name)
+{
+	return index_run(ix, CHANGE_RENAME, "it", row, name);
+}
+
 /* The order of CHANGE_COLUMNS; texts borrowed from the query. */
 static void borrow_entry(struct query *q, struct journal_entry *e)
 {
@@ -228,6 +232,11 @@ int journal_each_of(struct index *ix, int64_t row, journal_each *each, void *use
 int journal_each_depending(struct index *ix, int64_t seq, journal_each *each, void *userdata)
 {
 	return each_of(ix, CHANGE_EACH_DEPENDING, seq, each, userdata);
+}
+
+int journal_each_rename_after(struct index *ix, int64_t seq, journal_each *each, void *userdata)
+{
+	return each_of(ix, CHANGE_EACH_RENAME, seq, each, userdata);
 }
 
 /* The first column of the first row, into *ret; -ENOENT. */
@@ -330,6 +339,16 @@ int journal_kept_put(struct index *ix, const char *wire, uint32_t uidvalidity, u
 int journal_kept_remove(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t uid)
 {
 	return index_run(ix, KEPT_REMOVE, "tii", wire, (int64_t)uidvalidity, (int64_t)uid);
+}
+
+int journal_kept_last(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t *ret_uid)
+{
+	int64_t uid = 0;
+	int r = ask(ix, KEPT_LAST, &uid, "ti", wire, (int64_t)uidvalidity);
+
+	if (r == 0)
+		*ret_uid = (uint32_t)uid;
+	return r;
 }
 
 int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity)

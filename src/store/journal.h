@@ -18,11 +18,11 @@
 
 enum journal_kind {
 	JOURNAL_FLAGS = 1, /* row; detail: words to add, a newline, words to remove, both canonical */
-	JOURNAL_MOVE,	   /* row; folder: to there */
+	JOURNAL_MOVE,	   /* row; folder: to there; detail: its name there */
 	JOURNAL_REMOVE,	   /* row: from the server for good */
 	JOURNAL_MARK,	   /* row: \Deleted, no more */
 	JOURNAL_APPEND,	   /* row: a local file; folder: to there; detail: its flags */
-	JOURNAL_COPY,	   /* row: the copy; source: the row of what is copied; folder: to there */
+	JOURNAL_COPY,	   /* row: the copy; source: the row of what is copied; folder: to there; detail: its name there */
 	JOURNAL_CREATE,	   /* folder; row 0 */
 	JOURNAL_DELETE,	   /* folder; detail: its row, which is hidden meanwhile, a newline, its name */
 	JOURNAL_RENAME, /* folder; detail: the new wire name, a newline, the parent's row before and the delimiter, a newline, the name before */
@@ -37,7 +37,7 @@ struct journal_entry {
 	char *detail;	      /* own */
 	int64_t depends;      /* void when that one is refused; 0: none */
 	bool was_sent;	      /* it may have reached the server: to be verified before it is sent again */
-	uint32_t uidnext;     /* with was_sent: a message that it made there has this UID or a later one … */
+	uint32_t uidnext;     /* a message that it made there has this UID or a later one …; 0: it was never sent */
 	uint32_t uidvalidity; /* … while the folder has this UIDVALIDITY; 0: not told */
 };
 
@@ -75,12 +75,17 @@ int journal_remove(struct index *ix, int64_t seq);
 /* Entry e->seq says this from now on, and was not sent yet. */
 int journal_replace(struct index *ix, const struct journal_entry *e);
 int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidvalidity, uint32_t uidnext);
+/* A move that may be said again: what it brought to its folder has this UID or a later one. */
+int journal_note_bound(struct index *ix, int64_t seq, uint32_t uidnext);
+/* A message that is moved or copied will have another name there. Nothing when it is not. */
+int journal_rename(struct index *ix, int64_t row, const char *name);
 
 /* `each` gets the entries in order, borrowed; returns 0 to go on, 1 to stop, or -errno; must not change the journal. */
 typedef int journal_each(void *userdata, const struct journal_entry *e);
 int journal_each_after(struct index *ix, int64_t seq, journal_each *each, void *userdata);
 int journal_each_of(struct index *ix, int64_t row, journal_each *each, void *userdata);
 int journal_each_depending(struct index *ix, int64_t seq, journal_each *each, void *userdata);
+int journal_each_rename_after(struct index *ix, int64_t seq, journal_each *each, void *userdata);
 /* The last one that concerns a message, or a folder and all below it ("": every folder); 0: none. */
 int journal_last_of(struct index *ix, int64_t row, int64_t *ret_seq);
 int journal_last_in(struct index *ix, const char *wire, char delimiter, int64_t *ret_seq);
@@ -99,6 +104,8 @@ int journal_last_row(struct index *ix, int64_t *ret_row);
 int journal_kept_get(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t uid, struct journal_kept *ret);
 int journal_kept_put(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t uid, const struct journal_kept *kept);
 int journal_kept_remove(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t uid);
+/* The largest UID of which anything is kept; 0: none. */
+int journal_kept_last(struct index *ix, const char *wire, uint32_t uidvalidity, uint32_t *ret_uid);
 /* 1 when anything is kept of the folder's messages; what belongs to another UIDVALIDITY is forgotten. */
 int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity);
 

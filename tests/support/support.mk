@@ -7,6 +7,7 @@ EXTRA_DIST += tests/support/README \
 	tests/support/mailtest/cutting_proxy.py \
 	tests/support/mailtest/dovecot.py \
 	tests/support/mailtest/dovecot_config.py \
+	tests/support/mailtest/faults.py \
 	tests/support/mailtest/folders.py \
 	tests/support/mailtest/hiding_proxy.py \
 	tests/support/mailtest/janitor.py \

@@ -611,6 +611,38 @@ static void a_move_whose_answer_is_lost_is_made_once(void **state)
 	assert_int_equal(names(f, f->archive).n, 2);
 }
 
+/* Two that a listing cannot tell apart, and one that comes meanwhile. */
+static void moves_whose_answer_is_lost_keep_name_and_row(void **state)
+{
+	struct fixture *f = *state;
+	int64_t one, two;
+
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	deliver("INBOX", "before");
+	mount(f);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_before.3.eml", f->archive, "before.eml"), 0);
+	assert_int_equal(settle(f, f->inbox), 0); /* from now on it is known that UIDs are told */
+	one = row_of(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml");
+	two = row_of(f, f->inbox, "2026-04-14_0930_Alice_two.2.eml");
+	memory_faults.change_breaks = -ENOTCONN;
+	memory_faults.change_was_done = true;
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml", f->archive, "first.eml"), 0);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_two.2.eml", f->archive, "second.eml"), 0);
+	WAIT_FOR(memory_count_messages("Archive") == 3);
+	deliver("Archive", "another");
+	assert_int_equal(set_flags(f, two, "+\\Flagged"), 0);
+	memset(&memory_faults, 0, sizeof memory_faults);
+	WAIT_FOR(has_flags("Archive", 3, "\\Flagged"));
+	assert_int_equal(row_of(f, f->archive, "first.eml"), one);
+	assert_int_equal(row_of(f, f->archive, "second.eml"), two);
+	remount(f, true);
+	assert_int_not_equal(row_of(f, f->archive, "first.eml"), 0);
+	assert_int_not_equal(row_of(f, f->archive, "second.eml"), 0);
+	assert_int_equal(names(f, f->archive).n, 4);
+	assert_int_equal(names(f, f->inbox).n, 0);
+}
+
 static void a_refused_move_is_taken_back(void **state)
 {
 	struct fixture *f = *state;
@@ -1086,6 +1118,37 @@ static void changes_made_while_the_server_is_away_are_sent_when_it_is_back(void 
 	assert_int_not_equal(row_of(f, f->archive, "two.eml"), 0);
 }
 
+static void mv_into_a_folder_that_is_renamed_before_it_is_sent(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row, folder = 0;
+
+	deliver("INBOX", "one");
+	mount(f);
+	row = row_of(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml");
+	memory_faults.open_error = -ECONNREFUSED;
+	memory_faults.change_breaks = -ENOTCONN;
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "New", &folder), 0);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml", folder, "one.eml"), 0);
+	assert_int_equal(rename_to(f, MAILBOX_ROOT, "New", MAILBOX_ROOT, "Newer"), 0);
+	assert_int_equal(rename_to(f, folder, "one.eml", folder, "1.eml"), 0);
+	stop(f);
+	start(f);
+	assert_int_equal(row_of(f, folder, "1.eml"), row);
+	assert_int_equal(row_of(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml"), 0);
+	assert_int_equal(set_flags(f, row, "+\\Seen"), 0);
+	memset(&memory_faults, 0, sizeof memory_faults);
+	WAIT_FOR(has_flags("Newer", 1, "\\Seen"));
+	assert_int_equal(settle(f, folder), 0);
+	assert_int_equal(row_of(f, folder, "1.eml"), row);
+	stop(f);
+	delete_cache(f);
+	mount(f);
+	folder = folder_row(f, MAILBOX_ROOT, "Newer");
+	assert_int_not_equal(row_of(f, folder, "1.eml"), 0);
+	assert_int_equal(names(f, folder).n, 1);
+}
+
 /* ============================================================ attacks */
 static void go_offline(void)
 {
@@ -1533,26 +1596,6 @@ static void killed_between_the_two_halves_of_a_copy(void **state)
 	assert_int_equal(memory_count_messages("Archive"), 1);
 }
 
-static void what_an_older_journal_holds_is_sent(void **state)
-{
-	struct fixture *f = *state;
-	char db[160], db2[160];
-
-	deliver("INBOX", "one");
-	mount(f);
-	go_offline();
-	assert_int_equal(set_flags(f, names(f, f->inbox).row, "+\\Flagged"), 0);
-	usleep(100000);
-	stop(f);
-	snprintf(db, sizeof db, "%s/index.db", f->cache);
-	snprintf(db2, sizeof db2, "%s/journal.db", f->state);
-	sql(db, db2, "ALTER TABLE journal.change DROP COLUMN uidvalidity; PRAGMA journal.user_version = 1;");
-	go_online();
-	mount(f);
-	WAIT_FOR(has_flags("INBOX", 1, "\\Flagged"));
-	remount(f, false);
-}
-
 static void programs_are_told_that_a_folder_is_not_there(void **state)
 {
 	struct fixture *f = *state;
@@ -1723,7 +1766,6 @@ int main(void)
 		TEST(what_is_remembered_of_a_message_goes_with_it),
 		TEST(what_is_in_a_folder_goes_with_it_when_another_takes_its_name),
 		TEST(what_was_in_a_folder_stays_when_its_new_name_is_refused),
-		TEST(what_an_older_journal_holds_is_sent),
 		TEST(what_was_done_and_cannot_be_shown_stops_nothing),
 		TEST(two_copies_of_one_message),
 		TEST(a_mark_that_was_taken_away_stays_away),
@@ -1760,6 +1802,8 @@ int main(void)
 		TEST(a_move_whose_answer_is_lost_is_made_once),
 		TEST(a_message_is_read_while_its_move_is_on_the_way),
 		TEST(one_that_went_while_it_was_moved_is_told_to_its_readers),
+		TEST(moves_whose_answer_is_lost_keep_name_and_row),
+		TEST(mv_into_a_folder_that_is_renamed_before_it_is_sent),
 		TEST(a_refused_move_is_taken_back),
 		TEST(a_given_name_stays),
 		TEST(a_file_becomes_a_message_at_its_last_close),

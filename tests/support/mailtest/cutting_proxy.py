@@ -5,9 +5,14 @@ In cleartext, since it looks for the command.  Before a HidingProxy it cuts the 
 server that can less.
 """
 
+import re
 import threading
 
 from .proxy import Proxy
+
+
+NEVER = 1 << 40
+_ANSWERED = re.compile(rb'^[^*+ ]\S* (OK|NO|BAD) .*\n', re.MULTILINE)
 
 
 class CuttingProxy(Proxy):
@@ -19,6 +24,8 @@ class CuttingProxy(Proxy):
             …
             if not proxy.fired.is_set():
                 break
+
+    Where that would be too many places, `said` has the dialogue of the last arm(), which may have cut nothing: client=NEVER.
     """
 
     def __init__(self, target_port, **options):
@@ -28,6 +35,7 @@ class CuttingProxy(Proxy):
         self._allowed = 0           # bytes from there on, of the one side that counts
         self._counts_server = False
         self._link = None           # the connection on which it was said
+        self.said = {}              # by 'client' and 'server': what it said from the pattern to the answer, also what did not pass
         self._tail = {}             # of what each connection's client said last: a pattern may come in two pieces
 
     def arm(self, pattern, *, client=None, server=None, how='close'):
@@ -42,6 +50,7 @@ class CuttingProxy(Proxy):
             self._pattern, self._link = pattern, None
             self._counts_server = client is None
             self._allowed = server if client is None else client
+            self.said = {'client': b'', 'server': b''}
             self._tail.clear()
 
     def disarm(self):
@@ -53,6 +62,8 @@ class CuttingProxy(Proxy):
             start = 0
             if self._pattern and not from_server:
                 start = self._start(data, link)
+            if self._link is link and not _ANSWERED.search(self.said['server']):
+                self.said['server' if from_server else 'client'] += data[start:]
             if self._link is not link or from_server != self._counts_server:
                 return data, False
             if from_server and self._allowed == 0 and not data:

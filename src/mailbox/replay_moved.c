@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Moves whose answer is lost. Saying MOVE again moves what is still there and harms nothing, but of what went the first time no UID is told any more, and nothing is left where it was
+ * to be asked who it is. The date and the size that a listing told of it are on this disk; with them it is looked for among the UIDs that its folder has given since.
+ */
+#include "mailbox/replay_find.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* ------------------------------------------------------------ before */
+
+/* What a sync has met, or an earlier change has brought there, is below: no round trip for what is known. 0: nothing is known of the folder. */
+static uint32_t known_bound(struct mailbox *mb, const char *wire)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	uint32_t last = 0;
+
+	if (index_folder_by_wire(mb->index, wire, &f) < 0 || !f.uidvalidity || index_begin(mb->index) < 0)
+		return 0;
+	journal_kept_last(mb->index, wire, f.uidvalidity, &last);
+	index_rollback(mb->index);
+	if (f.complete && f.uidnext > last)
+		return f.uidnext;
+	return last ? last + 1 : 0;
+}
+
+static int note(struct replay_batch *batch, size_t from, size_t n, uint32_t bound)
+{
+	struct index *ix = batch->mb->index;
+	int r = index_begin(ix);
+
+	if (r < 0)
+		return r;
+	for (size_t i = from; i < from + n && r == 0; i++) {
+		struct journal_entry *e = &batch->entries[i];
+
+		if (e->uidnext)
+			continue;
+		e->uidnext = bound;
+		r = journal_note_bound(ix, e->seq, bound);
+	}
+	r = index_end(ix, r);
+	return r < 0 ? r : journal_sync(ix);
+}
+
+int find_note_bound(struct backend **session, struct replay_batch *batch, size_t from, size_t n)
+{
+	const char *folder = batch->entries[from].folder;
+	struct backend_status status = { 0 };
+	uint32_t bound = known_bound(batch->mb, folder);
+	size_t i = from;
+	int r = 0;
+
+	while (i < from + n && batch->entries[i].uidnext)
+		i++;
+	if (i == from + n)
+		return 0;
+	if (!bound)
+		r = backend_status(session, folder, &status);
+	if (!bound)
+		bound = status.uidnext ? status.uidnext : 1;
+	return r < 0 ? r : note(batch, from, n, bound);
+}
+
+/* ------------------------------------------------------------ after */
+
+struct arrived {
+	uint32_t uid;
+	int64_t internaldate_s, size_bytes;
+};
+
+struct arrivals {
+	struct mailbox *mb;
+	const char *folder;
+	uint32_t uidvalidity, bound;
+	struct arrived *list; /* own; by UID */
+	size_t n;
+};
+
+static void arrivals_cleanup(struct arrivals *a)
+{
+	free(a->list);
+}
+
+static int arrivals_state(void *userdata, const struct backend_status *status)
+{
+	((struct arrivals *)userdata)->uidvalidity = status->uidvalidity;
+	return 0;
+}
+
+static int arrivals_message(void *userdata, const struct backend_message *message)
+{
+	struct arrivals *a = userdata;
+	struct arrived *list;
+
+	if (message->uid < a->bound || find_is_taken(a->mb, a->folder, a->uidvalidity, message->uid))
+		return 0;
+	list = reallocarray(a->list, a->n + 1, sizeof *list);
+	if (!list)
+		return -ENOMEM;
+	a->list = list;
+	a->list[a->n++] = (struct arrived){ message->uid, message->internaldate_s, message->size_bytes };
+	return 0;
+}
+
+static int ignore_batch(void *userdata, uint32_t uidnext)
+{
+	(void)userdata, (void)uidnext;
+	return 0;
+}
+
+static int ignore_flags(void *userdata, uint32_t uid, const char *flags)
+{
+	(void)userdata, (void)uid, (void)flags;
+	return 0;
+}
+
+static int ignore_present(void *userdata, uint32_t first, uint32_t last)
+{
+	(void)userdata, (void)first, (void)last;
+	return 0;
+}
+
+static int ignore_complete(void *userdata, const struct backend_status *status, bool gone_told)
+{
+	(void)userdata, (void)status, (void)gone_told;
+	return 0;
+}
+
+static int compare_arrived(const void *a, const void *b)
+{
+	uint32_t x = ((const struct arrived *)a)->uid, y = ((const struct arrived *)b)->uid;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Told as a difference, so that only the new ones are described. */
+static int list_arrivals(struct arrivals *a, struct backend **session)
+{
+	struct backend_sync_sink sink = {
+		a, arrivals_state, arrivals_message, ignore_batch, ignore_flags, ignore_present, ignore_complete
+	};
+	CLEANUP(free) uint32_t *uids = NULL;
+	struct backend_status status = { 0 };
+	struct backend_known known;
+	size_t n = 0;
+	int r = backend_status(session, a->folder, &status);
+
+	if (r == 0)
+		r = backend_uids_from(session, a->folder, status.uidvalidity, a->bound, &uids, &n);
+	if (r < 0 || !n)
+		return r;
+	known = (struct backend_known){
+		.uidvalidity = status.uidvalidity,
+		.uidnext = a->bound,
+		.highestmodseq = status.highestmodseq,
+		.messages = status.messages > n ? status.messages - (uint32_t)n : 0,
+	};
+	r = backend_sync(session, a->folder, &known, &sink);
+	if (r == 0 && a->n)
+		qsort(a->list, a->n, sizeof *a->list, compare_arrived);
+	return r;
+}
+
+static bool is_told(const uint32_t *told, size_t n, uint32_t uid)
+{
+	for (size_t i = 0; told && i < n; i++)
+		if (told[i] == uid)
+			return true;
+	return false;
+}
+
+static bool alike(const struct arrived *a, const struct arrived *b)
+{
+	return a->internaldate_s == b->internaldate_s && a->size_bytes == b->size_bytes;
+}
+
+/* The nth that looks like `wanted`, if there are `of` such in all: a server gives UIDs in order. */
+static uint32_t pick(const struct arrivals *a, const struct arrived *wanted, size_t nth, size_t of)
+{
+	uint32_t uid = 0;
+	size_t seen = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		if (a->list[i].uid && alike(&a->list[i], wanted) && seen++ == nth)
+			uid = a->list[i].uid;
+	return seen == of ? uid : 0;
+}
+
+static void match(struct find *f, const struct arrivals *a, const struct arrived *wanted, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t nth = 0, of = 0;
+
+		for (size_t k = 0; k < n && wanted[i].uid; k++) {
+			bool same = wanted[k].uid && alike(&wanted[k], &wanted[i]);
+
+			of += same;
+			nth += same && k < i;
+		}
+		f->moved[i] = of ? pick(a, &wanted[i], nth, of) : 0;
+	}
+}
+
+/* What is known of those that are looked for; `uid` 0: not one of them. How many. */
+static size_t describe(const struct find *f, const struct replay_batch *batch, size_t n, const uint32_t *told,
+		       struct arrived *wanted)
+{
+	struct index_message m;
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct journal_entry *e = &batch->entries[f->from + i];
+
+		if ((told && told[i]) || (f->wanted && f->wanted[i]) || index_message_get(batch->mb->index, e->row, &m) < 0)
+			continue;
+		wanted[i] = (struct arrived){ batch->places[f->from + i].uid, m.internaldate_s, m.size_bytes };
+		count++;
+	}
+	return count;
+}
+
+int find_moved(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n, const uint32_t *told)
+{
+	CLEANUP(arrivals) struct arrivals a = { .mb = batch->mb, .folder = batch->entries[from].folder, .bound = UINT32_MAX };
+	CLEANUP(free) struct arrived *wanted = calloc(n, sizeof *wanted);
+	int r;
+
+	if (!f->n) {
+		f->from = from;
+		f->n = n;
+	}
+	f->moved = calloc(f->n, sizeof *f->moved);
+	if (!wanted || !f->moved)
+		return -ENOMEM;
+	for (size_t i = from; i < from + n; i++)
+		if (batch->entries[i].uidnext && batch->entries[i].uidnext < a.bound)
+			a.bound = batch->entries[i].uidnext;
+	if (!describe(f, batch, n, told, wanted))
+		return 0;
+	r = list_arrivals(&a, session);
+	if (r < 0 || !a.n)
+		return (*session)->broken ? r : 0;
+	f->uidvalidity = a.uidvalidity;
+	for (size_t i = 0; i < a.n; i++)
+		if (is_told(told, n, a.list[i].uid))
+			a.list[i].uid = 0;
+	match(f, &a, wanted, n);
+	return 0;
+}
