@@ -54,15 +54,14 @@ void replay_batch_release(struct replay_batch *batch);
 int replay_send(struct replay_batch *batch, struct backend **session);
 /* replay_folder.c: on a worker. 0, or -errno of what was not done. */
 int replay_send_folder(struct mailbox *mb, struct backend **session, const struct journal_entry *e);
-/* replay_settle.c, each in a transaction of its own. Entry `i` is done. MOVE, COPY, APPEND: as `uid` of `uidvalidity` in its folder, 0: not told. */
-int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
-/* The same where a copy was made: what a move left where it was is then removed by an entry that takes its place in the journal. */
-int replay_confirm_copied(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid);
 /* What came of an entry on the server. */
 struct replay_outcome {
-	uint32_t uidvalidity, uid; /* of the message in its folder; uid 0: not told */
-	bool is_copied;
+	uint32_t uidvalidity, uid; /* MOVE, COPY, APPEND: of the message in its folder; uid 0: not told */
+	bool is_copied; /* what a move left where it was is then removed by an entry that takes its place in the journal */
 };
+/* replay_settle.c. Entry `i` is done, in a transaction; and `n` of them from `from` on, each with its outcome, many in one. */
+int replay_confirm(struct replay_batch *batch, size_t i, const struct replay_outcome *o);
+int replay_confirm_each(struct replay_batch *batch, size_t from, size_t n, const struct replay_outcome *outcomes);
 /* Takes an entry out of the journal and shows what came of it. */
 typedef int replay_settling(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
 			    const struct replay_outcome *o);

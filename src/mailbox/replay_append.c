@@ -107,9 +107,7 @@ static int append(struct span *s)
 		return span_refused(s, r);
 	if (!uids[0])
 		return find_appended(s->session, s->batch, s->from, s->n);
-	for (size_t i = 0; i < s->n && r == 0; i++)
-		r = span_confirm(s, i, uidvalidity, uids[i]);
-	return r;
+	return span_confirm(s, uidvalidity, uids);
 }
 
 int span_send_append(struct span *s)

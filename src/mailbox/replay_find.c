@@ -241,7 +241,7 @@ int find_appended(struct backend **session, struct replay_batch *batch, size_t f
 	for (size_t i = 0; i < n && r == 0; i++) {
 		uint32_t uidvalidity = 0, uid = find_uid(&f, batch, from + i, &uidvalidity);
 
-		r = replay_confirm(batch, from + i, uidvalidity, uid);
+		r = replay_confirm(batch, from + i, &(struct replay_outcome){ uidvalidity, uid, false });
 	}
 	return r;
 }

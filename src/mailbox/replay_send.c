@@ -29,7 +29,7 @@ static int store(struct span *s, const char *add, const char *remove)
 	const struct journal_place *p = span_place(s, 0);
 	int r = uids ? backend_store(s->session, p->wire, p->uidvalidity, uids, s->n, add, remove) : -ENOMEM;
 
-	return r < 0 ? span_refused(s, (*s->session)->broken ? r : store_error(r, add)) : span_confirm_all(s);
+	return r < 0 ? span_refused(s, (*s->session)->broken ? r : store_error(r, add)) : span_confirm(s, 0, NULL);
 }
 
 static int send_flags(struct span *s)
@@ -59,7 +59,7 @@ static int send_removal(struct span *s)
 	}
 	uids = span_uids(s);
 	r = uids ? backend_expunge(s->session, p->wire, p->uidvalidity, uids, s->n) : -ENOMEM;
-	return r < 0 ? span_refused(s, r) : span_confirm_all(s);
+	return r < 0 ? span_refused(s, r) : span_confirm(s, 0, NULL);
 }
 
 /* ------------------------------------------------------------ all of them */
@@ -68,7 +68,7 @@ static int send_folder(struct span *s)
 {
 	int r = replay_send_folder(s->batch->mb, s->session, span_entry(s, 0));
 
-	return r < 0 ? span_refused(s, r) : span_confirm_all(s);
+	return r < 0 ? span_refused(s, r) : span_confirm(s, 0, NULL);
 }
 
 static int verify(struct span *s)
@@ -84,7 +84,7 @@ static int verify(struct span *s)
 	if (r < 0)
 		return span_refused(s, r);
 	if (uid)
-		return replay_confirm_copied(s->batch, s->from, uidvalidity, uid);
+		return replay_confirm(s->batch, s->from, &(struct replay_outcome){ uidvalidity, uid, true });
 	span_unmark(s);
 	return span_send(s);
 }
@@ -102,7 +102,7 @@ int span_send(struct span *s)
 	if (first->was_sent)
 		return verify(s);
 	if (needs_place && !span_place(s, 0)->uid) /* it has gone from the server, or never came there */
-		return span_confirm_all(s);
+		return span_confirm(s, 0, NULL);
 	return sends[first->kind](s);
 }
 

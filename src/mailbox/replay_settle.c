@@ -238,20 +238,28 @@ static int leave_behind(struct mailbox *mb, const struct journal_entry *e, const
 
 /* ------------------------------------------------------------ all of it, in a transaction */
 
-static int settle_once(struct replay_batch *batch, size_t i, replay_settling *settling, const struct replay_outcome *o)
+/* Writing takes turns: who changes something meanwhile waits for as many at most. */
+enum { TOGETHER_MAX = 50 };
+
+static int settle_within(struct changing *c, const struct replay_batch *batch, size_t i, replay_settling *settling,
+			 const struct replay_outcome *o)
 {
 	const struct journal_entry *e = &batch->entries[i];
+	int r = settling(c, e, &batch->places[i], o);
+
+	if (r == 0 && e->row)
+		r = journal_place_sweep(c->mb->index, e->row);
+	if (r == 0 && e->source)
+		r = journal_place_sweep(c->mb->index, e->source);
+	return r;
+}
+
+static int settle_once(struct replay_batch *batch, size_t i, replay_settling *settling, const struct replay_outcome *o)
+{
 	struct changing c;
 	int r = changing_begin(&c, batch->mb);
 
-	if (r < 0)
-		return r;
-	r = settling(&c, e, &batch->places[i], o);
-	if (r == 0 && e->row)
-		r = journal_place_sweep(c.mb->index, e->row);
-	if (r == 0 && e->source)
-		r = journal_place_sweep(c.mb->index, e->source);
-	return changing_end(&c, r);
+	return r < 0 ? r : changing_end(&c, settle_within(&c, batch, i, settling, o));
 }
 
 int replay_settle(struct replay_batch *batch, size_t i, replay_settling *settling, replay_settling *otherwise,
@@ -276,10 +284,7 @@ static int leave_journal(struct changing *c, const struct journal_entry *e, cons
 /* What was stored is a local file no more. */
 static int forget_local(struct changing *c, const struct journal_entry *e)
 {
-	if (e->kind != JOURNAL_APPEND)
-		return 0;
-	c->unlinked = e->row;
-	return local_remove(c->mb->index, e->row);
+	return e->kind == JOURNAL_APPEND ? local_remove(c->mb->index, e->row) : 0;
 }
 
 static int show_confirmed(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
@@ -304,26 +309,63 @@ static int show_nothing(struct changing *c, const struct journal_entry *e, const
 	return r < 0 && r != -ENOENT ? r : forget_local(c, e);
 }
 
-static int settle_confirmed(struct replay_batch *batch, size_t i, const struct replay_outcome *o)
+/* Before it is confirmed, and then what of it is on this disk beside the databases. */
+static void prepare_confirm(struct mailbox *mb, const struct journal_entry *e, const struct replay_outcome *o)
 {
-	const struct journal_entry *e = &batch->entries[i];
-	struct mailbox *mb = batch->mb;
-	int r;
-
 	if (e->kind == JOURNAL_APPEND && o->uid)
 		adopt_bytes(mb, e->row);
-	r = replay_settle(batch, i, show_confirmed, show_nothing, o);
-	if (r == 0 && e->kind == JOURNAL_REMOVE)
+}
+
+static void finish_confirm(struct mailbox *mb, const struct journal_entry *e)
+{
+	if (e->kind == JOURNAL_APPEND)
+		local_file_unlink(mb->files, e->row);
+	if (e->kind == JOURNAL_REMOVE)
 		body_remove(mb->bodies, e->row);
+}
+
+int replay_confirm(struct replay_batch *batch, size_t i, const struct replay_outcome *o)
+{
+	const struct journal_entry *e = &batch->entries[i];
+	int r;
+
+	prepare_confirm(batch->mb, e, o);
+	r = replay_settle(batch, i, show_confirmed, show_nothing, o);
+	if (r == 0)
+		finish_confirm(batch->mb, e);
 	return r;
 }
 
-int replay_confirm(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid)
+static int confirm_together(struct replay_batch *batch, size_t from, size_t n, const struct replay_outcome *outcomes)
 {
-	return settle_confirmed(batch, i, &(struct replay_outcome){ .uidvalidity = uidvalidity, .uid = uid });
+	struct changing c;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		prepare_confirm(batch->mb, &batch->entries[from + i], &outcomes[i]);
+	r = changing_begin(&c, batch->mb);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = settle_within(&c, batch, from + i, show_confirmed, &outcomes[i]);
+	r = changing_end(&c, r);
+	for (size_t i = 0; i < n && r == 0; i++)
+		finish_confirm(batch->mb, &batch->entries[from + i]);
+	return r;
 }
 
-int replay_confirm_copied(struct replay_batch *batch, size_t i, uint32_t uidvalidity, uint32_t uid)
+int replay_confirm_each(struct replay_batch *batch, size_t from, size_t n, const struct replay_outcome *outcomes)
 {
-	return settle_confirmed(batch, i, &(struct replay_outcome){ .uidvalidity = uidvalidity, .uid = uid, .is_copied = true });
+	int r = 0;
+
+	for (size_t done = 0, group; done < n && r == 0; done += group) {
+		group = n - done < TOGETHER_MAX ? n - done : TOGETHER_MAX;
+		if (batch->entries[from].kind < JOURNAL_CREATE && group > 1 &&
+		    confirm_together(batch, from + done, group, outcomes + done) == 0)
+			continue;
+		/* One that the tree cannot show must not keep the others from being shown. */
+		for (size_t i = 0; i < group && r == 0; i++)
+			r = replay_confirm(batch, from + done + i, &outcomes[done + i]);
+	}
+	return r;
 }

@@ -5,18 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-int span_confirm(const struct span *s, size_t i, uint32_t uidvalidity, uint32_t uid)
+int span_confirm(const struct span *s, uint32_t uidvalidity, const uint32_t *uids)
 {
-	return replay_confirm(s->batch, s->from + i, uidvalidity, uid);
-}
+	CLEANUP(free) struct replay_outcome *outcomes = calloc(s->n, sizeof *outcomes);
 
-int span_confirm_all(const struct span *s)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < s->n && r == 0; i++)
-		r = span_confirm(s, i, 0, 0);
-	return r;
+	if (!outcomes)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n && uids; i++)
+		outcomes[i] = (struct replay_outcome){ .uidvalidity = uidvalidity, .uid = uids[i] };
+	return replay_confirm_each(s->batch, s->from, s->n, outcomes);
 }
 
 /* ------------------------------------------------------------ failures */

@@ -24,9 +24,8 @@ static inline const struct journal_place *span_place(const struct span *s, size_
 	return &s->batch->places[s->from + i];
 }
 
-/* replay_confirm() of one of them, and of all. */
-int span_confirm(const struct span *s, size_t i, uint32_t uidvalidity, uint32_t uid);
-int span_confirm_all(const struct span *s);
+/* All are done; `uids`: as these, or NULL. */
+int span_confirm(const struct span *s, uint32_t uidvalidity, const uint32_t *uids);
 
 /* One that is refused must not take others with it: the halves are tried, down to the one. Returns `error` when that may pass and the change as such
  * is not at fault: it stays in the journal. */

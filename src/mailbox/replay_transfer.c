@@ -74,32 +74,43 @@ static int prepare(struct transfer *t)
 	return atomic_load(&s->batch->mb->tells_uids) == 1 ? 0 : find_prepare(&t->find, s->session, s->batch, s->from, s->n);
 }
 
-/* The server says OK to a copy of what has gone, too. */
-static int confirm_or_gone(struct transfer *t, size_t i, uint32_t uidvalidity, uint32_t uid)
+/* Each with the UID that the server told, or that is found by what the message says of itself. */
+static struct replay_outcome outcome_of(const struct transfer *t, size_t i, size_t n)
 {
-	struct span *s = t->span;
-	int gone = !uid && span_entry(s, i)->kind == JOURNAL_COPY ? find_has_gone(s->session, s->batch, s->from + i) : 0;
+	const struct span *s = t->span;
+	struct replay_outcome o = { t->copied.uidvalidity, new_uid(&t->copied, t->uids, n, span_place(s, i)->uid), !t->is_move };
 
-	if (gone <= 0)
-		return gone < 0 ? gone
-				: (t->is_move ? replay_confirm : replay_confirm_copied)(s->batch, s->from + i, uidvalidity, uid);
-	return replay_refuse(s->batch, s->from + i, -ENOENT, "the message has gone");
+	if (!o.uid && t->find.n)
+		o.uid = find_uid(&t->find, s->batch, s->from + i, &o.uidvalidity);
+	return o;
 }
 
-/* The first `n`, each with the UID that the server told, or that is found by what the message says of itself. */
+/* The server says OK to a copy of what has gone, too. */
+static int has_gone(struct transfer *t, size_t i, const struct replay_outcome *o)
+{
+	const struct span *s = t->span;
+
+	return o->uid || span_entry(s, i)->kind != JOURNAL_COPY ? 0 : find_has_gone(s->session, s->batch, s->from + i);
+}
+
 static int confirm_first(struct transfer *t, size_t n)
 {
+	CLEANUP(free) struct replay_outcome *outcomes = calloc(n ? n : 1, sizeof *outcomes);
 	struct span *s = t->span;
-	int r = 0;
+	size_t settled = 0;
+	int r = outcomes ? 0 : -ENOMEM, gone;
 
 	for (size_t i = 0; i < n && r == 0; i++) {
-		uint32_t uid = new_uid(&t->copied, t->uids, n, span_place(s, i)->uid), uidvalidity = t->copied.uidvalidity;
-
-		if (!uid && t->find.n)
-			uid = find_uid(&t->find, s->batch, s->from + i, &uidvalidity);
-		r = confirm_or_gone(t, i, uidvalidity, uid);
+		outcomes[i] = outcome_of(t, i, n);
+		gone = has_gone(t, i, &outcomes[i]);
+		if (gone == 0)
+			continue;
+		r = gone < 0 ? gone : replay_confirm_each(s->batch, s->from + settled, i - settled, outcomes + settled);
+		if (r == 0)
+			r = replay_refuse(s->batch, s->from + i, -ENOENT, "the message has gone");
+		settled = i + 1;
 	}
-	return r;
+	return r < 0 ? r : replay_confirm_each(s->batch, s->from + settled, n - settled, outcomes + settled);
 }
 
 /* Of what had gone before, no server tells any. */
