@@ -341,9 +341,10 @@ void replay_finish(struct replay *r, int64_t timeout_ms)
 void replay_wake(struct replay *r)
 {
 	pthread_mutex_lock(&r->mb->lock);
+	if (!r->has_work) /* else it is awake, or gathers: a burst does not wake it for each */
+		pthread_cond_signal(&r->wake);
 	r->has_work = true;
 	r->woken_ms = clock_monotonic_ms();
-	pthread_cond_signal(&r->wake);
 	pthread_mutex_unlock(&r->mb->lock);
 }
 
