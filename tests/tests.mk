@@ -17,6 +17,7 @@ MOUNT_TESTS = \
 	tests/mount/test_change_extensions.py \
 	tests/mount/test_change_flags.py \
 	tests/mount/test_change_folders.py \
+	tests/mount/test_change_latency.py \
 	tests/mount/test_change_move.py \
 	tests/mount/test_change_remove.py \
 	tests/mount/test_changes.py \
@@ -37,5 +38,4 @@ TESTS += $(MOUNT_TESTS)
 
 # Of changing mail by file operations; each joins MOUNT_TESTS with what it tests.
 EXTRA_DIST += \
-	tests/mount/test_change_faults.py \
-	tests/mount/test_change_latency.py
+	tests/mount/test_change_faults.py
