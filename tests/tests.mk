@@ -13,10 +13,13 @@ MOUNT_TESTS = \
 	tests/mount/test_browse.py \
 	tests/mount/test_bytes.py \
 	tests/mount/test_change_append.py \
+	tests/mount/test_change_capabilities.py \
 	tests/mount/test_change_cuts.py \
+	tests/mount/test_change_extensions.py \
 	tests/mount/test_change_faults.py \
 	tests/mount/test_change_flags.py \
 	tests/mount/test_change_folders.py \
+	tests/mount/test_change_latency.py \
 	tests/mount/test_change_move.py \
 	tests/mount/test_change_remove.py \
 	tests/mount/test_change_together.py \
@@ -36,8 +39,3 @@ MOUNT_TESTS = \
 	tests/mount/test_stalls.py
 dist_check_SCRIPTS += $(MOUNT_TESTS)
 TESTS += $(MOUNT_TESTS)
-
-# Of changing mail by file operations; each joins MOUNT_TESTS with what it tests.
-EXTRA_DIST += \
-	tests/mount/test_change_capabilities.py \
-	tests/mount/test_change_latency.py

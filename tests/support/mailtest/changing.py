@@ -25,6 +25,8 @@ DAY_S = 86400
 OLDEST = 1690000000
 FLAGS = ('', '\\Seen', '\\Seen \\Flagged')
 EVERYTHING_HIDDEN = ('MOVE', 'UIDPLUS', 'CONDSTORE', 'QRESYNC', 'LITERAL+', 'SPECIAL-USE', 'MULTIAPPEND', 'ENABLE')
+# A process for each session would be most of what a small test costs.
+LASTING_PROCESSES = 'service imap-login {\n  service_count = 0\n}\nservice imap {\n  service_count = 1000\n}\n'
 NO_EXPUNGE = r'EXPUNGE|CLOSE'       # commands that take away what others marked \Deleted
 
 
@@ -39,16 +41,33 @@ class ChangeTestCase(MountTestCase):
     server_options = {}
     keys = {}               # of the configuration
     options = ()            # for -o
+    _accounts = {}          # filled ones, which each test gets a copy of: the stopped server and what it held
 
     def setUp(self):
         self.settled = None
-        self.server = self.enterContext(Dovecot(**self.server_options))
-        self.fill()
-        self.before = observer.snapshots(self.server)
+        filled, self.before = self.filled()
+        self.server = self.new_server()
+        self.server.take_mail(filled)
+        self.enterContext(self.server)
         self.proxy = self.enterContext(HidingProxy(self.server.imap_port, self.hidden))
         self.addCleanup(self.check_again)
         section = dict(account(self.server, imap=f'imap+insecure://alice@localhost:{self.port()}', timeout=5), **self.keys)
         self.mount = self.enterContext(Mount(section, list(self.options)))
+
+    def new_server(self):
+        return Dovecot(extra=LASTING_PROCESSES, **self.server_options)
+
+    def filled(self):
+        """What fill() makes, once for all tests that ask for the same."""
+        key = type(self).fill, repr(self.server_options), repr(self.folders)
+        if key not in self._accounts:
+            with self.new_server() as self.server:
+                self.fill()
+                held = observer.snapshots(self.server)
+                self.server.stop()
+            self._accounts[key] = self.server, held
+        server, held = self._accounts[key]
+        return server, {folder: dict(found) for folder, found in held.items()}
 
     def fill(self):
         for folder, count in self.folders.items():

@@ -12,6 +12,7 @@ import queue
 import re
 import socket
 import threading
+import time
 
 from .server import LoopbackServer, end
 
@@ -58,6 +59,7 @@ class HidingProxy(LoopbackServer):
         self.hide = hide
         self.commands = []      # what clients sent, tags and literals taken away: b'UID MOVE 3 "Archive"'
         self.violations = []    # those of them that need what is hidden
+        self.refusals = []      # to which the server said NO, and when: (command, seconds, monotonic)
 
     def hidden(self):
         return {word for name in self.hide for word in (name.upper(), *_IMPLIED.get(name.upper(), ()))}
@@ -82,6 +84,7 @@ class _Link:
         self.client, self.server = client, server
         self.from_client, self.from_server = client.makefile('rb'), server.makefile('rb')
         self.writing = threading.Lock()         # to the client: replies of the server and of our own
+        self.said = {}                          # commands by their tags
         self.waiting_tag = None                 # of an APPEND that waits for the server to say `+`
         self.verdicts = queue.Queue()           # what the server said to it: True to go on
 
@@ -161,7 +164,8 @@ class _Link:
 
     def note(self, lines):
         """The command without tag, strings' and literals' contents; kept with its strings in `commands`."""
-        text = b' '.join(line.rstrip(b'\r\n') for line in lines).partition(b' ')[2]
+        tag, _, text = b' '.join(line.rstrip(b'\r\n') for line in lines).partition(b' ')
+        self.said[tag] = text
         self.proxy.commands.append(text)
         return re.sub(_QUOTED, b'""', text)
 
@@ -181,6 +185,8 @@ class _Link:
             while not _STATUS.match(line) and (literal := _LITERAL.search(parts[-1])):
                 parts += [read_exactly(self.from_server, int(literal.group(1))), self.from_server.readline()]
             parts[::2] = [self.without_hidden(part, line) for part in parts[::2]]
+            if re.match(rb'[^*+ ]\S* NO ', line):
+                self.proxy.refusals.append((self.said.get(line.partition(b' ')[0]), time.monotonic()))
             self.tell_client(b''.join(parts))
             self.note_verdict(line)
 
