@@ -201,6 +201,15 @@ static bool take(const struct find *f, uint32_t uid)
 	return uid && !f->n_found;
 }
 
+/* A date and a size tell which name to show, and are no proof of the bytes: those are asked for again. */
+static void distrust_bytes(struct mailbox *mb, int64_t row)
+{
+	pthread_mutex_lock(&mb->lock);
+	body_forget(mb, row);
+	pthread_mutex_unlock(&mb->lock);
+	body_remove(mb->bodies, row);
+}
+
 uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity)
 {
 	const char *wanted = f->wanted && i >= f->from && i < f->from + f->n ? f->wanted[i - f->from] : NULL;
@@ -219,6 +228,7 @@ uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t
 	}
 	if (!f->moved || i < f->from || i >= f->from + f->n || !take(f, f->moved[i - f->from]))
 		return 0;
+	distrust_bytes(batch->mb, e->row);
 	*ret_uidvalidity = f->uidvalidity;
 	return f->moved[i - f->from];
 }

@@ -756,6 +756,42 @@ static void one_that_went_while_it_was_moved_is_told_to_its_readers(void **state
 	assert_true(memory_counts().fetches <= before + 3);
 }
 
+/* Another client is quick: what stands there has the date and the size of what was moved, and other bytes. */
+static void what_is_known_again_by_date_and_size_alone_is_read_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct move_reader reader;
+	char byte[4096] = "";
+	int64_t row;
+
+	deliver("INBOX", "one");
+	deliver("INBOX", "before");
+	mount(f);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_before.2.eml", f->archive, "before.eml"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	row = row_of(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml");
+	begin_reading(f, row, &reader);
+	assert_int_equal(end_reading(f, &reader), 0);
+	memory_faults.change_breaks = -ENOTCONN;
+	memory_faults.change_was_done = true;
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml", f->archive, "first.eml"), 0);
+	WAIT_FOR(memory_count_messages("Archive") == 2);
+	memory_remove_message("Archive", 2);
+	deliver("Archive", "two");
+	assert_int_equal(set_flags(f, row, "+\\Flagged"), 0);
+	memset(&memory_faults, 0, sizeof memory_faults);
+	WAIT_FOR(has_flags("Archive", 3, "\\Flagged"));
+	assert_int_equal(row_of(f, f->archive, "first.eml"), row);
+	begin_reading(f, row, &reader);
+	assert_int_equal(wait_answer(reader.result, &reader.sync), 0);
+	waiter_sync_init(&reader.sync);
+	assert_int_equal(
+		wait_answer((int)body_read(f->mailbox, reader.body, 0, sizeof byte, &reader.sync.waiter), &reader.sync) < 0, 0);
+	assert_true(pread(body_fd(reader.body), byte, sizeof byte - 1, 0) > 0);
+	assert_non_null(strstr(byte, "two"));
+	mailbox_close(f->mailbox, reader.body);
+}
+
 /* ------------------------------------------------------------ new messages */
 
 static void a_file_becomes_a_message_at_its_last_close(void **state)
@@ -1803,6 +1839,7 @@ int main(void)
 		TEST(a_message_is_read_while_its_move_is_on_the_way),
 		TEST(one_that_went_while_it_was_moved_is_told_to_its_readers),
 		TEST(moves_whose_answer_is_lost_keep_name_and_row),
+		TEST(what_is_known_again_by_date_and_size_alone_is_read_anew),
 		TEST(mv_into_a_folder_that_is_renamed_before_it_is_sent),
 		TEST(a_refused_move_is_taken_back),
 		TEST(a_given_name_stays),
