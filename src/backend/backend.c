@@ -60,7 +60,7 @@ static bool was_dead(const struct backend *b, bool used, int error)
 /* Makes the session fit for a call. */
 static int begin(struct backend *b)
 {
-	b->answered = false;
+	b->answered = b->refused = false;
 	return b->broken ? b->ops->reopen(b) : 0;
 }
 

@@ -24,7 +24,7 @@ static int append_hear(struct imap_command *c)
 		return r;
 	if (s->record.status == STATUS_OK)
 		return imap_guard_fail(&s->guard, -EPROTO, "the server says that it has stored what it has not got yet");
-	s->base.broken = true;
+	s->base.broken = s->base.refused = true;
 	return -ECONNABORTED;
 }
 

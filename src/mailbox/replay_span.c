@@ -21,13 +21,11 @@ int span_confirm(const struct span *s, uint32_t uidvalidity, const uint32_t *uid
 /* The change as such is not at fault: it stays in the journal. */
 static bool may_pass(const struct span *s, int error)
 {
-	bool broken = (*s->session)->broken;
+	const struct backend *session = *s->session;
+	bool broken = session->broken && !session->refused;
 
 	if (error == -EAGAIN && !broken)
 		return replay_may_try_again(s->batch->mb->replay, s->batch->entries[s->from].seq);
-	/* A server that refuses a message before all of it was sent costs the connection, and has said its word all the same. */
-	if (error == -EDQUOT || error == -EFBIG || error == -ENOLINK || error == -EROFS)
-		return false;
 	return broken || error == -EAGAIN || error == -ENOMEM || error == -ENOTCONN || error == -ECANCELED || error == -ETIMEDOUT ||
 	       error == -EHOSTUNREACH;
 }
