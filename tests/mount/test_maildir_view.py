@@ -338,7 +338,9 @@ class TheMaildir(ChangeTestCase):
         os.rename(self.view('cur/1690000000.M1P1.localhost:2,S'), self.view('cur/1690000000.M1P1.localhost:2,FS'))
         self.assertTrue(self.entries()[uid].endswith('.mailfs:2,FS'))
         self.assertFalse(os.path.exists(self.view('cur/1690000000.M1P1.localhost:2,S')))
-        self.check({'INBOX': {'added': [data]}})
+        self.sync('INBOX')
+        added = self.check_now({'INBOX': {'added': [data]}})
+        self.assertEqual(added['INBOX'][uid].flags, {'\\Seen', '\\Flagged'})
 
     def test_what_is_in_tmp_is_no_message_and_what_is_none_stays_there(self):
         with open(self.view('tmp/junk'), 'xb') as file:

@@ -10,6 +10,7 @@ Looking changes nothing: EXAMINE and BODY.PEEK[].  Messages marked \\Deleted are
 
 import email.utils
 import contextlib
+import imaplib
 import re
 import time
 from typing import NamedTuple
@@ -40,6 +41,13 @@ def snapshot(server, folder='INBOX', user='alice'):
 
 def snapshots(server, user='alice'):
     """{mailbox name: {uid: Message}} of all folders; not of one that goes while they are asked."""
+    for _ in range(5):
+        with contextlib.suppress(imaplib.IMAP4.abort):      # the session ends with a folder that goes while it is open
+            return _fetch_folders(server, user)
+    return _fetch_folders(server, user)
+
+
+def _fetch_folders(server, user):
     found = {}
     with server.imap(user) as client:
         for name in _selectable(client):
