@@ -48,14 +48,17 @@ int find_note_bound(struct backend **session, struct replay_batch *batch, size_t
 {
 	const char *folder = batch->entries[from].folder;
 	struct backend_status status = { 0 };
-	uint32_t bound = known_bound(batch->mb, folder);
-	size_t i = from;
+	size_t n_noted = 0;
+	uint32_t bound;
 	int r = 0;
 
-	while (i < from + n && batch->entries[i].uidnext)
-		i++;
-	if (i == from + n)
+	for (size_t i = from; i < from + n; i++) {
+		batch->entries[i].is_repeated = batch->entries[i].uidnext != 0;
+		n_noted += batch->entries[i].is_repeated;
+	}
+	if (n_noted == n)
 		return 0;
+	bound = known_bound(batch->mb, folder);
 	if (!bound)
 		r = backend_status(session, folder, &status);
 	if (!bound)
@@ -203,7 +206,7 @@ static void match(struct find *f, const struct arrivals *a, const struct arrived
 	}
 }
 
-/* What is known of those that are looked for; `uid` 0: not one of them. How many. */
+/* What is known of those that are looked for; `uid` 0: not one of them: what a first MOVE brings nowhere has gone. How many. */
 static size_t describe(const struct find *f, const struct replay_batch *batch, size_t n, const uint32_t *told,
 		       struct arrived *wanted)
 {
@@ -213,7 +216,8 @@ static size_t describe(const struct find *f, const struct replay_batch *batch, s
 	for (size_t i = 0; i < n; i++) {
 		const struct journal_entry *e = &batch->entries[f->from + i];
 
-		if ((told && told[i]) || (f->wanted && f->wanted[i]) || index_message_get(batch->mb->index, e->row, &m) < 0)
+		if (!e->is_repeated || (told && told[i]) || (f->wanted && f->wanted[i]) ||
+		    index_message_get(batch->mb->index, e->row, &m) < 0)
 			continue;
 		wanted[i] = (struct arrived){ batch->places[f->from + i].uid, m.internaldate_s, m.size_bytes };
 		count++;

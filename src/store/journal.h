@@ -39,6 +39,7 @@ struct journal_entry {
 	bool was_sent;	      /* it may have reached the server: to be verified before it is sent again */
 	uint32_t uidnext;     /* a message that it made there has this UID or a later one …; 0: it was never sent */
 	uint32_t uidvalidity; /* … while the folder has this UIDVALIDITY; 0: not told */
+	bool is_repeated;     /* not stored: a move whose answer may have been lost before */
 };
 
 /* Where the server has a message. */

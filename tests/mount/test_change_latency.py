@@ -126,7 +126,7 @@ class Looking(SlowTestCase):
             result = subprocess.run(['rsync', '-a', backup + '/', self.mount / 'Lists/'], capture_output=True, text=True, timeout=150, check=False)
             self.assertEqual((result.returncode, result.stderr), (0, ''))
             self.sync('Lists')
-        self.while_changing(restore)
+        self.while_changing(restore, times_calm=4)
         self.assertEqual(self.held('Lists'), collections.Counter(message.data for message in self.before['Lists'].values()) + collections.Counter(brought))
 
     def test_while_flags_are_changed(self):

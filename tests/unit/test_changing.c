@@ -792,6 +792,25 @@ static void what_is_known_again_by_date_and_size_alone_is_read_anew(void **state
 	mailbox_close(f->mailbox, reader.body);
 }
 
+static void one_that_had_gone_takes_no_other_s_place(void **state)
+{
+	struct fixture *f = *state;
+
+	deliver("INBOX", "one");
+	deliver("INBOX", "before");
+	mount(f);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_before.2.eml", f->archive, "before.eml"), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	memory_remove_message("INBOX", 1);
+	deliver("Archive", "two"); /* of the same date and size */
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml", f->archive, "first.eml"), 0);
+	assert_int_equal(settle(f, f->archive), 0);
+	remount(f, false);
+	assert_int_equal(names(f, f->archive).n, 2);
+	assert_int_equal(row_of(f, f->archive, "first.eml"), 0);
+	assert_int_not_equal(row_of(f, f->archive, "2026-04-14_0930_Alice_two.2.eml"), 0);
+}
+
 /* ------------------------------------------------------------ new messages */
 
 static void a_file_becomes_a_message_at_its_last_close(void **state)
@@ -1840,6 +1859,7 @@ int main(void)
 		TEST(one_that_went_while_it_was_moved_is_told_to_its_readers),
 		TEST(moves_whose_answer_is_lost_keep_name_and_row),
 		TEST(what_is_known_again_by_date_and_size_alone_is_read_anew),
+		TEST(one_that_had_gone_takes_no_other_s_place),
 		TEST(mv_into_a_folder_that_is_renamed_before_it_is_sent),
 		TEST(a_refused_move_is_taken_back),
 		TEST(a_given_name_stays),
