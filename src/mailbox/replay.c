@@ -13,7 +13,8 @@ enum {
 	PAUSE_FIRST_MS = 1000, /* after a failure that may pass */
 	PAUSE_LAST_MS = 60 * 1000,
 	REFUSED_KEPT = 256,
-	TRIES_MAX = 15, /* of one that the server has no room for: about ten minutes */
+	BUSY_MS = 100,		   /* a server that says "later" is asked again soon, while somebody waits … */
+	TRIED_MS = 10 * 60 * 1000, /* … and a change that it has no room for is given up in the end */
 };
 
 struct replay {
@@ -31,8 +32,8 @@ struct replay {
 	} refused[REFUSED_KEPT]; /* the last ones: who asks for one may come a moment late */
 	size_t n_refused;
 	int64_t pause_ms;
-	int64_t tried_seq; /* the worker's */
-	int tries;
+	int64_t tried_seq, tried_since_ms; /* the worker's */
+	int64_t busy_since_ms;		   /* the thread's; 0: it is not */
 };
 
 /* The bytes first: the journal must not speak of what a power cut took. */
@@ -131,9 +132,12 @@ static int refused_error(struct replay *r, int64_t seq)
 
 bool replay_may_try_again(struct replay *r, int64_t seq)
 {
-	r->tries = r->tried_seq == seq ? r->tries + 1 : 1;
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (r->tried_seq != seq)
+		r->tried_since_ms = now_ms;
 	r->tried_seq = seq;
-	return r->tries < TRIES_MAX;
+	return now_ms - r->tried_since_ms < TRIED_MS;
 }
 
 int replay_take_refused(struct replay *r, int64_t row)
@@ -258,10 +262,23 @@ static void pause_after(struct replay *r)
 	r->has_work = true;
 }
 
+/* The server is there and says "later", e.g. because a message goes at this moment: who waits goes on waiting for its word, for a while. */
+static bool is_busy(struct replay *r, int error)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (error != -EAGAIN)
+		r->busy_since_ms = 0;
+	else if (!r->busy_since_ms)
+		r->busy_since_ms = now_ms;
+	return error == -EAGAIN && now_ms - r->busy_since_ms < r->mb->configuration->timeout_s * 1000;
+}
+
 static void *run(void *argument)
 {
 	struct replay *r = argument;
 	struct mailbox *mb = r->mb;
+	bool is_later;
 	int error;
 
 	pthread_mutex_lock(&mb->lock);
@@ -275,16 +292,20 @@ static void *run(void *argument)
 		error = journal_is_empty(mb->index) ? 0 : replay_sync(mb);
 		if (error == 0 && !journal_is_empty(mb->index))
 			error = mailbox_run(mb, JOB_INTERACTIVE, drain, r);
-		if (error < 0)
+		is_later = is_busy(r, error);
+		if (error < 0 && !is_later)
 			answer_out_of_reach(r);
 		else
 			answer_settled(r);
 		pthread_mutex_lock(&mb->lock);
-		r->is_out_of_reach = error < 0;
-		if (error < 0)
+		r->is_out_of_reach = error < 0 && !is_later;
+		if (is_later && !r->stopping)
+			timed_wait(r, BUSY_MS);
+		else if (error < 0)
 			pause_after(r);
 		else
 			r->pause_ms = 0;
+		r->has_work |= is_later;
 	}
 	pthread_mutex_unlock(&mb->lock);
 	return NULL;

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -656,6 +657,30 @@ static void a_refused_move_is_taken_back(void **state)
 	assert_int_equal(settle(f, f->archive), -EDQUOT);
 	assert_int_equal(names(f, f->archive).n, 0);
 	assert_int_equal(row_of(f, f->inbox, n.last), n.row);
+}
+
+static void *refuse_later(void *unused)
+{
+	(void)unused;
+	usleep(300 * 1000);
+	memory_faults.change_error = -EDQUOT;
+	return NULL;
+}
+
+static void who_waits_goes_on_waiting_while_the_server_says_later(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t thread;
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.change_error = -EAGAIN;
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "other.eml"), 0);
+	assert_int_equal(pthread_create(&thread, NULL, refuse_later, NULL), 0);
+	assert_int_equal(settle(f, f->archive), -EDQUOT);
+	pthread_join(thread, NULL);
 }
 
 static void a_given_name_stays(void **state)
@@ -1862,6 +1887,7 @@ int main(void)
 		TEST(one_that_had_gone_takes_no_other_s_place),
 		TEST(mv_into_a_folder_that_is_renamed_before_it_is_sent),
 		TEST(a_refused_move_is_taken_back),
+		TEST(who_waits_goes_on_waiting_while_the_server_says_later),
 		TEST(a_given_name_stays),
 		TEST(a_file_becomes_a_message_at_its_last_close),
 		TEST(a_message_whose_answer_is_lost_is_stored_once),
