@@ -82,7 +82,7 @@ static void on_state(void *userdata, enum workers_state state, int error, const 
 	if (mb->outbox)
 		outbox_wake(mb->outbox);
 	if (mb->replay)
-		replay_wake(mb->replay);
+		replay_is_back(mb->replay);
 }
 
 static void on_outbox(void *userdata, const struct outbox_entry *e, bool is_gone)

@@ -369,6 +369,14 @@ void replay_wake(struct replay *r)
 	pthread_mutex_unlock(&r->mb->lock);
 }
 
+void replay_is_back(struct replay *r)
+{
+	pthread_mutex_lock(&r->mb->lock);
+	r->is_out_of_reach = false;
+	pthread_mutex_unlock(&r->mb->lock);
+	replay_wake(r);
+}
+
 int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w)
 {
 	bool out_of_reach;

@@ -19,8 +19,10 @@ void replay_free(struct replay *r);
 
 /* Waits until the journal is empty, the server is out of reach, or time is up. */
 void replay_finish(struct replay *r, int64_t timeout_ms);
-/* There is something new in the journal, or the server is back. */
+/* There is something new in the journal. */
 void replay_wake(struct replay *r);
+/* The server is back: who waits from now on waits for its word. */
+void replay_is_back(struct replay *r);
 /* `w` is answered once everything in the journal up to `seq` is settled: 0, or the -errno of a change of `row` (0: of any) that was refused. -EINPROGRESS, or 0 at once while the server is out of
  * reach and the journal is on the disk. */
 int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w);
