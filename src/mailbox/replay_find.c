@@ -98,9 +98,9 @@ int find_has_gone(struct backend **session, struct replay_batch *batch, size_t i
 	CLEANUP(free) char *identity = NULL;
 	int r = entry_identity(session, batch, i, &identity);
 
-	if (r < 0 && ((*session)->broken || r == -ENOMEM))
-		return r;
-	return !identity;
+	if (r == -ENXIO || r == -ESTALE) /* with its folder */
+		return 1;
+	return r < 0 ? r : !identity;
 }
 
 /* ------------------------------------------------------------ among the new ones */
