@@ -32,7 +32,7 @@ struct replay {
 	} refused[REFUSED_KEPT]; /* the last ones: who asks for one may come a moment late */
 	size_t n_refused;
 	int64_t pause_ms;
-	int64_t tried_seq, tried_since_ms; /* the worker's */
+	int64_t tried_seq, tried_since_ms; /* the worker's, and the thread's while no worker runs */
 	int64_t busy_since_ms;		   /* the thread's; 0: it is not */
 };
 
@@ -268,7 +268,7 @@ static bool is_busy(struct replay *r, int error)
 	int64_t now_ms = clock_monotonic_ms();
 
 	if (error != -EAGAIN)
-		r->busy_since_ms = 0;
+		r->busy_since_ms = r->tried_seq = 0;
 	else if (!r->busy_since_ms)
 		r->busy_since_ms = now_ms;
 	return error == -EAGAIN && now_ms - r->busy_since_ms < r->mb->configuration->timeout_s * 1000;
@@ -363,7 +363,7 @@ void replay_wake(struct replay *r)
 {
 	pthread_mutex_lock(&r->mb->lock);
 	if (!r->has_work) /* else it is awake, or gathers: a burst does not wake it for each */
-		pthread_cond_signal(&r->wake);
+		pthread_cond_broadcast(&r->wake);
 	r->has_work = true;
 	r->woken_ms = clock_monotonic_ms();
 	pthread_mutex_unlock(&r->mb->lock);
@@ -389,7 +389,7 @@ int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w)
 	if (!out_of_reach) {
 		waiters_push(&r->waiters, w);
 		r->has_work = r->is_awaited = true;
-		pthread_cond_signal(&r->wake);
+		pthread_cond_broadcast(&r->wake);
 	}
 	pthread_mutex_unlock(&r->mb->lock);
 	return out_of_reach ? replay_sync(r->mb) : -EINPROGRESS;
