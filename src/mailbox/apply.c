@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mailbox/replay.h"
 #include "message/flags.h"
 
 /* ------------------------------------------------------------ flags */
@@ -102,39 +103,29 @@ static int show_removed(struct mailbox *mb, const struct journal_entry *e)
 	return index_message_put(mb->index, &m);
 }
 
-struct renaming {
-	char *wire; /* own */
-	char delimiter;
-};
-
+/* `*wire`, own, of the folder itself or of one below it. */
 static int follow_rename(void *userdata, const struct journal_entry *e)
 {
-	struct renaming *n = userdata;
+	char **wire = userdata, *renamed;
 	size_t len = strlen(e->folder);
-	char *renamed;
 
-	if (strncmp(n->wire, e->folder, len) || (n->wire[len] && n->wire[len] != n->delimiter))
+	if (strncmp(*wire, e->folder, len) || ((*wire)[len] && (*wire)[len] != replay_renamed_delimiter(e)))
 		return 0;
-	if (asprintf(&renamed, "%.*s%s", (int)strcspn(e->detail, "\n"), e->detail, n->wire + len) < 0)
+	if (asprintf(&renamed, "%.*s%s", (int)strcspn(e->detail, "\n"), e->detail, *wire + len) < 0)
 		return -ENOMEM;
-	free(n->wire);
-	n->wire = renamed;
+	free(*wire);
+	*wire = renamed;
 	return 0;
 }
 
 int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret)
 {
-	CLEANUP(index_folder) struct index_folder inbox = { 0 };
-	struct renaming n = { .wire = strdup(e->folder) };
-	int r = n.wire ? 0 : -ENOMEM;
+	char *wire = strdup(e->folder);
+	int r = wire ? journal_each_rename_after(mb->index, e->seq, follow_rename, &wire) : -ENOMEM;
 
-	if (r == 0 && index_folder_by_wire(mb->index, "INBOX", &inbox) == 0)
-		n.delimiter = inbox.delimiter;
 	if (r == 0)
-		r = journal_each_rename_after(mb->index, e->seq, follow_rename, &n);
-	if (r == 0)
-		r = index_folder_by_wire(mb->index, n.wire, ret);
-	free(n.wire);
+		r = index_folder_by_wire(mb->index, wire, ret);
+	free(wire);
 	return r;
 }
 

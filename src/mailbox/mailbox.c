@@ -70,10 +70,10 @@ static void on_state(void *userdata, enum workers_state state, int error, const 
 	(void)error;
 	if (!atomic_load(&mb->is_connected)) /* mailbox_connect() tells of the first attempt */
 		return;
-	if (state == WORKERS_OFFLINE)
+	if (state == WORKERS_OFFLINE) {
 		log_warning("%s: offline: %s", mb->configuration->account, why);
-	if (state == WORKERS_OFFLINE)
 		events_say(mb->events, "offline");
+	}
 	if (state != WORKERS_ONLINE)
 		return;
 	log_info("%s: online", mb->configuration->account);

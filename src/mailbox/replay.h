@@ -73,8 +73,6 @@ int replay_settle(struct replay_batch *batch, size_t i, replay_settling *settlin
 		  const struct replay_outcome *o);
 /* Of the folder that a JOURNAL_RENAME is about; an index that was made anew may not know that yet. */
 char replay_renamed_delimiter(const struct journal_entry *e);
-/* A folder's row by its name on the wire; 0: there is none. */
-int64_t replay_folder_row(struct mailbox *mb, const char *wire);
 /* replay_refuse.c. Entry `i` will never be done: the tree shows what the server has, and the person is told. */
 int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *why);
 

@@ -58,11 +58,12 @@ static int show_old_name(struct mailbox *mb, const struct journal_entry *e, stru
 
 static int show_again(struct mailbox *mb, const struct journal_entry *e, struct news *news)
 {
-	CLEANUP(index_folder) struct index_folder f = { 0 };
+	CLEANUP(index_folder) struct index_folder f = { 0 }, other = { 0 };
 	const char *name = strchr(e->detail, '\n');
 	int r = name ? index_folder_get(mb->index, strtoll(e->detail, NULL, 10), &f) : -ENOENT;
 
-	if (r == 0 && replay_folder_row(mb, e->folder)) /* another has its name by now: what the server lists will tell */
+	if (r == 0 && index_folder_by_wire(mb->index, e->folder, &other) ==
+			      0) /* another has its name by now: what the server lists will tell */
 		return index_folder_delete(mb->index, f.row);
 	f.wire = r == 0 ? strdup(e->folder) : NULL;
 	if (r < 0 || !f.wire)

@@ -14,13 +14,6 @@
 #include "base/clock.h"
 #include "mailbox/changing_private.h"
 
-int64_t replay_folder_row(struct mailbox *mb, const char *wire)
-{
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-
-	return index_folder_by_wire(mb->index, wire, &f) == 0 ? f.row : 0;
-}
-
 static int forget_kept(struct mailbox *mb, const struct journal_place *place)
 {
 	return place->wire && place->uid ? journal_kept_remove(mb->index, place->wire, place->uidvalidity, place->uid) : 0;
