@@ -210,7 +210,7 @@ static int convert(iconv_t converter, const char *text, size_t len, struct buf *
 	return r == -ENOMEM ? r : 0;
 }
 
-/* Opening one loads a library and closing the last one unloads it, which takes longer than a thousand header lines: some are kept for the next. */
+/* Opening one loads a library and closing the last one unloads it: some are kept for the next. */
 enum { IDLE_MAX = 16, IDLE_NAME_MAX = 32 };
 static struct {
 	char name[IDLE_NAME_MAX];
