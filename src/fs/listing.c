@@ -15,7 +15,10 @@ struct large_listing {
 	struct handle handle; /* first */
 	uint64_t ino;
 	atomic_size_t given, looked_up; /* entries */
-	struct large_listing *next;	/* protected by the listings' lock */
+	atomic_int users;		/* the kernel, and whoever makes a piece ahead */
+	pthread_mutex_t lock;
+	struct listing ahead;	    /* lock; its data NULL: none */
+	struct large_listing *next; /* protected by the listings' lock */
 };
 
 void listings_init(struct listings *listings)
@@ -32,12 +35,14 @@ bool listing_add(struct listing *listing, const char *name, const struct fuse_en
 
 	if (listing->names_only)
 		bare.ino = 0;
-	need = fuse_add_direntry_plus(listing->req, listing->data + listing->used, listing->size - listing->used, name, &bare,
+	/* libfuse has no use for the request, and a piece that is made ahead has none yet. */
+	need = fuse_add_direntry_plus(NULL, listing->data + listing->used, listing->size - listing->used, name, &bare,
 				      (off_t)position);
 	if (need > listing->size - listing->used)
 		return false;
 	listing->used += need;
 	listing->added++;
+	listing->last = position;
 	return true;
 }
 
@@ -66,6 +71,15 @@ uint64_t listing_stored_position(uint64_t after)
 	return inode_kind(after) == INODE_POSITION ? 0 : after;
 }
 
+static void unref_large(struct large_listing *large)
+{
+	if (atomic_fetch_sub(&large->users, 1) > 1)
+		return;
+	pthread_mutex_destroy(&large->lock);
+	free(large->ahead.data);
+	free(large);
+}
+
 static void close_large(struct fs *fs, struct handle *handle)
 {
 	struct large_listing *large = (struct large_listing *)handle, **at;
@@ -76,7 +90,7 @@ static void close_large(struct fs *fs, struct handle *handle)
 	*at = large->next;
 	pthread_mutex_unlock(&fs->listings.lock);
 	atomic_fetch_sub(&fs->listings.n, 1);
-	free(large);
+	unref_large(large);
 }
 
 static struct large_listing *open_large(struct fs *fs, uint64_t ino)
@@ -86,6 +100,8 @@ static struct large_listing *open_large(struct fs *fs, uint64_t ino)
 	if (!large)
 		return NULL;
 	large->ino = ino;
+	atomic_init(&large->users, 1);
+	pthread_mutex_init(&large->lock, NULL);
 	pthread_mutex_lock(&fs->listings.lock);
 	large->next = fs->listings.first;
 	fs->listings.first = large;
@@ -128,25 +144,81 @@ static bool wants_names_only(struct large_listing *large)
 	return large && (atomic_load(&large->given) == 0 || atomic_load(&large->looked_up) < atomic_load(&large->given) / 4);
 }
 
-void listing_readdirplus(struct fuse_req *req, uint64_t ino, size_t size, int64_t after, struct fuse_file_info *fi)
+static int fill(struct fs *fs, uint64_t ino, struct listing *piece)
 {
-	struct large_listing *large = large_of(fi);
-	struct listing listing = { .req = req, .size = size, .names_only = wants_names_only(large) };
-	int r;
+	piece->index_state = mailbox_index_state(fs->mailbox);
+	piece->data = malloc(piece->size);
+	return piece->data ? dispatch_operations(ino)->list(fs, ino, piece->after, piece) : -ENOMEM;
+}
 
-	listing.data = malloc(size);
-	if (!listing.data) {
-		fuse_reply_err(req, ENOMEM);
+/* The piece made ahead, if it is the one wanted and as it would be made now. */
+static bool take_ahead(struct fs *fs, struct large_listing *large, struct listing *piece)
+{
+	const struct listing *ahead = &large->ahead;
+	bool is_it;
+
+	pthread_mutex_lock(&large->lock);
+	is_it = ahead->data && ahead->after == piece->after && ahead->size == piece->size &&
+		ahead->names_only == piece->names_only && ahead->index_state == mailbox_index_state(fs->mailbox);
+	if (is_it) {
+		*piece = *ahead;
+		large->ahead.data = NULL;
+	}
+	pthread_mutex_unlock(&large->lock);
+	return is_it;
+}
+
+static void make_ahead(struct fs *fs, struct large_listing *large, size_t size, uint64_t after)
+{
+	struct listing piece = { .size = size, .after = after, .names_only = wants_names_only(large) };
+	char *unused;
+
+	if (fill(fs, large->ino, &piece) < 0) {
+		free(piece.data);
 		return;
 	}
-	r = dispatch_operations(ino)->list(fs_of(req), ino, (uint64_t)after, &listing);
-	if (large && listing.names_only)
-		atomic_fetch_add(&large->given, listing.added);
+	pthread_mutex_lock(&large->lock);
+	unused = large->ahead.data;
+	large->ahead = piece;
+	pthread_mutex_unlock(&large->lock);
+	free(unused);
+}
+
+static void reply_piece(struct fuse_req *req, const struct listing *piece, int r)
+{
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
-		fuse_reply_buf(req, listing.data, listing.used);
-	free(listing.data);
+		fuse_reply_buf(req, piece->data, piece->used);
+}
+
+static void list_large(struct fs *fs, struct fuse_req *req, struct large_listing *large, struct listing *piece)
+{
+	int r = 0;
+
+	piece->names_only = wants_names_only(large);
+	if (!take_ahead(fs, large, piece))
+		r = fill(fs, large->ino, piece);
+	if (piece->names_only)
+		atomic_fetch_add(&large->given, piece->added);
+	atomic_fetch_add(&large->users, 1); /* the reply may be followed by the close */
+	reply_piece(req, piece, r);
+	if (r == 0 && piece->added)
+		make_ahead(fs, large, piece->size, piece->last);
+	unref_large(large);
+}
+
+void listing_readdirplus(struct fuse_req *req, uint64_t ino, size_t size, int64_t after, struct fuse_file_info *fi)
+{
+	struct large_listing *large = large_of(fi);
+	struct listing piece = { .size = size, .after = (uint64_t)after };
+	struct fs *fs = fs_of(req);
+
+	if (large)
+		list_large(fs, req, large, &piece);
+	else
+		reply_piece(req, &piece, fill(fs, ino, &piece));
+	free(piece.data);
 }
 
 void listing_releasedir(struct fuse_req *req, uint64_t ino, struct fuse_file_info *fi)

@@ -4,7 +4,8 @@
  *
  * Positions are the mailbox's cookies and the queue's inode numbers, so that a listing goes on at its place whatever is removed meanwhile; entries that
  * stand in no index have a position of the kind INODE_POSITION and come first. Names come with their attributes, which saves `ls -l` and `grep -r` a LOOKUP each. But a
- * folder of more than LISTING_LARGE entries would fill the kernel's memory with them: there, names alone, unless lookups follow.
+ * folder of more than LISTING_LARGE entries would fill the kernel's memory with them: there, names alone, unless lookups follow; and the next piece is
+ * made while the kernel takes the last one apart.
  */
 #ifndef MAILFS_LISTING_H
 #define MAILFS_LISTING_H
@@ -23,13 +24,14 @@ struct fuse_req;
 struct fs;
 struct large_listing;
 
-/* The piece being filled. */
+/* A piece, while it is filled and afterwards. */
 struct listing {
-	struct fuse_req *req;
 	char *data; /* own */
 	size_t size, used;
 	bool names_only;
 	size_t added;
+	uint64_t after, last; /* positions: where it begins, and of its last entry */
+	uint64_t index_state; /* mailbox_index_state() before it was filled */
 };
 
 /* The large listings under way. */

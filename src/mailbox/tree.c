@@ -217,6 +217,11 @@ int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)
 	return r;
 }
 
+uint64_t mailbox_index_state(struct mailbox *mb)
+{
+	return index_state(mb->index);
+}
+
 int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, bool is_set, uint64_t after,
 			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
 {

@@ -72,8 +72,14 @@ int index_commit(struct index *ix)
 		index_rollback(ix);
 		return r;
 	}
+	atomic_fetch_add(&ix->commits, 1);
 	end_turn(ix);
 	return 0;
+}
+
+uint64_t index_state(struct index *ix)
+{
+	return atomic_load(&ix->commits);
 }
 
 void index_rollback(struct index *ix)

@@ -87,6 +87,8 @@ int index_commit(struct index *ix);
 void index_rollback(struct index *ix);
 /* Ends the transaction: commits when `r`, what came of it, is 0 or more, else rolls back. Returns r, or why it could not be committed. */
 int index_end(struct index *ix, int r);
+/* Another number after each commit: what was read between two calls that return the same is still so. Any thread. */
+uint64_t index_state(struct index *ix);
 
 /*
  * Between the two, this thread's reads see the index as it is at the first of them, and take its lock once in all, which is most of what a small read

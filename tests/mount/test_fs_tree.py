@@ -137,6 +137,18 @@ class Listings(FakeTestCase):
         with os.scandir(self.mount / 'INBOX') as entries:
             self.assertEqual(sum(1 for entry in entries if entry.stat().st_size == 0), 60000)
 
+    def test_a_large_listing_does_not_show_what_went_while_it_was_read(self):
+        self.mount.tell('bulk', self.inbox, 60000, 0)
+        with os.scandir(self.mount / 'INBOX') as entries:
+            seen = [next(entries).name]
+            time.sleep(0.1)     # the next piece, of some 160 names, has been made
+            gone = [f'2026-04-14_0930_Alice-Example_Re-quarterly-report.{i}.eml' for i in range(180, 280, 10)]
+            for name in gone:
+                os.unlink(os.path.join(self.mount / 'INBOX', name))
+            seen += [entry.name for entry in entries]
+        self.assertEqual(len(seen), 60000 - len(gone))
+        self.assertFalse(set(seen) & set(gone))
+
 
 class News(FakeTestCase):
     def test_a_new_message_is_seen_and_changes_the_folder_s_time(self):

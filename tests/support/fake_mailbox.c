@@ -105,6 +105,7 @@ struct node *fake_add_node(struct mailbox *mb, int64_t parent, const char *name,
 			       .mtime_ns = fake_now_ns(),
 			       .next_in_bucket = mb->buckets[bucket] };
 	mb->nodes[mb->n++] = node;
+	mb->index_state++;
 	mb->buckets[bucket] = node->row;
 	if (parent)
 		add_child(fake_node(mb, parent), node);
@@ -142,6 +143,7 @@ void fake_move_node(struct mailbox *mb, struct node *node, int64_t parent, const
 void fake_remove_node(struct mailbox *mb, struct node *node)
 {
 	node->is_gone = true;
+	mb->index_state++;
 	count(fake_node(mb, node->parent), node, -1);
 }
 
@@ -382,6 +384,7 @@ void fake_set_flags(struct mailbox *mb, int64_t row, const char *flags)
 	free(fake_node(mb, row)->flags);
 	fake_node(mb, row)->flags = strdup(flags);
 	fake_node(mb, row)->mtime_ns = fake_now_ns();
+	mb->index_state++;
 	pthread_mutex_unlock(&mb->lock);
 }
 
@@ -609,6 +612,11 @@ int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, b
 			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
 {
 	return list(mb, folder, after, &(struct selected){ each, userdata, flag, is_set });
+}
+
+uint64_t mailbox_index_state(struct mailbox *mb)
+{
+	return mb->index_state;
 }
 
 /* No test asks for a Maildir of this one. */

@@ -66,6 +66,7 @@ struct mailbox {
 	struct kept *kept;
 	struct fake_behaviour behaviours[FAKE_OPERATIONS];
 	struct fake_counts counts;
+	_Atomic uint64_t index_state;
 	int64_t used, limit;
 	struct news *news_first, **news_last;
 	bool is_safe; /* what is being committed */
