@@ -22,6 +22,7 @@ MOUNT_TESTS = \
 	tests/mount/test_change_latency.py \
 	tests/mount/test_change_move.py \
 	tests/mount/test_change_remove.py \
+	tests/mount/test_change_together.py \
 	tests/mount/test_changes.py \
 	tests/mount/test_configuration.py \
 	tests/mount/test_crash.py \
@@ -38,6 +39,3 @@ MOUNT_TESTS = \
 	tests/mount/test_stalls.py
 dist_check_SCRIPTS += $(MOUNT_TESTS)
 TESTS += $(MOUNT_TESTS)
-
-# At random, and for as long as one likes: run by hand, tests/mount/test_change_together.py (HACKING).
-EXTRA_DIST += tests/mount/test_change_together.py
