@@ -42,9 +42,10 @@ src_libfs_a_SOURCES = \
 	src/fs/xattr.c src/fs/xattr.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_inode
-TESTS += tests/unit/test_inode
+check_PROGRAMS += tests/unit/test_inode tests/unit/test_requester
+TESTS += tests/unit/test_inode tests/unit/test_requester
 tests_unit_test_inode_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_requester_LDADD = $(LINK_fs) $(CMOCKA_LIBS)
 endif
 
 # Mounts it on a made-up mailbox, without any network.

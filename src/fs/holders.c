@@ -278,18 +278,31 @@ static enum holding relatives_hold(const struct sought *sought, const struct req
 	return holding == HOLDS_NOT && !queue_has(&q, closer) ? HOLDS_PERHAPS : holding;
 }
 
+static enum holding writes(const struct sought *sought, const struct requester *opener, const struct requester *closing)
+{
+	char pid[16];
+
+	if (!requester_was_childless(opener, closing))
+		return requester_is_alive(opener) ? relatives_hold(sought, opener, closing->process) : HOLDS_PERHAPS;
+	snprintf(pid, sizeof(pid), "%d", (int)opener->process);
+	return process_holds(sought, pid) == HOLDS_NOT ? HOLDS_NOT : HOLDS;
+}
+
+/* A descriptor that is moved to a lower number meanwhile, as shells do, escapes one look. */
+enum { LOOKS = 2 };
+
 bool holders_write(const struct holders_mount *mount, uint64_t ino, const struct requester *opener, pid_t closer)
 {
 	struct sought sought = { .mount = mount, .ino = ino, .writers_only = true };
-	enum holding holding = HOLDS_PERHAPS;
+	enum holding holding = HOLDS_NOT;
 	struct requester closing;
 
 	requester_identify(closer, &closing);
 	if (!closing.process)
 		return true;
-	if (requester_is_alive(opener))
-		holding = relatives_hold(&sought, opener, closing.process);
-	return holding == HOLDS_PERHAPS ? anybody_holds(&sought) : holding == HOLDS;
+	for (int look = 0; look < LOOKS && holding == HOLDS_NOT; look++)
+		holding = writes(&sought, opener, &closing);
+	return holding == HOLDS_PERHAPS ? anybody_holds(&sought) || anybody_holds(&sought) : holding == HOLDS;
 }
 
 bool holders_exist(const struct holders_mount *mount, uint64_t ino)

@@ -24,8 +24,8 @@ struct holders_mount {
 int holders_find_mount(const char *mountpoint, struct holders_mount *ret);
 
 /*
- * Whether any process has inode `ino` open for writing: looks at the opener, its descendants and their orphans, and at everybody when the opener is
- * gone, unknown, or no relative of the closing thread `closer`. Where /proc does not let us look, true: then only the kernel's RELEASE tells.
+ * Whether any process has inode `ino` open for writing: looks at the opener, at its descendants and their orphans unless there can be none, and at everybody
+ * when the opener is gone, unknown, or no relative of the closing thread `closer`. Where /proc does not let us look, true: then only the kernel's RELEASE tells.
  */
 bool holders_write(const struct holders_mount *mount, uint64_t ino, const struct requester *opener, pid_t closer);
 

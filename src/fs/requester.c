@@ -5,7 +5,10 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -15,21 +18,40 @@
 /* Positions in /proc/PID/stat, counted from the state, the first word behind the name. */
 enum { STAT_PARENT = 1, STAT_FLAGS = 6, STAT_START_TIME = 19, STAT_EXIT_CODE = 49 };
 
-static bool read_proc(pid_t pid, const char *file, char *text, size_t size)
+static bool read_text(int fd, char *text, size_t size)
 {
-	CLEANUP(fd) int fd = -1;
-	char path[64];
-	ssize_t n;
+	ssize_t n = read(fd, text, size - 1);
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, size - 1);
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
 	return true;
+}
+
+static bool read_proc(pid_t pid, const char *file, char *text, size_t size)
+{
+	CLEANUP(fd) int fd = -1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read_text(fd, text, size);
+}
+
+/*
+ * The last word of /proc/loadavg (proc_loadavg(5)): the process or thread that was made last in our pid namespace or one below it. Not where a container puts
+ * a file of its own in its place.
+ */
+static int newest_process(void)
+{
+	CLEANUP(fd) int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	struct statfs fs;
+	char text[128], *word;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC || !read_text(fd, text, sizeof(text)))
+		return 0;
+	word = strrchr(text, ' ');
+	return word ? atoi(word) : 0;
 }
 
 static uint64_t status_value(const char *status, const char *key, int base)
@@ -119,6 +141,7 @@ void requester_identify(pid_t pid, struct requester *ret)
 		return;
 	ret->process = (pid_t)status_value(status, "\nTgid:", 10);
 	ret->identified = now_in_ticks();
+	ret->newest = newest_process();
 	if (!requester_start_time(ret->process, &ret->start_time))
 		ret->process = 0;
 }
@@ -128,4 +151,13 @@ bool requester_is_alive(const struct requester *who)
 	unsigned long long start_time;
 
 	return who->process && requester_start_time(who->process, &start_time) && start_time == who->start_time;
+}
+
+/* Numbers are used again, but not all of them within seconds. */
+bool requester_was_childless(const struct requester *before, const struct requester *now)
+{
+	unsigned long long seconds = (now->identified - before->identified) / (unsigned long long)sysconf(_SC_CLK_TCK);
+
+	return now->process && now->process == before->process && now->start_time == before->start_time && now->newest > 0 &&
+	       now->newest == before->newest && seconds < 10;
 }

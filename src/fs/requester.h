@@ -15,6 +15,7 @@ struct requester {
 	pid_t process;		       /* 0: unknown (in a pid namespace we do not see) */
 	unsigned long long start_time; /* clock ticks since boot */
 	unsigned long long identified; /* when that was found out */
+	int newest;		       /* the process or thread that was made last when it was found out; 0: not known */
 };
 
 /*
@@ -29,6 +30,8 @@ bool requester_is_failing(pid_t pid);
 /* The process that the thread `pid` belongs to. */
 void requester_identify(pid_t pid, struct requester *ret);
 bool requester_is_alive(const struct requester *who);
+/* Both are the same process, and no process was made on the machine, as far as we see it, from the one moment to the other. */
+bool requester_was_childless(const struct requester *before, const struct requester *now);
 
 /* Clock ticks since boot at which a process started, and its parent; false when it is gone. */
 bool requester_start_time(pid_t process, unsigned long long *ret);

@@ -117,8 +117,7 @@ static bool others_write(struct fs *fs, const struct writer *writer, fuse_ino_t 
 	/* Where several opened it, any of them or their descendants may hold it: everybody is looked at. */
 	struct requester opener = submission_is_alone(&fs->submissions, writer) ? writer->opener : (struct requester){ 0 };
 
-	/* A descriptor that is moved to a lower number meanwhile, as shells do, escapes one look. */
-	return holders_write(&fs->own_mount, ino, &opener, closer) || holders_write(&fs->own_mount, ino, &opener, closer);
+	return holders_write(&fs->own_mount, ino, &opener, closer);
 }
 
 static void abandon(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int failure)

@@ -344,8 +344,6 @@ static int remember(struct mailbox *mb, int64_t row, const int64_t *mtime_ns, co
 	r = index_message_get(mb->index, row, &m);
 	if (r == 0)
 		r = changing_remember(mb, &m, mtime_ns ? *mtime_ns : m.mtime_ns, mode ? *mode : m.mode);
-	if (r == 0)
-		r = news_add(&c.news, CHANGE_MESSAGE_ATTRIBUTES, m.folder, m.row, m.name);
 	return changing_end(&c, r);
 }
 
@@ -356,11 +354,14 @@ int mailbox_set_mtime(struct mailbox *mb, int64_t row, const struct timespec *mt
 	return remember(mb, row, &ns, NULL);
 }
 
+/* Programs that copy set what is set already. */
 int mailbox_set_mode(struct mailbox *mb, int64_t row, mode_t mode)
 {
 	uint32_t bits = mode & 0777;
+	struct index_message m;
+	int r = mb->options.read_only ? -EROFS : index_message_get(mb->index, row, &m);
 
-	return remember(mb, row, NULL, &bits);
+	return r < 0 || m.mode == bits ? r : remember(mb, row, NULL, &bits);
 }
 
 /* ------------------------------------------------------------ fsync(2) */

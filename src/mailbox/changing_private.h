@@ -60,8 +60,6 @@ bool upload_is_written(struct mailbox *mb, int64_t row);
 int upload_note_writing(struct mailbox *mb, int64_t row, bool begins);
 /* Into the list of local files. */
 int upload_put_entry(struct mailbox *mb, const struct index_message *m, const struct index_folder *f, const char *flags);
-/* Bytes of a local file; 0 when there is none. */
-int64_t upload_size(struct mailbox *mb, int64_t row);
 /* 1 when both hold the same bytes, as far as is known without asking the server; else 0. */
 int upload_same_bytes(struct mailbox *mb, const struct index_message *a, const struct index_message *b);
 /* The bytes of a local file that was not uploaded stay, as a scratch file NAME.partial. In a transaction. */

@@ -140,7 +140,7 @@ static int copy(struct changing *c, struct index_message *from, struct index_mes
 	struct mailbox *mb = c->mb;
 	int r = index_folder_get(mb->index, to->folder, &f);
 
-	if (r < 0 || from->is_local || !from->uid || !to->is_local || to->uid || upload_size(mb, to->row) > 0)
+	if (r < 0 || from->is_local || !from->uid || !to->is_local || to->uid || local_file_size(mb->files, to->row) > 0)
 		return r < 0 ? r : -EXDEV;
 	if (scratch_name(to->name) || f.attributes & INDEX_FOLDER_LOCAL)
 		return -EXDEV;

@@ -44,7 +44,7 @@ static int find_message(struct mailbox *mb, int64_t row, struct index_message *r
 		return r;
 	*ret = (struct index_message){
 		.row = row,
-		.size_bytes = upload_size(mb, row),
+		.size_bytes = local_file_size(mb->files, row),
 		.internaldate_s = e.mtime_ns ? e.mtime_ns / 1000000000 : clock_realtime_s(),
 	};
 	return 0;

@@ -150,7 +150,7 @@ static int show_file(struct mailbox *mb, const struct local_entry *e, bool there
 	if (r < 0)
 		return r;
 	m.folder = f.row;
-	m.size_bytes = upload_size(mb, e->row);
+	m.size_bytes = local_file_size(mb->files, e->row);
 	m.internaldate_s = e->mtime_ns ? e->mtime_ns / 1000000000 : m.arrived_s;
 	r = apply_free_name(mb, f.row, e->name, "", m.name);
 	if (r < 0)
@@ -197,7 +197,8 @@ static int restore_file(void *userdata, const struct local_entry *e)
 		return is_for_later(mb, r);
 	if (r == 0)
 		r = journal_last_of(mb->index, e->row, &seq);
-	return r < 0 || seq || upload_is_written(mb, e->row) || !upload_size(mb, e->row) ? r : upload_set_aside(c, e->row);
+	return r < 0 || seq || upload_is_written(mb, e->row) || !local_file_size(mb->files, e->row) ? r
+												    : upload_set_aside(c, e->row);
 }
 
 /* ------------------------------------------------------------ all of it */

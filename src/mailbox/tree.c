@@ -43,7 +43,7 @@ static void to_message(const struct mailbox *mb, const struct index_message *m, 
 		.row = m->row,
 		.folder = m->folder,
 		.uid = m->uid,
-		.size_bytes = m->size_bytes,
+		.size_bytes = m->is_local ? local_file_size(mb->files, m->row) : m->size_bytes,
 		.size_trusted = m->size_proven || !atomic_load(&mb->sizes_lie),
 		.internaldate_s = m->internaldate_s,
 		.ctime_ns = m->ctime_ns,
@@ -61,7 +61,7 @@ static int count_one(void *userdata, const struct index_folder *f)
 	return 0;
 }
 
-int mailbox_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
+static int get_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	int r = index_folder_get(mb->index, row, &f);
@@ -70,6 +70,17 @@ int mailbox_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
 		return r;
 	to_folder(mb, &f, ret);
 	return index_folder_each(mb->index, row, 0, count_one, &ret->folders);
+}
+
+int mailbox_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
+{
+	int r = index_begin_reading(mb->index);
+
+	if (r < 0)
+		return r;
+	r = get_folder(mb, row, ret);
+	index_end_reading(mb->index);
+	return r;
 }
 
 int mailbox_message(struct mailbox *mb, int64_t row, struct mailbox_message *ret)
@@ -92,7 +103,7 @@ int mailbox_message_by_uid(struct mailbox *mb, int64_t folder, uint32_t uid, str
 	return r;
 }
 
-int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret)
+static int lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct index_message m;
@@ -114,6 +125,17 @@ int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct 
 	ret->is_folder = false;
 	to_message(mb, &m, &ret->message);
 	return 0;
+}
+
+int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret)
+{
+	int r = index_begin_reading(mb->index);
+
+	if (r < 0)
+		return r;
+	r = lookup(mb, folder, name, ret);
+	index_end_reading(mb->index);
+	return r;
 }
 
 /* What of a UIDVALIDITY fits. A new one looks like the old in one case of a million. */

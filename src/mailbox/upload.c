@@ -157,14 +157,6 @@ static int judge(struct mailbox *mb, struct index_message *m)
 	return check_limit(mb, m->size_bytes);
 }
 
-int64_t upload_size(struct mailbox *mb, int64_t row)
-{
-	CLEANUP(fd) int fd = -1;
-	struct stat st;
-
-	return local_file_open(mb->files, row, O_RDONLY, &fd) < 0 || fstat(fd, &st) < 0 ? 0 : st.st_size;
-}
-
 /* A draft's place on the server gets a row of its own, shown nowhere, until it is removed. */
 static int leave_old_draft(struct changing *c, struct index_message *m, int64_t *ret_row)
 {
@@ -216,9 +208,8 @@ int upload_submit(struct changing *c, struct index_message *m, int64_t replaces)
 
 	if (r < 0)
 		return r;
-	m->size_bytes = upload_size(c->mb, m->row);
-	if (scratch_name(m->name) || f.attributes & INDEX_FOLDER_LOCAL || !m->size_bytes)
-		return index_message_put(c->mb->index, m);
+	if (scratch_name(m->name) || f.attributes & INDEX_FOLDER_LOCAL || !local_file_size(c->mb->files, m->row))
+		return 0;
 	r = changing_check_rights(&f, "i");
 	if (r == 0)
 		r = judge(c->mb, m);
@@ -330,7 +321,7 @@ static int commit(struct changing *c, int64_t row)
 		return r < 0 ? r : index_message_put(mb->index, &m);
 	}
 	r = upload_submit(c, &m, 0);
-	return r < 0 ? r : news_add(&c->news, CHANGE_MESSAGE_ATTRIBUTES, m.folder, m.row, m.name);
+	return r < 0 || !c->last_seq ? r : news_add(&c->news, CHANGE_MESSAGE_ATTRIBUTES, m.folder, m.row, m.name);
 }
 
 int mailbox_commit(struct mailbox *mb, int64_t row, struct waiter *w)

@@ -10,6 +10,9 @@
 
 enum { BUSY_TIMEOUT_MS = 5000 };
 
+/* The VFS that locks a database's files once for this process, not at each statement (sqlite.org/vfs.html): they are ours alone by store/lock.h. */
+static const char ONE_PROCESS[] = "unix-excl";
+
 static const struct {
 	int result;
 	int error;
@@ -93,7 +96,7 @@ int database_open(const char *path, enum database_mode mode, const char *const *
 		return -ENOMEM;
 	d->sql = sql;
 	d->n_statements = n_statements;
-	r = database_errno(d, sqlite3_open_v2(path, &d->handle, flags | SQLITE_OPEN_NOMUTEX, NULL));
+	r = database_errno(d, sqlite3_open_v2(path, &d->handle, flags | SQLITE_OPEN_NOMUTEX, ONE_PROCESS));
 	if (r < 0) {
 		database_close(d);
 		return r;

@@ -22,6 +22,7 @@ static const void *this_thread(void)
 static _Thread_local struct {
 	const struct index *index; /* NULL: no */
 	struct database *database; /* own */
+	unsigned nested;	   /* more of them within this one, or within a transaction */
 } reading;
 
 int64_t index_now_ns(void)
@@ -155,7 +156,10 @@ int index_begin_reading(struct index *ix)
 	struct database *d;
 	int r;
 
-	assert(!has_turn(ix) && !reading.index);
+	if (has_turn(ix) || reading.index == ix) {
+		reading.nested++;
+		return 0;
+	}
 	r = take_reader(ix, &d);
 	if (r < 0)
 		return r;
@@ -171,9 +175,14 @@ int index_begin_reading(struct index *ix)
 
 void index_end_reading(struct index *ix)
 {
-	struct database *d = steal_pointer(&reading.database);
+	struct database *d;
 
+	if (reading.nested) {
+		reading.nested--;
+		return;
+	}
 	assert(reading.index == ix);
+	d = steal_pointer(&reading.database);
 	reading.index = NULL;
 	if (run_alone(d, READING_END) < 0)
 		database_close(d);

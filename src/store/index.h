@@ -92,7 +92,7 @@ uint64_t index_state(struct index *ix);
 
 /*
  * Between the two, this thread's reads see the index as it is at the first of them, and take its lock once in all, which is most of what a small read
- * costs. 0: until index_end_reading(); else -errno. Not within itself or a transaction, and for moments only: meanwhile the log of changes grows.
+ * costs. 0: until index_end_reading(); else -errno. Within itself or a transaction it changes nothing. For moments only: meanwhile the log of changes grows.
  */
 int index_begin_reading(struct index *ix);
 void index_end_reading(struct index *ix);

@@ -75,6 +75,15 @@ int local_files_sync(struct local_files *l)
 	return syncfs(l->dirfd) < 0 ? -errno : 0;
 }
 
+int64_t local_file_size(struct local_files *l, int64_t row)
+{
+	char name[LOCAL_NAME_MAX];
+	struct stat st;
+
+	file_name(row, name);
+	return fstatat(l->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : st.st_size;
+}
+
 void local_file_unlink(struct local_files *l, int64_t row)
 {
 	char name[LOCAL_NAME_MAX];

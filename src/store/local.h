@@ -36,6 +36,8 @@ int local_file_make(struct local_files *l, int64_t row, int *ret_fd);
 int local_file_open(struct local_files *l, int64_t row, int flags, int *ret_fd);
 /* All that was written to any of them is on the disk when it returns. */
 int local_files_sync(struct local_files *l);
+/* Bytes; 0 when there is none. */
+int64_t local_file_size(struct local_files *l, int64_t row);
 void local_file_unlink(struct local_files *l, int64_t row);
 /* Another file for the same row: made empty beside it, read-write; it takes the place of the old one when that is told. */
 int local_file_begin(struct local_files *l, int64_t row, int *ret_fd);
