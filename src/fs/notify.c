@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "fs/inode.h"
 #include "mailbox/mailbox.h"
 
@@ -16,6 +17,8 @@
 #define QUEUE_LIMIT 8192
 /* How far back an equal notice is looked for: bursts repeat the folder's own attributes. */
 #define REPEAT_DEPTH 4
+/* A burst changes a folder's own attributes once in so long. */
+#define FOLDER_DELAY_MS 10
 
 static int tell_attributes(const struct notifier *n, const struct notice *notice)
 {
@@ -101,11 +104,36 @@ static bool queue_has(const struct notice_queue *queue, const struct notice *not
 
 void notifier_init(struct notifier *n)
 {
+	pthread_condattr_t monotonic;
+
 	*n = (struct notifier){ 0 };
 	pthread_mutex_init(&n->lock, NULL);
-	pthread_cond_init(&n->more, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&n->more, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	queue_init(&n->queue);
 	queue_init(&n->folders);
+}
+
+/* Under the lock. False: there is something to tell, or nothing will come any more. */
+static bool wait_for_more(struct notifier *n)
+{
+	int64_t left_ms = n->folders_due_ms - clock_monotonic_ms();
+	struct timespec until;
+
+	if (n->queue.first || n->is_stopping || (n->folders.first && left_ms <= 0))
+		return false;
+	if (!n->folders.first) {
+		pthread_cond_wait(&n->more, &n->lock);
+		return true;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += left_ms * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&n->more, &n->lock, &until);
+	return true;
 }
 
 static struct notice *take(struct notifier *n)
@@ -113,8 +141,8 @@ static struct notice *take(struct notifier *n)
 	struct notice *notice;
 
 	pthread_mutex_lock(&n->lock);
-	while (!n->queue.first && !n->folders.first && !n->is_stopping)
-		pthread_cond_wait(&n->more, &n->lock);
+	while (wait_for_more(n))
+		;
 	notice = queue_take(&n->queue);
 	if (!notice)
 		notice = queue_take(&n->folders);
@@ -203,6 +231,8 @@ static void tell_in(struct notifier *n, struct notice_queue *queue, size_t depth
 	}
 	pthread_mutex_lock(&n->lock);
 	kept = accepts(n) && !queue_has(queue, notice, depth);
+	if (kept && queue == &n->folders && !queue->first)
+		n->folders_due_ms = clock_monotonic_ms() + FOLDER_DELAY_MS;
 	if (kept) {
 		queue_put(queue, notice);
 		pthread_cond_signal(&n->more);
@@ -222,16 +252,23 @@ void notify_attributes(struct notifier *n, uint64_t ino)
 	tell(n, &(struct notice){ .tell = tell_attributes, .ino = ino });
 }
 
-static void gone(struct notifier *n, uint64_t parent, uint64_t ino, const char *name)
+static void folder_attributes(struct notifier *n, int64_t row)
 {
-	tell(n, &(struct notice){ .tell = tell_delete, .parent = parent, .ino = ino, .name = (char *)name });
-	notify_attributes(n, parent);
+	tell_in(n, &n->folders, SIZE_MAX, &(struct notice){ .tell = tell_attributes, .ino = inode_make(INODE_FOLDER, 0, row) });
 }
 
-static void renamed(struct notifier *n, uint64_t parent, const char *name)
+static void gone(struct notifier *n, int64_t folder, uint64_t ino, const char *name)
 {
-	tell(n, &(struct notice){ .tell = tell_entry, .parent = parent, .name = (char *)name });
-	notify_attributes(n, parent);
+	uint64_t parent = inode_make(INODE_FOLDER, 0, folder);
+
+	tell(n, &(struct notice){ .tell = tell_delete, .parent = parent, .ino = ino, .name = (char *)name });
+	folder_attributes(n, folder);
+}
+
+static void renamed(struct notifier *n, int64_t folder, const char *name)
+{
+	notify_name_gone(n, inode_make(INODE_FOLDER, 0, folder), name);
+	folder_attributes(n, folder);
 }
 
 /*
@@ -240,10 +277,10 @@ static void renamed(struct notifier *n, uint64_t parent, const char *name)
  */
 static void forget_folder(struct notifier *n, int64_t row)
 {
-	struct notice what = { .tell = tell_attributes, .ino = inode_make(INODE_FOLDER, 0, row) };
 	struct mailbox_folder folder;
+	struct notice what;
 
-	tell_in(n, &n->folders, SIZE_MAX, &what);
+	folder_attributes(n, row);
 	if (row == MAILBOX_ROOT || mailbox_folder(n->mailbox, row, &folder) < 0)
 		return;
 	what = (struct notice){ .tell = tell_entry, .parent = inode_make(INODE_FOLDER, 0, folder.parent), .name = folder.name };
@@ -279,23 +316,23 @@ void notify_change(struct notifier *n, const struct change *change)
 		kind = CHANGE_LISTING;
 	switch (kind) {
 	case CHANGE_MESSAGE_GONE:
-		gone(n, inode_make(INODE_FOLDER, 0, change->folder), inode_make(INODE_MESSAGE, 0, change->row), change->name);
+		gone(n, change->folder, inode_make(INODE_MESSAGE, 0, change->row), change->name);
 		break;
 	case CHANGE_MESSAGE_RENAMED:
-		renamed(n, inode_make(INODE_FOLDER, 0, change->folder), change->name);
+		renamed(n, change->folder, change->name);
 		break;
 	case CHANGE_FOLDER_GONE:
-		gone(n, inode_make(INODE_FOLDER, 0, change->folder), inode_make(INODE_FOLDER, 0, change->row), change->name);
+		gone(n, change->folder, inode_make(INODE_FOLDER, 0, change->row), change->name);
 		break;
 	case CHANGE_MESSAGE_ADDED: /* names that are not there are not remembered: the folder's time is all */
 	case CHANGE_FOLDER_ADDED:
-		notify_attributes(n, inode_make(INODE_FOLDER, 0, change->folder));
+		folder_attributes(n, change->folder);
 		break;
 	case CHANGE_MESSAGE_ATTRIBUTES:
 		notify_attributes(n, inode_make(INODE_MESSAGE, 0, change->row));
 		break;
 	case CHANGE_FOLDER_ATTRIBUTES:
-		notify_attributes(n, inode_make(INODE_FOLDER, 0, change->row));
+		folder_attributes(n, change->row);
 		break;
 	case CHANGE_LISTING:
 		forget_folder(n, change->folder);

@@ -42,7 +42,8 @@ struct notifier {
 	pthread_mutex_t lock; /* protects the rest */
 	pthread_cond_t more;
 	struct notice_queue queue;
-	struct notice_queue folders; /* to be forgotten as a whole, each once; told when nothing else is */
+	struct notice_queue folders; /* what folders themselves are to be asked again for, each once; told when nothing else is */
+	int64_t folders_due_ms;	     /* … and not before; monotonic */
 	bool is_running, is_stopping;
 };
 
