@@ -42,6 +42,7 @@ static const struct configuration_key keys[] = {
 	{ "sent",			&value_word_or_text,	AT(sent),		"auto", .words = sent_words },
 	{ "outbox-hold",		&value_duration,		AT(outbox_hold_s),	"0", .max = YEAR_S },
 	{ "outbox-wait",		&value_duration,		AT(outbox_wait_s),	"0", .max = YEAR_S },
+	{ "rate-limit",			&value_count,		AT(rate_limit),		"0", .max = 100000 },
 	{ "cache-dir",			&value_path,		AT(cache_dir) },
 	{ "cache-size",			&value_size,		AT(cache_size_bytes),	"2G", .max = INT64_MAX },
 	{ "cache-age",			&value_duration_or_unlimited, AT(cache_age_s),	"unlimited", .min = 1, .max = 100 * YEAR_S },

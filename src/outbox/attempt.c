@@ -58,8 +58,9 @@ static bool needs_smtputf8(const struct record *r)
  * On an open session. A session that had served others and is lost before anything is decided was only old: -EAGAIN, once more with a new one.
  * So it is when the daemon ends meanwhile, and then there is no new one, and the message waits as if nothing had been tried.
  */
-static int submit(struct outbox *o, struct entry *e, int fd, const struct prepared *prepared, bool is_smtputf8)
+static int submit(struct submitter *s, struct entry *e, int fd, const struct prepared *prepared, bool is_smtputf8)
 {
+	struct outbox *o = s->o;
 	struct attempt attempt = { o, e };
 	const struct smtp_message message = {
 		.sender = e->record.sender,
@@ -73,34 +74,35 @@ static int submit(struct outbox *o, struct entry *e, int fd, const struct prepar
 		.userdata = &attempt,
 	};
 	struct smtp_result result = { .recipients = NULL };
-	bool was_used = o->sender.sent > 0;
-	int r = o->submission->send(o->sender.session, &message, &result);
+	bool was_used = s->sent > 0, is_lost_again;
+	int r = o->submission->send(s->session, &message, &result);
 
 	if (r < 0 && r != -EINVAL)
-		session_close(o);
+		session_close(s);
 	if (r < 0)
 		return r;
 	outbox_fault_point("send: the server has answered");
 	if (result.outcome == SMTP_ACCEPTED || result.outcome == SMTP_REFUSED)
-		session_is_good(o);
+		session_is_good(s);
 	else
-		session_close(o);
+		session_close(s);
 	if (result.outcome == SMTP_SESSION && (was_used || cancel_is_set(&o->cancel))) {
 		/* The server has not taken it: should there be no next attempt, the mark must not say that it may have. */
 		entry_clear_dot(o->dirfd, e->id, e->record.attempts + 1);
 		o->submission->result_release(&result);
 		return -EAGAIN;
 	}
-	o->sender.lost += result.outcome == SMTP_SESSION;
+	is_lost_again = result.outcome == SMTP_SESSION && session_was_lost(s);
 	verdict_of_result(o, e, &result);
-	if (result.outcome == SMTP_SESSION && o->sender.lost > 1)
+	if (is_lost_again)
 		session_failed(o, NULL, 0, result.reply.text);
 	o->submission->result_release(&result);
 	return 0;
 }
 
-static int attempt_once(struct outbox *o, struct entry *e)
+static int attempt_once(struct submitter *s, struct entry *e)
 {
+	struct outbox *o = s->o;
 	CLEANUP(buf) struct buf why = BUF_INIT;
 	CLEANUP(fd) int fd = -1;
 	const struct smtp_capabilities *capabilities;
@@ -108,9 +110,9 @@ static int attempt_once(struct outbox *o, struct entry *e)
 	struct prepared prepared;
 	int r;
 
-	if (session_ready(o, e) < 0)
+	if (session_ready(s, e) < 0)
 		return 0;
-	capabilities = o->submission->capabilities(o->sender.session);
+	capabilities = o->submission->capabilities(s->session);
 	if (is_smtputf8 && !capabilities->smtputf8) {
 		verdict_refuse(o, e, "an address is not ASCII, and the server does not take such (SMTPUTF8)");
 		return 0;
@@ -127,7 +129,7 @@ static int attempt_once(struct outbox *o, struct entry *e)
 	}
 	outbox_fault_point("send: prepared");
 	if (!r)
-		r = submit(o, e, fd, &prepared, is_smtputf8);
+		r = submit(s, e, fd, &prepared, is_smtputf8);
 	if (r == -EINVAL)
 		verdict_refuse(o, e, "its addresses or lines cannot be sent");
 	else if (r < 0 && r != -EAGAIN)
@@ -152,8 +154,10 @@ static bool was_checked(struct outbox *o, struct entry *e)
 	return r == 0;
 }
 
-void attempt_send(struct outbox *o, struct entry *e)
+void attempt_send(struct submitter *s, struct entry *e)
 {
+	struct outbox *o = s->o;
+
 	/* Others took it earlier: their copy first. */
 	if (e->record.copy == RECORD_COPY_DUE && sent_file_copy(o, e) == 0) {
 		e->record.copy = RECORD_COPY_DONE;
@@ -161,6 +165,6 @@ void attempt_send(struct outbox *o, struct entry *e)
 	}
 	if (!was_checked(o, e))
 		return;
-	if (attempt_once(o, e) == -EAGAIN)
-		attempt_once(o, e);
+	if (attempt_once(s, e) == -EAGAIN)
+		attempt_once(s, e);
 }

@@ -46,7 +46,7 @@ void outbox_free(struct outbox *o)
 		pthread_join(o->committer, NULL);
 	}
 	commit_stop(o);
-	session_close(o);
+	session_close(o->submitters);
 	queue_free(o);
 }
 

@@ -60,6 +60,19 @@ static int open_directory(const char *state_dir, int *ret_fd)
 	return 0;
 }
 
+static int make_submitters(struct outbox *o, const struct configuration *c)
+{
+	o->n_submitters = c->connections > 1 ? (size_t)c->connections : 1;
+	o->submitters = calloc(o->n_submitters, sizeof *o->submitters);
+	if (c->rate_limit)
+		o->sender.started_ms = calloc((size_t)c->rate_limit, sizeof *o->sender.started_ms);
+	if (!o->submitters || (c->rate_limit && !o->sender.started_ms))
+		return -ENOMEM;
+	for (size_t i = 0; i < o->n_submitters; i++)
+		o->submitters[i].o = o;
+	return 0;
+}
+
 int queue_open(const char *state_dir, const struct outbox_options *options, const struct submission_ops *submission,
 	       struct outbox **ret)
 {
@@ -74,6 +87,8 @@ int queue_open(const char *state_dir, const struct outbox_options *options, cons
 	o->submission = submission;
 	init_conditions(o);
 	r = cancel_init(&o->cancel);
+	if (!r)
+		r = make_submitters(o, options->configuration);
 	if (!r)
 		r = open_directory(state_dir, &o->dirfd);
 	if (!r)
@@ -103,6 +118,8 @@ void queue_free(struct outbox *o)
 	if (o->dirfd >= 0)
 		close(o->dirfd);
 	cancel_release(&o->cancel);
+	free(o->submitters);
+	free(o->sender.started_ms);
 	pthread_cond_destroy(&o->work);
 	pthread_cond_destroy(&o->commits);
 	pthread_cond_destroy(&o->claims);
@@ -369,7 +386,7 @@ void queue_wake_sender(struct outbox *o, bool is_new)
 	if (is_new && o->sender.failures && !o->sender.is_refused &&
 	    o->sender.not_before_s > o->sender.last_failure_s + HURRIED_WAIT_S)
 		o->sender.not_before_s = o->sender.last_failure_s + HURRIED_WAIT_S;
-	o->has_work = true;
-	pthread_cond_signal(&o->work);
+	o->sender.wakes++;
+	pthread_cond_broadcast(&o->work);
 	pthread_mutex_unlock(&o->lock);
 }

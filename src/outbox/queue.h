@@ -45,15 +45,27 @@ struct commit_job {
 	int64_t deadline_ms;   /* monotonic; once committed */
 };
 
-/* The sender thread's own; `session` is read by others under the lock. */
+/* What the submitters share. */
 struct sender {
-	struct smtp *session;
-	int sent;	      /* messages that this session has had a verdict on */
+	unsigned wakes;	      /* how often there was news for them */
 	int lost;	      /* sessions in a row that were lost in the middle of a message */
 	int64_t not_before_s; /* the server could not be reached or did not let us in: no attempt before this */
 	int64_t last_failure_s;
 	int failures;	 /* sessions in a row that failed; 0: the last one was good */
 	bool is_refused; /* sign-in or certificate: a new message does not hurry the next attempt */
+	bool is_proven; /* it has decided on a message since it failed last: others than the first submitter may open sessions, too */
+	int64_t *
+		started_ms; /* own, NULL: no rate-limit; when the last messages were begun, as many as a minute may have; monotonic */
+	size_t oldest;	    /* of these */
+};
+
+/* A thread that sends, and its connection. */
+struct submitter {
+	struct outbox *o; /* borrowed */
+	pthread_t thread;
+	struct smtp *session;  /* own; its thread's alone */
+	int sent;	       /* messages that this session has had a verdict on */
+	int64_t rests_until_s; /* not the first one: the server let no more in */
 };
 
 struct outbox {
@@ -65,16 +77,17 @@ struct outbox {
 	pthread_mutex_t lock;
 	pthread_cond_t claims;	/* a claim was given up */
 	pthread_cond_t commits; /* a job, or the end */
-	pthread_cond_t work;	/* for the sender */
+	pthread_cond_t work;	/* for the submitters */
 	struct entry *first;
 	int64_t next_id, reserved_id;
 	int64_t size_max_bytes;		   /* the server's SIZE as last told; 0: not told */
 	struct commit_job *jobs, *waiting; /* own; in order */
-	bool has_work;			   /* the sender was woken since it last looked */
 	bool is_stopping, is_started;
 	struct cancel cancel; /* ends what the sender waits for */
-	pthread_t committer, submitter;
+	pthread_t committer;
 	struct sender sender;
+	struct submitter *submitters; /* own; constant */
+	size_t n_submitters;	      /* at least one */
 };
 
 /* outbox_new() with another submission server. */
@@ -123,7 +136,7 @@ int queue_save(struct outbox *o, struct entry *e);
 /* Gives a claimed entry its key. -EEXIST, unless `is_exempt`, when a message of that key waits, is under way, was taken or may have been. */
 int queue_take_key(struct outbox *o, struct entry *e, const char *key, bool is_exempt);
 
-/* Wakes the sender. `is_new`: a message was queued, which hurries a server that could not be reached. */
+/* Wakes the submitters. `is_new`: a message was queued, which hurries a server that could not be reached. */
 void queue_wake_sender(struct outbox *o, bool is_new);
 
 #endif

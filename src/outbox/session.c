@@ -9,16 +9,14 @@
 #include "outbox/sender.h"
 #include "outbox/verdict.h"
 
-void session_close(struct outbox *o)
-{
-	struct smtp *session;
+enum { EXTRA_REST_S = 60 }; /* before one more session is tried where the server let no more in */
 
-	pthread_mutex_lock(&o->lock);
-	session = o->sender.session;
-	o->sender.session = NULL;
-	pthread_mutex_unlock(&o->lock);
+void session_close(struct submitter *s)
+{
+	struct smtp *session = steal_pointer(&s->session);
+
 	if (session)
-		o->submission->close(session);
+		s->o->submission->close(session);
 }
 
 /* `smtp` without a user signs in as the mailbox's, but never without TLS. */
@@ -29,8 +27,9 @@ static const char *submission_user(const struct configuration *c)
 	return c->imap.user;
 }
 
-static int open_session(struct outbox *o, struct buf *why)
+static int open_session(struct submitter *s, struct buf *why)
 {
+	struct outbox *o = s->o;
 	const struct configuration *c = o->options.configuration;
 	const char *user = submission_user(c);
 	const struct smtp_options options = {
@@ -43,15 +42,13 @@ static int open_session(struct outbox *o, struct buf *why)
 		.cancel = &o->cancel,
 	};
 	const struct smtp_capabilities *capabilities;
-	struct smtp *session;
-	int r = o->submission->open(&options, &session, why);
+	int r = o->submission->open(&options, &s->session, why);
 
 	if (r < 0)
 		return r;
-	capabilities = o->submission->capabilities(session);
+	s->sent = 0;
+	capabilities = o->submission->capabilities(s->session);
 	pthread_mutex_lock(&o->lock);
-	o->sender.session = session;
-	o->sender.sent = 0;
 	o->size_max_bytes = capabilities->size ? capabilities->size_max : 0;
 	pthread_mutex_unlock(&o->lock);
 	return 0;
@@ -72,19 +69,30 @@ static struct entry *claim_waiting(struct outbox *o, int64_t after, int64_t now_
 	return e;
 }
 
+/* Of several that fail at the same moment one counts. True: it is news. */
+static bool note_failure(struct outbox *o, int error, int64_t now_s)
+{
+	bool is_first;
+
+	pthread_mutex_lock(&o->lock);
+	is_first = o->sender.failures == 0;
+	o->sender.is_proven = false;
+	if (o->sender.not_before_s <= now_s) {
+		o->sender.failures++;
+		o->sender.last_failure_s = now_s;
+		o->sender.not_before_s = now_s + verdict_wait_s(o->sender.failures);
+		o->sender.is_refused = error == -EACCES || error == -EKEYREJECTED;
+	}
+	pthread_mutex_unlock(&o->lock);
+	return is_first;
+}
+
 void session_failed(struct outbox *o, struct entry *e, int error, const char *why)
 {
 	int64_t now_s = clock_realtime_s(), last = 0;
-	bool is_first = o->sender.failures == 0;
 	struct entry *other;
 
-	pthread_mutex_lock(&o->lock);
-	o->sender.failures++;
-	o->sender.last_failure_s = now_s;
-	o->sender.not_before_s = now_s + verdict_wait_s(o->sender.failures);
-	o->sender.is_refused = error == -EACCES || error == -EKEYREJECTED;
-	pthread_mutex_unlock(&o->lock);
-	if (is_first)
+	if (note_failure(o, error, now_s))
 		log_warning("outbox: messages wait: %s", why);
 	if (e)
 		verdict_wait(o, e, why);
@@ -95,24 +103,48 @@ void session_failed(struct outbox *o, struct entry *e, int error, const char *wh
 	}
 }
 
-void session_is_good(struct outbox *o)
+void session_is_good(struct submitter *s)
 {
-	if (o->sender.failures)
-		log_info("outbox: the submission server is back");
+	struct outbox *o = s->o;
+	bool was_away;
+
 	pthread_mutex_lock(&o->lock);
-	o->sender.failures = 0;
+	was_away = o->sender.failures > 0;
+	if (!o->sender.is_proven) {
+		o->sender.wakes++;
+		pthread_cond_broadcast(&o->work);
+	}
+	o->sender.is_proven = true;
+	o->sender.failures = o->sender.lost = 0;
 	o->sender.not_before_s = 0;
 	pthread_mutex_unlock(&o->lock);
-	o->sender.sent++;
-	o->sender.lost = 0;
+	s->sent++;
+	if (was_away)
+		log_info("outbox: the submission server is back");
 }
 
-int session_ready(struct outbox *o, struct entry *e)
+bool session_was_lost(struct submitter *s)
+{
+	bool is_again;
+
+	pthread_mutex_lock(&s->o->lock);
+	is_again = s->o->sender.lost++ > 0;
+	pthread_mutex_unlock(&s->o->lock);
+	return is_again;
+}
+
+int session_ready(struct submitter *s, struct entry *e)
 {
 	CLEANUP(buf) struct buf why = BUF_INIT;
-	int r = o->sender.session ? 0 : open_session(o, &why);
+	int r = s->session ? 0 : open_session(s, &why);
 
-	if (r < 0 && r != -ECANCELED)
-		session_failed(o, e, r, buf_str(&why));
-	return r;
+	if (r >= 0 || r == -ECANCELED)
+		return r;
+	if (s == s->o->submitters) {
+		session_failed(s->o, e, r, buf_str(&why));
+		return r;
+	}
+	log_debug("outbox: no further session: %s", buf_str(&why));
+	s->rests_until_s = clock_realtime_s() + EXTRA_REST_S;
+	return -EUSERS;
 }

@@ -2,7 +2,7 @@
 /*
  * The outbox by hand, with a real submission server: does what the lines of its standard input say, and answers each with one line.
  *
- *	outbox_client [-c CA] [-t SECONDS] STATE SMTP-URL PASSWORD FROM
+ *	outbox_client [-c CA] [-t SECONDS] [-n CONNECTIONS] [-r MESSAGES-A-MINUTE] STATE SMTP-URL PASSWORD FROM
  *
  *	send NAME FILE        a copy of FILE is written into the outbox and closed: 0 or the errno of the close
  *	settle SECONDS        waits until nothing waits to be sent: 0, or ETIMEDOUT
@@ -175,7 +175,7 @@ static int run(const struct outbox_options *options, const char *state_dir)
 
 int main(int argc, char **argv)
 {
-	struct configuration configuration = { .timeout_s = 5, .smtp_auth = (char *)"auto" };
+	struct configuration configuration = { .timeout_s = 5, .connections = 4, .smtp_auth = (char *)"auto" };
 	struct outbox_options options = { .configuration = &configuration,
 					  .sent_contains = sent_contains,
 					  .file_sent_copy = file_sent_copy };
@@ -183,11 +183,15 @@ int main(int argc, char **argv)
 	const char *why;
 	int c, r;
 
-	while ((c = getopt(argc, argv, "c:t:")) > 0) {
+	while ((c = getopt(argc, argv, "c:t:n:r:")) > 0) {
 		if (c == 'c')
 			configuration.tls_ca = optarg;
 		else if (c == 't')
 			configuration.timeout_s = atoi(optarg);
+		else if (c == 'n')
+			configuration.connections = atoi(optarg);
+		else if (c == 'r')
+			configuration.rate_limit = atoi(optarg);
 		else
 			return 2;
 	}

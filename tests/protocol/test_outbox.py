@@ -8,6 +8,8 @@ import json
 import os
 import random
 import subprocess
+import threading
+import time
 import unittest
 
 import mailtest
@@ -192,14 +194,74 @@ class Faults(unittest.TestCase):
         self.assertEqual(self.attempt({}, data), ('sent', 1))
 
 
+class Parallel(unittest.TestCase):
+    number = 60
+
+    def setUp(self):
+        self.lock = threading.Lock()
+        self.now = self.most = self.greetings = 0
+
+    def slowly(self, *_):
+        """At the final dot: how many sessions are there at once."""
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.05)
+        with self.lock:
+            self.now -= 1
+
+    def first_only(self, *_):
+        with self.lock:
+            self.greetings += 1
+            return None if self.greetings == 1 else b'421 4.7.0 one at a time'
+
+    def send_all(self, server, connections):
+        """The states that were seen on the way."""
+        seen = set()
+        with Outbox(f'smtp+insecure://alice@localhost:{server.port}', '-n', str(connections)) as outbox:
+            for number in range(self.number):
+                self.assertEqual(outbox.send(f'{number}.eml', letter(number)), 0)
+                seen |= set(outbox.list().values())
+            self.assertEqual(outbox.settle(20), 0)
+            outbox.wait_for_copies(self.number)
+            self.assertEqual(outbox.list(), {})
+        self.assertEqual(len(server.accepted()), self.number)
+        self.assertEqual(len({message.data for message in server.accepted()}), self.number)
+        return seen
+
+    def test_a_long_queue_has_as_many_sessions_as_are_allowed(self):
+        for connections in (1, 3):
+            self.most = 0
+            with self.subTest(connections=connections), scripted_smtp.ScriptedSmtp({'.': self.slowly}) as server:
+                self.send_all(server, connections)
+                self.assertEqual(self.most, connections)
+
+    def test_a_server_that_lets_one_in_gets_all_through_that_one(self):
+        with scripted_smtp.ScriptedSmtp({'.': self.slowly, 'greeting': self.first_only}) as server:
+            self.assertNotIn('retry', self.send_all(server, 4))
+        self.assertGreater(self.greetings, 1)
+        self.assertEqual(self.most, 1)
+
+    def test_no_more_a_minute_than_the_limit(self):
+        with scripted_smtp.ScriptedSmtp() as server:
+            with Outbox(f'smtp+insecure://alice@localhost:{server.port}', '-r', '5') as outbox:
+                for number in range(12):
+                    self.assertEqual(outbox.send(f'{number}.eml', letter(number)), 0)
+                outbox.wait_for_copies(5)
+                self.assertEqual(outbox.settle(1), errno.ETIMEDOUT)
+                self.assertEqual(list(outbox.list().values()), ['queued'] * 7)
+            self.assertEqual(len(server.accepted()), 5)
+
+
 class Kills(unittest.TestCase):
     limit_s = 120
+    connections = 4
 
     def test_killed_again_and_again_loses_nothing_and_sends_nothing_twice(self):
         number_of_letters = 100
         dice = random.Random(int(os.environ.get('MAILTEST_SEED', '1')))
         with scripted_smtp.ScriptedSmtp() as server:
-            outbox = Outbox(f'smtp+insecure://alice@localhost:{server.port}')
+            outbox = Outbox(f'smtp+insecure://alice@localhost:{server.port}', '-n', str(self.connections))
             missing = list(range(number_of_letters))
             kills = 0
             while missing:
@@ -229,7 +291,7 @@ class Kills(unittest.TestCase):
             uncertain = {int(name.split('.')[0]) for name, state in left.items() if state == 'uncertain'}
             self.assertEqual({number for number, n in times.items() if n > 1}, set())
             self.assertEqual({number for number, n in times.items() if n == 0} - uncertain, set())
-            self.assertLessEqual(len(uncertain), kills)
+            self.assertLessEqual(len(uncertain), kills * self.connections)
             self.assertEqual({state for state in left.values()} - {'uncertain', 'scratch', 'failed'}, set())
             copies = {int(name.strip('<>').split('@')[0]) for name in outbox.copies()}
             self.assertEqual(set(times) - uncertain - copies, set())

@@ -19,6 +19,28 @@ static void several_messages_use_one_connection(void **state)
 	assert_int_equal(fake.closed, 0);
 }
 
+static void rate_limit_holds_in_any_minute(void **state)
+{
+	(void)state;
+	fake.configuration.rate_limit = 2;
+	fake_restart();
+	assert_int_equal(fake_write("a", "To: bob@example.com\n\n1\n"), 0);
+	sender_run_due(fake.outbox);
+	fake.now_s += 50;
+	assert_int_equal(fake_write("b", "To: bob@example.com\n\n2\n"), 0);
+	assert_int_equal(fake_write("c", "To: bob@example.com\n\n3\n"), 0);
+	assert_int_equal(fake_write("d", "To: bob@example.com\n\n4\n"), 0);
+	assert_int_equal(sender_run_due(fake.outbox), 10);
+	assert_int_equal(fake.sent, 2);
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "c"), "queued");
+	fake.now_s += 10;
+	assert_int_equal(sender_run_due(fake.outbox), 50);
+	assert_int_equal(fake.sent, 3);
+	fake.now_s += 50;
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_int_equal(fake.sent, 4);
+}
+
 static void the_copy_has_the_bcc_that_was_not_sent(void **state)
 {
 	(void)state;
@@ -273,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		outbox_test(several_messages_use_one_connection),
+		outbox_test(rate_limit_holds_in_any_minute),
 		outbox_test(the_copy_has_the_bcc_that_was_not_sent),
 		outbox_test(a_5yz_goes_to_failed_with_the_servers_words),
 		outbox_test(a_4yz_is_tried_again_after_1_5_15_30_and_30_minutes_for_5_days),
