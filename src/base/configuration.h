@@ -45,7 +45,7 @@ struct configuration {
 	int64_t trash_keep_s;
 	char *sent; /* own; "auto", "none" or a folder */
 	int64_t outbox_hold_s, outbox_wait_s;
-	int rate_limit; /* messages that are submitted in any minute; 0: no limit */
+	int rate_limit;		     /* messages that are submitted in any minute; 0: no limit */
 	char *cache_dir, *state_dir; /* own; always absolute; not created */
 	int64_t cache_size_bytes;
 	int64_t cache_age_s; /* 0: unlimited */

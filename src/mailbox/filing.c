@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the outbox asks of the account: was this sent before, and file the copy. Called by the outbox's threads, which may wait.
+ * What the outbox asks of the account: was this sent before; file the copy; file the notice of what was not sent. Called by the outbox's threads, which may wait.
  */
 #include "mailbox/mailbox_private.h"
 
@@ -16,7 +16,7 @@ enum { SERVER_MAY_FILE_S = 60 }; /* how long a server that files sent mail itsel
 /* Who files what was sent: learned once, kept in the state. */
 static const char LEARNED_KEY[] = "sent-filed-by";
 
-struct sent_question {
+struct question {
 	struct mailbox *mb;
 	const char *message_id;
 	struct backend_append copy;
@@ -49,11 +49,11 @@ static int sent_folder(struct mailbox *mb, struct backend **session, bool make, 
 	return r;
 }
 
-static int search_in(struct backend **session, const struct index_folder *f, struct sent_question *q)
+static int search_in(struct backend **session, const char *wire, struct question *q)
 {
 	CLEANUP(free) uint32_t *uids = NULL;
 	size_t n = 0;
-	int r = backend_search_message_id(session, f->wire, q->message_id, &uids, &n);
+	int r = backend_search_message_id(session, wire, q->message_id, &uids, &n);
 
 	if (r == 0)
 		q->found = n > 0;
@@ -63,15 +63,15 @@ static int search_in(struct backend **session, const struct index_folder *f, str
 static int ask_sent(void *userdata, struct backend **session)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct sent_question *q = userdata;
+	struct question *q = userdata;
 	int r = sent_folder(q->mb, session, false, &f);
 
-	return r == 0 ? search_in(session, &f, q) : r == -ENOENT ? 0 : r;
+	return r == 0 ? search_in(session, f.wire, q) : r == -ENOENT ? 0 : r;
 }
 
 int filing_sent_contains(void *mailbox, const char *message_id)
 {
-	struct sent_question q = { .mb = mailbox, .message_id = message_id };
+	struct question q = { .mb = mailbox, .message_id = message_id };
 	int r;
 
 	if (!strcmp(q.mb->configuration->sent, "none"))
@@ -97,13 +97,13 @@ static void learn(struct mailbox *mb, const char *who)
 static int file_copy(void *userdata, struct backend **session)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct sent_question *q = userdata;
+	struct question *q = userdata;
 	uint32_t uidvalidity, uid;
 	bool may_still_come;
 	int r = sent_folder(q->mb, session, true, &f);
 
 	if (r == 0)
-		r = search_in(session, &f, q);
+		r = search_in(session, f.wire, q);
 	if (r < 0)
 		return r;
 	if (q->found)
@@ -120,7 +120,7 @@ static int file_copy(void *userdata, struct backend **session)
 
 int filing_sent_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
 {
-	struct sent_question q = {
+	struct question q = {
 		.mb = mailbox,
 		.message_id = message_id,
 		.copy = { .fd = fd, .size_bytes = size_bytes, .flags = "\\Seen", .internaldate_s = date_s },
@@ -129,4 +129,24 @@ int filing_sent_copy(void *mailbox, int fd, int64_t size_bytes, const char *mess
 	if (!strcmp(q.mb->configuration->sent, "none"))
 		return 0;
 	return mailbox_run(q.mb, JOB_SYNC, file_copy, &q);
+}
+
+static int file_bounce(void *userdata, struct backend **session)
+{
+	struct question *q = userdata;
+	uint32_t uidvalidity, uid;
+	int r = search_in(session, "INBOX", q);
+
+	return r < 0 || q->found ? r : backend_append(session, "INBOX", &q->copy, &uidvalidity, &uid);
+}
+
+int filing_bounce(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
+{
+	struct question q = {
+		.mb = mailbox,
+		.message_id = message_id,
+		.copy = { .fd = fd, .size_bytes = size_bytes, .flags = "", .internaldate_s = date_s },
+	};
+
+	return mailbox_run(q.mb, JOB_SYNC, file_bounce, &q);
 }

@@ -242,6 +242,7 @@ static int open_outbox(struct mailbox *mb, struct buf *why)
 		.state = mb->state,
 		.sent_contains = filing_sent_contains,
 		.file_sent_copy = filing_sent_copy,
+		.file_bounce = filing_bounce,
 		.changed = on_outbox,
 		.userdata = mb,
 	};

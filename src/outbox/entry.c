@@ -14,6 +14,8 @@
  *             in the state database; the directory is removed. Each of them is repeated after a crash and does nothing the second time.
  *             Until the key is in the database, the entry itself is the record of what was sent.
  *   partly    Some recipients took it, others will later: `entry` in state retry with only those left and the copy due; the copy; `entry` with the copy done.
+ *   refused   `entry` in place failed with its recipients, the server's words for each, and the notice due (that was the verdict); the notice is filed in
+ *             the inbox, its owner searching for its Message-ID first; `entry` with none due.
  *   removal   rename ID to gone-ID; fsync STATE/outbox; unlink what is in it. A gone-ID found at start is finished off.
  *   over      A rename over another entry: replace `entry` with the new name and `replaces` = that one's ID; remove that one. Found at start, its
  *             removal is done before anything is sent.

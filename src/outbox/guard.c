@@ -88,6 +88,8 @@ static int fill_record(struct outbox *o, struct entry *e, struct envelope *envel
 		r = record_set(&record->sender, envelope->sender);
 	if (!r) {
 		string_list_release(&record->refused);
+		string_list_release(&record->refusals);
+		record->is_bounce_due = false;
 		string_list_release(&record->recipients);
 		record->recipients = envelope->recipients;
 		envelope->recipients = (struct string_list){ NULL, 0 };

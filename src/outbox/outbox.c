@@ -208,6 +208,7 @@ static int cancel_rest(struct outbox *o, struct entry *e)
 	pthread_mutex_lock(&o->lock);
 	string_list_release(&e->record.recipients);
 	string_list_release(&e->record.refused);
+	string_list_release(&e->record.refusals);
 	e->record.next_s = clock_realtime_s();
 	pthread_mutex_unlock(&o->lock);
 	queue_set_state(o, e, OUTBOX_SENT);

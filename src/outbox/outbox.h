@@ -62,6 +62,8 @@ struct outbox_options {
 	int (*sent_contains)(void *userdata, const char *message_id); /* 1, 0, -errno */
 	/* -EAGAIN: the server may yet file it itself; asked again later. */
 	int (*file_sent_copy)(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
+	/* A notice of what was not sent, unread in the inbox, once: searched for by its Message-ID first. NULL: there are none. -EOPNOTSUPP: nothing can be filed. */
+	int (*file_bounce)(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
 	/* An entry appeared, vanished or changed state by itself (not what the caller of a function below asked for and was told by its 0): for the kernel and
 	 * for events. One that moves (a refused one into failed/) is told twice: gone from its old place and name, then as it is now. Gone in state SENT: it was
 	 * sent. Any thread, no lock held; an outbox function may be called. */

@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/liboutbox.a
 src_liboutbox_a_SOURCES = \
 	src/outbox/attempt.c \
 	src/outbox/attribute.c \
+	src/outbox/bounce.c src/outbox/bounce.h \
 	src/outbox/commit.c src/outbox/commit.h \
 	src/outbox/entry.c src/outbox/entry.h \
 	src/outbox/envelope.c src/outbox/envelope.h \
@@ -29,11 +30,13 @@ EXTRA_DIST += tests/unit/outbox_fixture.h
 
 if HAVE_CMOCKA
 OUTBOX_TESTS = tests/unit/test_outbox_commit tests/unit/test_outbox_prepare tests/unit/test_outbox_sender \
-	tests/unit/test_outbox_files tests/unit/test_outbox_crash
+	tests/unit/test_outbox_files tests/unit/test_outbox_crash tests/unit/test_outbox_bounce
 check_PROGRAMS += $(OUTBOX_TESTS)
 TESTS += $(OUTBOX_TESTS)
 OUTBOX_TEST_LIBS = $(LINK_outbox) $(JANSSON_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_outbox_commit_SOURCES = tests/unit/test_outbox_commit.c tests/unit/outbox_fixture.c
+tests_unit_test_outbox_bounce_SOURCES = tests/unit/test_outbox_bounce.c tests/unit/outbox_fixture.c
+tests_unit_test_outbox_bounce_LDADD = $(OUTBOX_TEST_LIBS)
 tests_unit_test_outbox_commit_LDADD = $(OUTBOX_TEST_LIBS)
 tests_unit_test_outbox_prepare_LDADD = $(OUTBOX_TEST_LIBS)
 tests_unit_test_outbox_files_SOURCES = tests/unit/test_outbox_files.c tests/unit/outbox_fixture.c

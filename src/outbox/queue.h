@@ -27,8 +27,9 @@ struct entry {
 	int64_t id;
 	struct record record;
 	enum entry_claim claim;
-	bool is_sending; /* an attempt is under way: shown instead of the record's state */
-	bool is_unsaved; /* the record is ahead of the disk, which was full: saved before anything else happens to it */
+	bool is_sending;  /* an attempt is under way: shown instead of the record's state */
+	bool is_bouncing; /* its notice is being filed, unclaimed */
+	bool is_unsaved;  /* the record is ahead of the disk, which was full: saved before anything else happens to it */
 
 	/* What the callback `changed` was last told, or a caller of outbox.h did itself. */
 	char shown_name[NAME_MAX + 1];

@@ -39,6 +39,8 @@ static const struct field {
 	{ "sender", FIELD_TEXT, offsetof(struct record, sender) },
 	{ "recipient", FIELD_LIST, offsetof(struct record, recipients) },
 	{ "refused", FIELD_LIST, offsetof(struct record, refused) },
+	{ "refusal", FIELD_LIST, offsetof(struct record, refusals) },
+	{ "bounce-due", FIELD_BOOL, offsetof(struct record, is_bounce_due) },
 	{ "message-id", FIELD_TEXT, offsetof(struct record, message_id) },
 	{ "key", FIELD_TEXT, offsetof(struct record, key) },
 	{ "date", FIELD_INT64, offsetof(struct record, date_s) },
@@ -67,6 +69,7 @@ void record_release(struct record *r)
 	free(r->key);
 	string_list_release(&r->recipients);
 	string_list_release(&r->refused);
+	string_list_release(&r->refusals);
 	*r = (struct record){ .name = "" };
 }
 

@@ -30,7 +30,9 @@ struct record {
 	/* From the commit on. */
 	char *sender;		       /* own; envelope sender, addr-spec */
 	struct string_list recipients; /* addr-specs that still wait for the message */
-	struct string_list refused;    /* those that were refused for good while others are waiting or were accepted */
+	struct string_list refused;    /* those that were refused for good */
+	struct string_list refusals;   /* in the same order, the words for it */
+	bool is_bounce_due;	       /* the notice of these is not in the inbox yet */
 	char *message_id;	       /* own; the message's, or the one that it is given */
 	char *key;		       /* own; what "sent before" is judged by */
 	int64_t date_s; /* of the Date it is given where it has none; the days until it is given up count from here */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "outbox/bounce.h"
 #include "outbox/sender.h"
 
 enum {
@@ -45,7 +46,7 @@ static int64_t due_s(const struct entry *e, int64_t from_s)
 
 	if (e->claim != CLAIM_NONE)
 		return INT64_MAX;
-	if (e->is_unsaved || e->record.state == OUTBOX_SENT)
+	if (e->is_unsaved || e->record.state == OUTBOX_SENT || bounce_is_due(e))
 		return due;
 	if (!sender_waits(e))
 		return INT64_MAX;
@@ -114,6 +115,10 @@ static void work_on(struct submitter *s, struct entry *e)
 		is_gone = sent_finish(o, e);
 	else if (sender_waits(e))
 		attempt_send(s, e);
+	else if (bounce_is_due(e)) {
+		bounce_file(o, e);
+		return;
+	}
 	if (is_gone)
 		return;
 	queue_set_state(o, e, e->record.state);

@@ -69,13 +69,12 @@ static int keep_refused(struct outbox *o, struct entry *e)
 	memcpy(name, e->record.name, sizeof name);
 	pthread_mutex_lock(&o->lock);
 	r = record_set(&e->record.rcpt, buf_str(&rcpt));
-	if (!r)
-		string_list_release(&e->record.refused);
 	pthread_mutex_unlock(&o->lock);
 	if (r < 0)
 		return r;
 	queue_move(o, e, OUTBOX_FAILED, name);
 	queue_set_state(o, e, OUTBOX_FAILED_STATE);
+	verdict_owe_bounce(o, e);
 	queue_save(o, e);
 	queue_announce(o, e);
 	return 0;

@@ -23,6 +23,13 @@ int64_t verdict_wait_s(int failures)
 	return 60 * (int64_t)minutes[failures < 1 ? 0 : (size_t)failures - 1 < last ? (size_t)failures - 1 : last];
 }
 
+void verdict_owe_bounce(struct outbox *o, struct entry *e)
+{
+	e->record.is_bounce_due = o->options.file_bounce != NULL;
+	e->record.failures = 0;
+	e->record.next_s = clock_realtime_s();
+}
+
 /* The attempt's verdict becomes durable; what could not be written is written before anything else happens to the entry. */
 static void conclude(struct outbox *o, struct entry *e, int answer)
 {
@@ -46,26 +53,30 @@ static void move_to_failed(struct outbox *o, struct entry *e, enum outbox_state 
 	queue_set_error(o, e, why);
 	queue_move(o, e, OUTBOX_FAILED, name);
 	queue_set_state(o, e, state);
+	if (state == OUTBOX_FAILED_STATE)
+		verdict_owe_bounce(o, e);
 	log_warning("outbox: %s was not sent: see user.mail.error of failed/%s", name, e->record.name);
 }
 
-static void move_list(struct string_list *from, struct string_list *to)
+static int refuse_recipient(struct entry *e, const char *address, const char *words)
 {
-	for (size_t i = 0; i < from->n; i++)
-		if (string_list_add(to, from->items[i]) < 0)
-			return;
-	string_list_release(from);
+	int r = string_list_add(&e->record.refusals, words);
+
+	return r < 0 ? r : string_list_add(&e->record.refused, address);
 }
 
 /* For good, for all that are left. Where others took the message, the copy and the record of what was sent come first: the sender sees to that. */
 static void fail(struct outbox *o, struct entry *e, const char *why)
 {
+	for (size_t i = 0; i < e->record.recipients.n; i++)
+		if (refuse_recipient(e, e->record.recipients.items[i], why) < 0)
+			return;
+	string_list_release(&e->record.recipients);
 	if (e->record.copy == RECORD_COPY_NONE) {
 		move_to_failed(o, e, OUTBOX_FAILED_STATE, why);
 		return;
 	}
 	queue_set_error(o, e, why);
-	move_list(&e->record.recipients, &e->record.refused);
 	e->record.next_s = clock_realtime_s();
 	queue_set_state(o, e, OUTBOX_SENT);
 }
@@ -145,7 +156,9 @@ static int judge_recipient(struct outbox *o, struct entry *e, const struct smtp_
 	format_reply(reply, &text);
 	queue_set_error(o, e, buf_str(&text));
 	log_debug("outbox: %s: %s: %s", e->record.name, e->record.recipients.items[i], buf_str(&text));
-	return string_list_add(reply->code >= 500 ? &e->record.refused : later, e->record.recipients.items[i]);
+	if (reply->code >= 500)
+		return refuse_recipient(e, e->record.recipients.items[i], buf_str(&text));
+	return string_list_add(later, e->record.recipients.items[i]);
 }
 
 /* Some or all were taken, or all refused. */
@@ -161,7 +174,7 @@ static void decided(struct outbox *o, struct entry *e, const struct smtp_result 
 	if (e->record.refused.n > n_refused && (later.n || e->record.copy != RECORD_COPY_NONE))
 		log_warning("outbox: %s: %zu of its recipients refused", e->record.name, e->record.refused.n);
 	if (!later.n && e->record.copy == RECORD_COPY_NONE) {
-		string_list_release(&e->record.refused);
+		string_list_release(&e->record.recipients);
 		fail(o, e, buf_str(&why));
 		return;
 	}

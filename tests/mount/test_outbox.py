@@ -140,6 +140,28 @@ class Outbox(mailtest.MountTestCase):
         path = os.path.join(self.outbox, 'failed', 'unknown.eml')
         self.assertIn('550', os.getxattr(path, 'user.mail.error').decode())
 
+    def test_a_refused_recipient_is_told_in_the_inbox_once(self):
+        write(os.path.join(self.outbox, 'm'), self.letter(**{'Bob <bob@example.com>': b'nobody@example.com, Bob <bob@example.com>'}))
+        self.wait_received('bob')
+        mailtest.wait_for(lambda: b'In-Reply-To: <%s@example.com>' % self.id.encode() in b''.join(self.received('alice')), 20, 'the notice')
+        self.mount.remount()    # nor at another start
+        (notice,) = [data for data in self.received('alice') if b'multipart/report' in data]
+        message = email.message_from_bytes(notice)
+        words, status, header = message.get_payload()
+        self.assertEqual((message['Return-Path'], message['Auto-Submitted'], message.get_content_type(), message.get_param('report-type')),
+                         ('<>', 'auto-replied', 'multipart/report', 'delivery-status'))
+        self.assertIn('outbox/failed/m', words.get_payload())
+        _, recipient = status.get_payload()
+        self.assertEqual((recipient['Final-Recipient'], recipient['Action']), ('rfc822; nobody@example.com', 'failed'))
+        self.assertTrue(recipient['Status'].startswith('5.'))
+        self.assertIn('nobody@example.com', recipient['Diagnostic-Code'])
+        self.assertEqual(header.get_content_type(), 'text/rfc822-headers')
+        self.assertIn(f'Message-ID: <{self.id}@example.com>', header.get_payload())
+        with self.server.imap('alice') as client:
+            client.select('INBOX', readonly=True)
+            (found,) = client.uid('SEARCH', 'UNSEEN', 'HEADER', 'Auto-Submitted', 'auto-replied', 'HEADER', 'In-Reply-To', self.id)[1]
+        self.assertEqual(len(found.split()), 1)
+
     def test_scratch_names_wait_for_their_rename(self):
         temporary, final = (os.path.join(self.outbox, name) for name in ('.letter.eml.AbCdEf', 'letter.eml'))
         write(temporary, self.letter())

@@ -122,6 +122,20 @@ static int file_sent_copy(void *userdata, int fd, int64_t size_bytes, const char
 	return 0;
 }
 
+static int file_bounce(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
+{
+	(void)userdata;
+	assert_int_equal(date_s, fake.now_s);
+	if (fake.bounce_error)
+		return fake.bounce_error;
+	if (!strcmp(fake.bounce_id, message_id))
+		return 0;
+	snprintf(fake.bounce_id, sizeof fake.bounce_id, "%s", message_id);
+	read_all(fd, size_bytes, &fake.bounce);
+	fake.bounced++;
+	return 0;
+}
+
 static void changed(void *userdata, const struct outbox_entry *e, bool is_gone)
 {
 	static const char *const places[] = { "queue", "failed" };
@@ -150,6 +164,7 @@ void fake_open(void)
 		.state = fake.state,
 		.sent_contains = sent_contains,
 		.file_sent_copy = file_sent_copy,
+		.file_bounce = file_bounce,
 		.changed = changed,
 	};
 
@@ -207,6 +222,7 @@ int fake_teardown(void **state)
 	buf_release(&fake.message);
 	buf_release(&fake.envelope);
 	buf_release(&fake.copy);
+	buf_release(&fake.bounce);
 	buf_release(&fake.events);
 	return scratch_teardown(state);
 }

@@ -38,8 +38,12 @@ struct fake {
 
 	int in_sent_folder; /* what sent_contains answers */
 	int file_error;
-	int filed;	   /* copies */
-	struct buf copy;   /* the last one */
+	int filed;	 /* copies */
+	struct buf copy; /* the last one */
+	int bounce_error;
+	int bounced;	   /* notices filed */
+	struct buf bounce; /* the last one */
+	char bounce_id[128];
 	struct buf events; /* "+place/name:state" and "-place/name", space-separated */
 };
 
