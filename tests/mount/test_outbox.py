@@ -162,6 +162,34 @@ class Outbox(mailtest.MountTestCase):
             (found,) = client.uid('SEARCH', 'UNSEEN', 'HEADER', 'Auto-Submitted', 'auto-replied', 'HEADER', 'In-Reply-To', self.id)[1]
         self.assertEqual(len(found.split()), 1)
 
+    def test_rsync_sends_each_file_once_and_its_temporary_files_never(self):
+        source = os.path.join(self.mount.directory, 'letters')
+        os.mkdir(source)
+        for number in range(5):
+            write(os.path.join(source, f'{number}.eml'), f'To: bob@example.com\nSubject: {self.id} {number}\n\nhello\n'.encode())
+        subprocess.run(['rsync', '-a', source + '/', self.outbox + '/'], check=True)
+        self.wait_queue_empty()
+        mailtest.wait_for(lambda: len(self.received('bob')) >= 5, 20, 'the letters')
+        self.assertEqual(sorted(email.message_from_bytes(data)['Subject'][-1] for data in self.received('bob')), list('01234'))
+        self.assertEqual(self.failed(), [])
+
+    def test_mv_of_a_draft_sends_it_and_takes_it_out_of_the_drafts(self):
+        self.server.deliver(self.letter(), ('Drafts',))
+        (draft,) = mailtest.wait_for(lambda: self.mount.files('Drafts'), 20, 'the draft')
+        subprocess.run(['mv', draft, self.outbox], check=True)
+        self.assertEqual(len(self.wait_received('bob')), 1)
+        self.wait_queue_empty()
+        mailtest.wait_for(lambda: not self.received('alice', 'Drafts'), 20, 'the draft to go')
+
+    def test_what_vim_saves_is_sent_once(self):
+        path = os.path.join(self.outbox, 'lunch')
+        commands = [f'call setline(1, ["To: bob@example.com", "Subject: {self.id}", "", "At noon?"])', 'wq']
+        subprocess.run(['vim.tiny', '-u', 'NONE', '-es', *(f'+{command}' for command in commands), path], check=True, timeout=30)
+        self.assertEqual(len(self.wait_received('bob')), 1)
+        self.wait_queue_empty()
+        self.assertEqual(len(self.received('bob')), 1)
+        self.assertEqual(self.failed(), [])
+
     def test_scratch_names_wait_for_their_rename(self):
         temporary, final = (os.path.join(self.outbox, name) for name in ('.letter.eml.AbCdEf', 'letter.eml'))
         write(temporary, self.letter())
