@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "outbox/dsn.h"
 #include "outbox/entry.h"
 #include "outbox/fault.h"
 #include "outbox/sender.h"
@@ -61,7 +62,7 @@ static bool needs_smtputf8(const struct record *r)
 static int submit(struct outbox *o, struct entry *e, int fd, const struct prepared *prepared, bool is_smtputf8)
 {
 	struct attempt attempt = { o, e };
-	const struct smtp_message message = {
+	struct smtp_message message = {
 		.sender = e->record.sender,
 		.recipients = (const char *const *)e->record.recipients.items,
 		.n_recipients = e->record.recipients.n,
@@ -74,8 +75,11 @@ static int submit(struct outbox *o, struct entry *e, int fd, const struct prepar
 	};
 	struct smtp_result result = { .recipients = NULL };
 	bool was_used = o->sender.sent > 0;
-	int r = o->submission->send(o->sender.session, &message, &result);
+	struct dsn dsn;
+	int r;
 
+	dsn_ask(e->record.dsn, e->record.message_id, &dsn, &message);
+	r = o->submission->send(o->sender.session, &message, &result);
 	if (r < 0 && r != -EINVAL)
 		session_close(o);
 	if (r < 0)

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "outbox/dsn.h"
 #include "outbox/entry.h"
 #include "outbox/queue.h"
 
@@ -51,6 +52,8 @@ static int append_attribute(const struct entry *e, const char *name, struct buf 
 		text = r->error;
 	else if (!strcmp(name, "rcpt"))
 		text = r->rcpt;
+	else if (!strcmp(name, "dsn"))
+		text = r->dsn;
 	else if (!strcmp(name, "force"))
 		text = r->is_forced ? "1" : NULL;
 	else if (!strcmp(name, "message-id"))
@@ -77,11 +80,22 @@ static int set(struct outbox *o, struct entry *e, const char *name, const char *
 	pthread_mutex_lock(&o->lock);
 	if (!strcmp(name, "rcpt"))
 		r = record_set(&e->record.rcpt, *value ? value : NULL);
+	else if (!strcmp(name, "dsn"))
+		r = record_set(&e->record.dsn, *value ? value : NULL);
 	else
 		e->record.is_forced = *value && strcmp(value, "0");
 	pthread_mutex_unlock(&o->lock);
 	/* On disk, since without it a scratch file might go to others than it was meant for. */
 	return r < 0 ? r : entry_save(o->dirfd, e->id, &e->record);
+}
+
+static bool is_acceptable(const char *name, const struct buf *value)
+{
+	struct dsn dsn;
+
+	if (value->len && memchr(value->data, '\0', value->len))
+		return false;
+	return strcmp(name, "dsn") || !value->len || dsn_parse(value->data, &dsn) == 0;
 }
 
 int outbox_set_attribute(struct outbox *o, int64_t id, const char *name, const char *value, size_t len)
@@ -93,13 +107,13 @@ int outbox_set_attribute(struct outbox *o, int64_t id, const char *name, const c
 	if (!strcmp(name, "state") || !strcmp(name, "error"))
 		return -EPERM;
 	/* What a message's copy carries along: uid, flags and the like. */
-	if (strcmp(name, "rcpt") && strcmp(name, "force"))
+	if (strcmp(name, "rcpt") && strcmp(name, "dsn") && strcmp(name, "force"))
 		return 0;
-	if (len && memchr(value, '\0', len))
-		return -EINVAL;
 	r = buf_append(&text, value, len);
 	if (r < 0)
 		return r;
+	if (!is_acceptable(name, &text))
+		return -EINVAL;
 	e = queue_claim(o, id, CLAIM_CHANGE, &r);
 	if (!e)
 		return r;

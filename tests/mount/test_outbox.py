@@ -148,6 +148,33 @@ class Outbox(mailtest.MountTestCase):
         os.rename(temporary, final)
         self.assertEqual(len(self.wait_received('bob')), 1)
 
+    def test_a_notice_of_success_that_was_asked_for_arrives(self):
+        temporary, final = (os.path.join(self.outbox, name) for name in ('.asked', 'asked.eml'))
+        write(temporary, self.letter(**{'Bcc: alice@example.com\r\n': b''}))
+        with self.assertRaises(OSError) as caught:
+            os.setxattr(temporary, 'user.mail.dsn', b'sometimes')
+        self.assertEqual(caught.exception.errno, errno.EINVAL)
+        os.setxattr(temporary, 'user.mail.dsn', b'success,ret=hdrs')
+        os.rename(temporary, final)
+        self.wait_received('bob')
+        (notice,) = self.wait_received('alice')
+        message = email.message_from_bytes(notice)
+        self.assertEqual(message.get_content_type(), 'multipart/report')
+        text, report, header = message.get_payload()
+        envelope, recipient = report.get_payload()
+        self.assertEqual(envelope['Original-Envelope-Id'], f'{self.id}@example.com')
+        self.assertEqual(recipient['Original-Recipient'], 'rfc822;bob@example.com')
+        self.assertIn(recipient['Action'], ('relayed', 'delivered'))     # whether Dovecot's LMTP has DSN as well
+        self.assertEqual(header.get_content_type(), 'text/rfc822-headers')
+        self.assertNotIn('At noon?', header.get_payload())
+        self.assertEqual(len(self.received('alice')), 1)
+
+    def test_without_being_asked_for_none_does(self):
+        write(os.path.join(self.outbox, 'quiet.eml'), self.letter(**{'Bcc: alice@example.com\r\n': b''}))
+        self.wait_received('bob')
+        self.postfix.wait_until_delivered()
+        self.assertEqual(self.received('alice'), [])
+
     def test_what_was_queued_is_sent_by_the_next_mount(self):
         self.postfix.stop()
         write(os.path.join(self.outbox, 'later.eml'), self.letter())

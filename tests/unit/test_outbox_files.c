@@ -228,6 +228,79 @@ static void times_mode_and_attributes_are_kept(void **state)
 	assert_string_equal(fake_attribute(OUTBOX_QUEUE, ".a", "flags"), "");
 }
 
+static int set_dsn(int64_t id, const char *value)
+{
+	return outbox_set_attribute(fake.outbox, id, "dsn", value, strlen(value));
+}
+
+static void notices_are_asked_for_in_words_and_no_others(void **state)
+{
+	static const char *const good[] = { "never",	"success",	  "FAILURE,Delay", "success, failure ,delay,RET=hdrs",
+					    "ret=full", "success,success" };
+	static const char *const bad[] = {
+		"always",	 "success failure", "success,", ",", " ", "never,success", "ret=header", "ret=full,ret=hdrs",
+		"success;delay", "success\r\nRSET"
+	};
+	int64_t id;
+
+	(void)state;
+	assert_int_equal(create(OUTBOX_QUEUE, ".a", letter, &id), 0);
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_int_equal(set_dsn(id, good[i]), 0);
+		assert_string_equal(fake_attribute(OUTBOX_QUEUE, ".a", "dsn"), good[i]);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(set_dsn(id, bad[i]), -EINVAL);
+	assert_int_equal(outbox_set_attribute(fake.outbox, id, "dsn", "never\0", 6), -EINVAL);
+	assert_string_equal(fake_attribute(OUTBOX_QUEUE, ".a", "dsn"), good[5]);
+	assert_int_equal(set_dsn(id, ""), 0);
+	assert_string_equal(fake_attribute(OUTBOX_QUEUE, ".a", "dsn"), "");
+}
+
+static void send_as(const char *dsn, const char *text, const char *expected)
+{
+	int64_t id;
+
+	assert_int_equal(create(OUTBOX_QUEUE, "m", text, &id), 0);
+	assert_int_equal(set_dsn(id, dsn), 0);
+	assert_int_equal(fake_commit(id), 0);
+	assert_int_equal(set_dsn(id, "never"), -EBUSY);
+	fake_restart();
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_string_equal(buf_str(&fake.notices), expected);
+}
+
+static void what_was_asked_for_reaches_the_server_over_a_restart(void **state)
+{
+	char text[256], long_id[101];
+
+	(void)state;
+	send_as("delay, success,ret=hdrs", "To: bob@example.com\nMessage-ID: <1@example.com>\n\nhello\n",
+		"SUCCESS,DELAY HDRS 1@example.com");
+	send_as("ret=full", "To: bob@example.com\nMessage-ID: <2@example.com>\n\nhello\n", "- FULL 2@example.com");
+	send_as("", "To: bob@example.com\nMessage-ID: <3@example.com>\n\nhello\n", "- - -");
+	memset(long_id, 'x', 100);
+	long_id[100] = '\0';
+	snprintf(text, sizeof text, "To: bob@example.com\nMessage-ID: <%s@example.com>\n\nhello\n", long_id);
+	send_as("Never", text, "NEVER - -");
+}
+
+static void a_failed_one_keeps_what_it_asked_for(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	fake_script({ .outcome = SMTP_REFUSED, .code = 550, .text = "no" }, { .outcome = SMTP_ACCEPTED, .code = 250 });
+	send_as("never", "To: bob@example.com\nMessage-ID: <1@example.com>\n\nhello\n", "NEVER - 1@example.com");
+	buf_truncate(&fake.notices, 0);
+	fake_restart();
+	id = fake_id(OUTBOX_FAILED, "m");
+	assert_string_equal(fake_attribute(OUTBOX_FAILED, "m", "dsn"), "never");
+	assert_int_equal(outbox_rename(fake.outbox, id, OUTBOX_QUEUE, "m", false), 0);
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_string_equal(buf_str(&fake.notices), "NEVER - 1@example.com");
+}
+
 static void two_files_of_one_name_cannot_be(void **state)
 {
 	int64_t id;
@@ -296,6 +369,9 @@ int main(void)
 		outbox_test(removal_cancels_and_ids_are_not_used_twice),
 		outbox_test(an_open_file_can_be_removed_and_its_close_is_quiet),
 		outbox_test(times_mode_and_attributes_are_kept),
+		outbox_test(notices_are_asked_for_in_words_and_no_others),
+		outbox_test(what_was_asked_for_reaches_the_server_over_a_restart),
+		outbox_test(a_failed_one_keeps_what_it_asked_for),
 		outbox_test(two_files_of_one_name_cannot_be),
 		outbox_test(a_record_that_cannot_be_read_costs_the_name_and_not_the_bytes),
 		outbox_test(a_full_disk_at_close_queues_nothing_and_keeps_the_bytes),
