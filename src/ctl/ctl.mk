@@ -11,7 +11,8 @@ src_libctl_a_SOURCES = \
 LINK_ctl = src/libctl.a src/libbackend.a $(LINK_net) $(JANSSON_LIBS)
 
 bin_PROGRAMS += mailfsctl
-mailfsctl_SOURCES = src/ctl/mailfsctl.c src/ctl/command.h src/ctl/check.c src/ctl/events.c src/ctl/flag.c src/ctl/status.c src/ctl/warm.c
+mailfsctl_SOURCES = src/ctl/mailfsctl.c src/ctl/command.h src/ctl/check.c src/ctl/events.c src/ctl/flag.c \
+	src/ctl/outbox.c src/ctl/status.c src/ctl/warm.c
 mailfsctl_LDADD = src/libctl.a $(LINK_mailbox)
 
 if HAVE_CMOCKA
