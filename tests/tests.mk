@@ -32,6 +32,7 @@ MOUNT_TESTS = \
 	tests/mount/test_large.py \
 	tests/mount/test_maildir_view.py \
 	tests/mount/test_mailfsctl.py \
+	tests/mount/test_mailfsctl_outbox.py \
 	tests/mount/test_mount8.py \
 	tests/mount/test_outbox.py \
 	tests/mount/test_signin.py \

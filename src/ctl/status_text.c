@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/status_text.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "ctl/amount.h"
+#include "ctl/words.h"
 
 DEFINE_CLEANUP(json, json_t *, json_decref)
 
@@ -21,11 +21,9 @@ static int64_t number_at(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
-/* A server's words on one line of ours: nothing in them moves the terminal's cursor. */
 static void add_words(struct buf *out, const char *words)
 {
-	for (; *words; words++)
-		buf_append_char(out, iscntrl((unsigned char)*words) ? ' ' : *words);
+	words_append(out, words, ' ');
 }
 
 static void add_label(struct buf *out, const char *label)

@@ -74,7 +74,8 @@ static void entry_getxattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const 
 /* What cp -a and rsync -X bring along from elsewhere is accepted and forgotten: an error would make them fail. */
 static void entry_setxattr(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size)
 {
-	static const char *const writable[] = { XATTR_PREFIX "rcpt", XATTR_PREFIX "force" };
+	static const char *const writable[] = { XATTR_PREFIX "rcpt", XATTR_PREFIX "dsn", XATTR_PREFIX "force",
+						XATTR_PREFIX "retry" };
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(writable) / sizeof(writable[0]); i++)

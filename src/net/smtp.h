@@ -52,9 +52,13 @@ struct smtp_message {
 	size_t n_recipients;
 	int fd; /* the prepared message from offset 0, CRLF lines, not dot-stuffed; its file position is left alone */
 	int64_t size_bytes;
-	bool eightbit;	    /* holds 8-bit bytes: BODY=8BITMIME */
-	bool smtputf8;	    /* an address is not ASCII */
-	const char *notify; /* DSN NOTIFY= value or NULL; left out where DSN is not offered */
+	bool eightbit; /* holds 8-bit bytes: BODY=8BITMIME */
+	bool smtputf8; /* an address is not ASCII */
+	/* Delivery status notifications (RFC 3461), each NULL where it is not asked for; without `notify` and `ret` nothing of it is. Left out where the server does
+	 * not offer DSN. */
+	const char *notify; /* NEVER, or a list of SUCCESS, FAILURE and DELAY */
+	const char *ret;    /* FULL or HDRS: what of the message comes back */
+	const char *envid;  /* comes back with them; not encoded. Left out where it is too long or not printable ASCII */
 	/* Called when all but the last block has been sent; an error stops before the final dot. NULL: none. */
 	int (*before_dot)(void *userdata);
 	void *userdata;

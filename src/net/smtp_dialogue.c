@@ -23,6 +23,9 @@ enum {
 
 enum { ADDRESS_MAX_BYTES = 900 };
 
+/* RFC 3461 4.2 and 4.4: the longest values, encoded. */
+enum { ORCPT_MAX_BYTES = 500, ENVID_MAX_BYTES = 100 };
+
 /* One message under way. */
 struct transaction {
 	struct smtp_wire *wire;
@@ -59,7 +62,7 @@ static int check_address(const char *address, bool may_be_utf8)
 
 static int check_envelope(const struct smtp_message *m)
 {
-	if (!m->n_recipients || (m->notify && strpbrk(m->notify, " \r\n")))
+	if (!m->n_recipients || (m->notify && strpbrk(m->notify, " \r\n")) || (m->ret && strpbrk(m->ret, " \r\n")))
 		return -EINVAL;
 	for (size_t i = 0; i < m->n_recipients; i++)
 		if (!*m->recipients[i] || check_address(m->recipients[i], m->smtputf8) < 0)
@@ -82,8 +85,43 @@ static bool is_ruled_out(const struct smtp_capabilities *c, const struct smtp_me
 	return true;
 }
 
+static bool wants_notices(const struct smtp_message *m)
+{
+	return m->notify || m->ret;
+}
+
+/* ` KEY=` and `text` as xtext (RFC 3461 4), or nothing where that is longer than `max` or would not be printable ASCII. */
+static int write_xtext(struct buf *out, const char *key, const char *text, size_t max)
+{
+	CLEANUP(buf) struct buf value = BUF_INIT;
+	int r = 0;
+
+	for (; *text && !r; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < ' ' || c >= 0x7f)
+			return 0;
+		r = c == ' ' || c == '+' || c == '=' ? buf_printf(&value, "+%02X", c) : buf_append_char(&value, (char)c);
+	}
+	if (r < 0 || !value.len || value.len > max)
+		return r;
+	return buf_printf(out, " %s%s", key, value.data);
+}
+
+static int write_recipient(struct buf *out, const char *recipient, const struct smtp_message *m, bool has_dsn)
+{
+	int r = buf_printf(out, "RCPT TO:<%s>", recipient);
+
+	if (has_dsn && m->notify)
+		r |= buf_printf(out, " NOTIFY=%s", m->notify);
+	if (has_dsn)
+		r |= write_xtext(out, "ORCPT=rfc822;", recipient, ORCPT_MAX_BYTES - strlen("rfc822;"));
+	return r | buf_append_str(out, "\r\n");
+}
+
 static int write_commands(struct buf *out, const struct smtp_capabilities *c, const struct smtp_message *m)
 {
+	bool has_dsn = c->dsn && wants_notices(m);
 	int r = buf_printf(out, "MAIL FROM:<%s>", m->sender);
 
 	if (c->size)
@@ -92,13 +130,13 @@ static int write_commands(struct buf *out, const struct smtp_capabilities *c, co
 		r |= buf_append_str(out, " BODY=8BITMIME");
 	if (m->smtputf8)
 		r |= buf_append_str(out, " SMTPUTF8");
+	if (has_dsn && m->ret)
+		r |= buf_printf(out, " RET=%s", m->ret);
+	if (has_dsn && m->envid)
+		r |= write_xtext(out, "ENVID=", m->envid, ENVID_MAX_BYTES);
 	r |= buf_append_str(out, "\r\n");
-	for (size_t i = 0; i < m->n_recipients; i++) {
-		r |= buf_printf(out, "RCPT TO:<%s>", m->recipients[i]);
-		if (m->notify && c->dsn)
-			r |= buf_printf(out, " NOTIFY=%s", m->notify);
-		r |= buf_append_str(out, "\r\n");
-	}
+	for (size_t i = 0; i < m->n_recipients; i++)
+		r |= write_recipient(out, m->recipients[i], m, has_dsn);
 	r |= buf_append_str(out, "DATA\r\n");
 	return r ? -ENOMEM : 0;
 }
@@ -362,6 +400,8 @@ int smtp_dialogue_send(struct smtp_wire *w, const struct smtp_capabilities *c, c
 	result.recipients = calloc(m->n_recipients, sizeof *result.recipients);
 	if (!result.recipients)
 		return -ENOMEM;
+	if (wants_notices(m) && !c->dsn)
+		log_debug("%d the server does not offer DSN: no notices are asked for", w->fd);
 	r = write_commands(&t.commands, c, m);
 	if (r == 0)
 		r = run(&t);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "outbox/dsn.h"
 #include "outbox/entry.h"
 #include "outbox/fault.h"
 #include "outbox/sender.h"
@@ -62,7 +63,7 @@ static int submit(struct submitter *s, struct entry *e, int fd, const struct pre
 {
 	struct outbox *o = s->o;
 	struct attempt attempt = { o, e };
-	const struct smtp_message message = {
+	struct smtp_message message = {
 		.sender = e->record.sender,
 		.recipients = (const char *const *)e->record.recipients.items,
 		.n_recipients = e->record.recipients.n,
@@ -75,8 +76,11 @@ static int submit(struct submitter *s, struct entry *e, int fd, const struct pre
 	};
 	struct smtp_result result = { .recipients = NULL };
 	bool was_used = s->sent > 0, is_lost_again;
-	int r = o->submission->send(s->session, &message, &result);
+	struct dsn dsn;
+	int r;
 
+	dsn_ask(e->record.dsn, e->record.message_id, &dsn, &message);
+	r = o->submission->send(s->session, &message, &result);
 	if (r < 0 && r != -EINVAL)
 		session_close(s);
 	if (r < 0)

@@ -114,8 +114,9 @@ int outbox_rename(struct outbox *o, int64_t id, enum outbox_place place, const c
 int outbox_set_times(struct outbox *o, int64_t id, const struct timespec *mtime);
 int outbox_set_mode(struct outbox *o, int64_t id, mode_t mode);
 
-/* Extended attributes of an entry: user.mail.state, .error, .message-id (read), .rcpt, .force (read, write until it is queued, then -EBUSY), given without
- * `user.mail.`. -ENODATA. Setting another one does nothing; .state and .error: -EPERM. */
+/* Extended attributes of an entry, given without `user.mail.`: state, error, message-id, next (of one that waits: seconds since 1970, when it is tried) to be
+ * read; rcpt, dsn (dsn.h), force to be read, and written until it is queued, then -EBUSY; retry to be written: one that waits is tried now, -EINVAL for others,
+ * -EBUSY while it is being committed or sent. -ENODATA, -EINVAL. Setting another one does nothing; state and error: -EPERM. */
 int outbox_get_attribute(struct outbox *o, int64_t id, const char *name, struct buf *out);
 int outbox_set_attribute(struct outbox *o, int64_t id, const char *name, const char *value, size_t len);
 

@@ -4,6 +4,7 @@ src_liboutbox_a_SOURCES = \
 	src/outbox/attribute.c \
 	src/outbox/bounce.c src/outbox/bounce.h \
 	src/outbox/commit.c src/outbox/commit.h \
+	src/outbox/dsn.c src/outbox/dsn.h \
 	src/outbox/entry.c src/outbox/entry.h \
 	src/outbox/envelope.c src/outbox/envelope.h \
 	src/outbox/fault.h \

@@ -34,6 +34,7 @@ static const struct field {
 	{ "state", FIELD_WORD, offsetof(struct record, state), state_names, COUNT(state_names) },
 	{ "mode", FIELD_MODE, offsetof(struct record, mode) },
 	{ "rcpt", FIELD_TEXT, offsetof(struct record, rcpt) },
+	{ "dsn", FIELD_TEXT, offsetof(struct record, dsn) },
 	{ "force", FIELD_BOOL, offsetof(struct record, is_forced) },
 	{ "error", FIELD_TEXT, offsetof(struct record, error) },
 	{ "sender", FIELD_TEXT, offsetof(struct record, sender) },
@@ -63,6 +64,7 @@ const char *outbox_state_name(enum outbox_state state)
 void record_release(struct record *r)
 {
 	free(r->rcpt);
+	free(r->dsn);
 	free(r->error);
 	free(r->sender);
 	free(r->message_id);

@@ -24,6 +24,7 @@ struct record {
 	enum outbox_state state; /* on disk never SENDING: the dot mark tells whether an attempt was decided */
 	mode_t mode;
 	char *rcpt;	/* own; user.mail.rcpt as it was set, NULL when it was not */
+	char *dsn;	/* own; user.mail.dsn as it was set, NULL when it was not */
 	bool is_forced; /* user.mail.force */
 	char *error;	/* own; the last words of the server or of the guards, NULL when there are none */
 

@@ -183,8 +183,8 @@ class Outbox(mailtest.MountTestCase):
 
     def test_what_vim_saves_is_sent_once(self):
         path = os.path.join(self.outbox, 'lunch')
-        commands = [f'call setline(1, ["To: bob@example.com", "Subject: {self.id}", "", "At noon?"])', 'wq']
-        subprocess.run(['vim.tiny', '-u', 'NONE', '-es', *(f'+{command}' for command in commands), path], check=True, timeout=30)
+        commands = f'a\nTo: bob@example.com\nSubject: {self.id}\n\nAt noon?\n.\nwq\n'
+        subprocess.run(['vim.tiny', '-u', 'NONE', '-es', path], input=commands.encode(), check=True, timeout=30)
         self.assertEqual(len(self.wait_received('bob')), 1)
         self.wait_queue_empty()
         self.assertEqual(len(self.received('bob')), 1)
@@ -197,6 +197,33 @@ class Outbox(mailtest.MountTestCase):
         self.assertEqual(self.received('bob'), [])
         os.rename(temporary, final)
         self.assertEqual(len(self.wait_received('bob')), 1)
+
+    def test_a_notice_of_success_that_was_asked_for_arrives(self):
+        temporary, final = (os.path.join(self.outbox, name) for name in ('.asked', 'asked.eml'))
+        write(temporary, self.letter(**{'Bcc: alice@example.com\r\n': b''}))
+        with self.assertRaises(OSError) as caught:
+            os.setxattr(temporary, 'user.mail.dsn', b'sometimes')
+        self.assertEqual(caught.exception.errno, errno.EINVAL)
+        os.setxattr(temporary, 'user.mail.dsn', b'success,ret=hdrs')
+        os.rename(temporary, final)
+        self.wait_received('bob')
+        (notice,) = self.wait_received('alice')
+        message = email.message_from_bytes(notice)
+        self.assertEqual(message.get_content_type(), 'multipart/report')
+        text, report, header = message.get_payload()
+        envelope, recipient = report.get_payload()
+        self.assertEqual(envelope['Original-Envelope-Id'], f'{self.id}@example.com')
+        self.assertEqual(recipient['Original-Recipient'], 'rfc822;bob@example.com')
+        self.assertIn(recipient['Action'], ('relayed', 'delivered'))     # whether Dovecot's LMTP has DSN as well
+        self.assertEqual(header.get_content_type(), 'text/rfc822-headers')
+        self.assertNotIn('At noon?', header.get_payload())
+        self.assertEqual(len(self.received('alice')), 1)
+
+    def test_without_being_asked_for_none_does(self):
+        write(os.path.join(self.outbox, 'quiet.eml'), self.letter(**{'Bcc: alice@example.com\r\n': b''}))
+        self.wait_received('bob')
+        self.postfix.wait_until_delivered()
+        self.assertEqual(self.received('alice'), [])
 
     def test_what_was_queued_is_sent_by_the_next_mount(self):
         self.postfix.stop()

@@ -72,6 +72,9 @@ static int fake_smtp_send(struct smtp *s, const struct smtp_message *message, st
 	read_all(message->fd, message->size_bytes, &fake.message);
 	buf_truncate(&fake.envelope, 0);
 	buf_printf(&fake.envelope, "%s>", message->sender);
+	buf_truncate(&fake.notices, 0);
+	buf_printf(&fake.notices, "%s %s %s", message->notify ? message->notify : "-", message->ret ? message->ret : "-",
+		   message->envid ? message->envid : "-");
 	ret->recipients = calloc(message->n_recipients, sizeof *ret->recipients);
 	for (size_t i = 0; i < message->n_recipients; i++) {
 		int code = i < 4 && step->recipient_codes[i] ? step->recipient_codes[i] : 250;
@@ -221,6 +224,7 @@ int fake_teardown(void **state)
 	clock_replace(NULL, NULL);
 	buf_release(&fake.message);
 	buf_release(&fake.envelope);
+	buf_release(&fake.notices);
 	buf_release(&fake.copy);
 	buf_release(&fake.bounce);
 	buf_release(&fake.events);

@@ -34,6 +34,7 @@ struct fake {
 	int opened, closed, sent; /* calls */
 	struct buf message;	  /* what the server was last given */
 	struct buf envelope;	  /* "sender>recipient,recipient" */
+	struct buf notices;	  /* NOTIFY, RET and ENVID of that, "-" for each there is none of */
 	int accepted_log;	  /* descriptor or -1: a line a message that was accepted, its Message-ID */
 
 	int in_sent_folder; /* what sent_contains answers */

@@ -228,6 +228,140 @@ static void times_mode_and_attributes_are_kept(void **state)
 	assert_string_equal(fake_attribute(OUTBOX_QUEUE, ".a", "flags"), "");
 }
 
+static int set_dsn(int64_t id, const char *value)
+{
+	return outbox_set_attribute(fake.outbox, id, "dsn", value, strlen(value));
+}
+
+static void notices_are_asked_for_in_words_and_no_others(void **state)
+{
+	static const char *const good[] = { "never",	"success",	  "FAILURE,Delay", "success, failure ,delay,RET=hdrs",
+					    "ret=full", "success,success" };
+	static const char *const bad[] = {
+		"always",	 "success failure", "success,", ",", " ", "never,success", "ret=header", "ret=full,ret=hdrs",
+		"success;delay", "success\r\nRSET"
+	};
+	int64_t id;
+
+	(void)state;
+	assert_int_equal(create(OUTBOX_QUEUE, ".a", letter, &id), 0);
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_int_equal(set_dsn(id, good[i]), 0);
+		assert_string_equal(fake_attribute(OUTBOX_QUEUE, ".a", "dsn"), good[i]);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(set_dsn(id, bad[i]), -EINVAL);
+	assert_int_equal(outbox_set_attribute(fake.outbox, id, "dsn", "never\0", 6), -EINVAL);
+	assert_string_equal(fake_attribute(OUTBOX_QUEUE, ".a", "dsn"), good[5]);
+	assert_int_equal(set_dsn(id, ""), 0);
+	assert_string_equal(fake_attribute(OUTBOX_QUEUE, ".a", "dsn"), "");
+}
+
+static void send_as(const char *dsn, const char *text, const char *expected)
+{
+	int64_t id;
+
+	assert_int_equal(create(OUTBOX_QUEUE, "m", text, &id), 0);
+	assert_int_equal(set_dsn(id, dsn), 0);
+	assert_int_equal(fake_commit(id), 0);
+	assert_int_equal(set_dsn(id, "never"), -EBUSY);
+	fake_restart();
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_string_equal(buf_str(&fake.notices), expected);
+}
+
+static void what_was_asked_for_reaches_the_server_over_a_restart(void **state)
+{
+	char text[256], long_id[101];
+
+	(void)state;
+	send_as("delay, success,ret=hdrs", "To: bob@example.com\nMessage-ID: <1@example.com>\n\nhello\n",
+		"SUCCESS,DELAY HDRS 1@example.com");
+	send_as("ret=full", "To: bob@example.com\nMessage-ID: <2@example.com>\n\nhello\n", "- FULL 2@example.com");
+	send_as("", "To: bob@example.com\nMessage-ID: <3@example.com>\n\nhello\n", "- - -");
+	memset(long_id, 'x', 100);
+	long_id[100] = '\0';
+	snprintf(text, sizeof text, "To: bob@example.com\nMessage-ID: <%s@example.com>\n\nhello\n", long_id);
+	send_as("Never", text, "NEVER - -");
+}
+
+static void a_failed_one_keeps_what_it_asked_for(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	fake_script({ .outcome = SMTP_REFUSED, .code = 550, .text = "no" }, { .outcome = SMTP_ACCEPTED, .code = 250 });
+	send_as("never", "To: bob@example.com\nMessage-ID: <1@example.com>\n\nhello\n", "NEVER - 1@example.com");
+	buf_truncate(&fake.notices, 0);
+	fake_restart();
+	id = fake_id(OUTBOX_FAILED, "m");
+	assert_string_equal(fake_attribute(OUTBOX_FAILED, "m", "dsn"), "never");
+	assert_int_equal(outbox_rename(fake.outbox, id, OUTBOX_QUEUE, "m", false), 0);
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_string_equal(buf_str(&fake.notices), "NEVER - 1@example.com");
+}
+
+static int hurry(enum outbox_place place, const char *name)
+{
+	return outbox_set_attribute(fake.outbox, fake_id(place, name), "retry", "1", 1);
+}
+
+static void what_waits_tells_when_it_is_tried_and_can_be_hurried(void **state)
+{
+	(void)state;
+	fake_script({ .outcome = SMTP_REFUSED, .code = 451, .text = "later" }, { .outcome = SMTP_REFUSED, .code = 451 },
+		    { .outcome = SMTP_ACCEPTED, .code = 250 });
+	assert_int_equal(fake_write("a", letter), 0);
+	assert_string_equal(fake_attribute(OUTBOX_QUEUE, "a", "next"), "1000000000");
+	assert_int_equal(sender_run_due(fake.outbox), 60);
+	assert_string_equal(fake_attribute(OUTBOX_QUEUE, "a", "next"), "1000000060");
+	assert_int_equal(hurry(OUTBOX_QUEUE, "a"), 0);
+	/* It has failed twice now, and waits as long as that says. */
+	assert_int_equal(sender_run_due(fake.outbox), 300);
+	assert_int_equal(fake.sent, 2);
+	assert_int_equal(hurry(OUTBOX_QUEUE, "a"), 0);
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_int_equal(fake.sent, 3);
+}
+
+static void hurrying_one_tries_a_server_that_was_out_of_reach(void **state)
+{
+	(void)state;
+	fake.open_error = -ECONNREFUSED;
+	assert_int_equal(fake_write("a", letter), 0);
+	assert_int_equal(sender_run_due(fake.outbox), 60);
+	assert_string_equal(fake_attribute(OUTBOX_QUEUE, "a", "next"), "1000000060");
+	assert_int_equal(hurry(OUTBOX_QUEUE, "a"), 0);
+	assert_int_equal(sender_run_due(fake.outbox), 300);
+	assert_int_equal(fake.opened, 2);
+	fake.open_error = 0;
+	assert_int_equal(hurry(OUTBOX_QUEUE, "a"), 0);
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_int_equal(fake.sent, 1);
+}
+
+static void hurrying_ends_a_hold_and_nothing_that_does_not_wait(void **state)
+{
+	struct entry *claimed;
+	int r;
+
+	(void)state;
+	fake.configuration.outbox_hold_s = 100;
+	assert_int_equal(fake_write("a", letter), 0);
+	assert_int_equal(fake_write("bad", "To: \n\nhello\n"), -EINVAL);
+	assert_int_equal(fake_write(".scratch", letter), 0);
+	assert_int_equal(sender_run_due(fake.outbox), 100);
+	assert_int_equal(hurry(OUTBOX_FAILED, "bad"), -EINVAL);
+	assert_int_equal(hurry(OUTBOX_QUEUE, ".scratch"), -EINVAL);
+	assert_string_equal(fake_attribute(OUTBOX_FAILED, "bad", "next"), "");
+	claimed = queue_claim(fake.outbox, fake_id(OUTBOX_QUEUE, "a"), CLAIM_SEND, &r);
+	assert_int_equal(hurry(OUTBOX_QUEUE, "a"), -EBUSY);
+	queue_release(fake.outbox, claimed);
+	assert_int_equal(hurry(OUTBOX_QUEUE, "a"), 0);
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_int_equal(fake.sent, 1);
+}
+
 static void two_files_of_one_name_cannot_be(void **state)
 {
 	int64_t id;
@@ -296,6 +430,12 @@ int main(void)
 		outbox_test(removal_cancels_and_ids_are_not_used_twice),
 		outbox_test(an_open_file_can_be_removed_and_its_close_is_quiet),
 		outbox_test(times_mode_and_attributes_are_kept),
+		outbox_test(notices_are_asked_for_in_words_and_no_others),
+		outbox_test(what_was_asked_for_reaches_the_server_over_a_restart),
+		outbox_test(a_failed_one_keeps_what_it_asked_for),
+		outbox_test(what_waits_tells_when_it_is_tried_and_can_be_hurried),
+		outbox_test(hurrying_one_tries_a_server_that_was_out_of_reach),
+		outbox_test(hurrying_ends_a_hold_and_nothing_that_does_not_wait),
 		outbox_test(two_files_of_one_name_cannot_be),
 		outbox_test(a_record_that_cannot_be_read_costs_the_name_and_not_the_bytes),
 		outbox_test(a_full_disk_at_close_queues_nothing_and_keeps_the_bytes),

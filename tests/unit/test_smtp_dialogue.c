@@ -134,11 +134,49 @@ static void a_message_goes_out_in_one_group_and_is_accepted(void **state)
 	assert_string_equal(e.result.reply.text, "queued as 42");
 	assert_int_equal(e.result.recipients[2].code, 250);
 	assert_string_equal(wire(&e), "MAIL FROM:<alice@example.com> SIZE=22 BODY=8BITMIME SMTPUTF8\r\n"
-				      "RCPT TO:<a@example.com> NOTIFY=SUCCESS,FAILURE\r\n"
-				      "RCPT TO:<b@example.com> NOTIFY=SUCCESS,FAILURE\r\n"
-				      "RCPT TO:<c@example.com> NOTIFY=SUCCESS,FAILURE\r\n"
+				      "RCPT TO:<a@example.com> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;a@example.com\r\n"
+				      "RCPT TO:<b@example.com> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b@example.com\r\n"
+				      "RCPT TO:<c@example.com> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;c@example.com\r\n"
 				      "DATA\r\n" HELLO ".\r\nQUIT\r\n");
 	release(&e);
+}
+
+/* MAIL and RCPT of a message to `recipient` alone. */
+static void expect_envelope(const char *recipient, const struct smtp_message *notices, const char *expected)
+{
+	struct exchange e;
+	char *end;
+
+	start(&e, NULL);
+	e.message.recipients = &recipient;
+	e.message.smtputf8 = true;
+	e.message.notify = notices->notify;
+	e.message.ret = notices->ret;
+	e.message.envid = notices->envid;
+	assert_int_equal(send_hello(&e), SMTP_ACCEPTED);
+	wire(&e);
+	end = strstr(buf_str(&e.server.seen), "DATA\r\n");
+	assert_non_null(end);
+	*end = '\0';
+	assert_string_equal(strstr(buf_str(&e.server.seen), " SMTPUTF8") + strlen(" SMTPUTF8"), expected);
+	release(&e);
+}
+
+static void notices_are_asked_for_with_what_the_envelope_is_known_by(void **state)
+{
+	char too_long[102] = "";
+
+	(void)state;
+	expect_envelope(
+		"b+c=d@example.com", &(struct smtp_message){ .ret = "HDRS", .envid = "1+=@example.com" },
+		" RET=HDRS ENVID=1+2B+3D@example.com\r\nRCPT TO:<b+c=d@example.com> ORCPT=rfc822;b+2Bc+3Dd@example.com\r\n");
+	expect_envelope("\"a b\"@example.com", &(struct smtp_message){ .notify = "NEVER" },
+			"\r\nRCPT TO:<\"a b\"@example.com> NOTIFY=NEVER ORCPT=rfc822;\"a+20b\"@example.com\r\n");
+	/* What the parameters cannot carry is left out of them, and the message goes. */
+	memset(too_long, 'x', 101);
+	expect_envelope("b\xc3\xbc@example.com", &(struct smtp_message){ .notify = "DELAY", .envid = too_long },
+			"\r\nRCPT TO:<b\xc3\xbc@example.com> NOTIFY=DELAY\r\n");
+	expect_envelope("b@example.com", &(struct smtp_message){ .envid = "1@example.com" }, "\r\nRCPT TO:<b@example.com>\r\n");
 }
 
 static const struct smtp_rule bare_ehlo[] = { { "EHLO", "250 test\r\n", 0 }, { NULL, NULL, 0 } };
@@ -151,6 +189,8 @@ static void without_extensions_each_command_waits_and_has_no_parameters(void **s
 	start(&e, bare_ehlo);
 	e.message.sender = "";
 	e.message.notify = "NEVER";
+	e.message.ret = "FULL";
+	e.message.envid = "1@example.com";
 	assert_int_equal(send_hello(&e), SMTP_ACCEPTED);
 	assert_string_equal(wire(&e), "MAIL FROM:<>\r\nRCPT TO:<bob@example.com>\r\nDATA\r\n" HELLO ".\r\nQUIT\r\n");
 	release(&e);
@@ -599,6 +639,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_goes_out_in_one_group_and_is_accepted),
+		cmocka_unit_test(notices_are_asked_for_with_what_the_envelope_is_known_by),
 		cmocka_unit_test(without_extensions_each_command_waits_and_has_no_parameters),
 		cmocka_unit_test(several_messages_share_a_session),
 		cmocka_unit_test(dots_are_stuffed_and_the_end_is_a_line_of_its_own),
