@@ -370,6 +370,7 @@ int smtp_open(const struct smtp_options *options, struct smtp **ret, struct buf 
 	pthread_once(&once, initialise_libcurl);
 	s->options = options;
 	s->why = why;
+	s->wire.fd = -1;
 	s->wire.error = -ENOTCONN;
 	s->wire.reply_timeout_s = options->reply_timeout_s;
 	s->wire.cancel = options->cancel;

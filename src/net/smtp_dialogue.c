@@ -17,6 +17,7 @@ enum {
 	DATA_TIMEOUT_S = 2 * 60,
 	BLOCK_TIMEOUT_S = 3 * 60,
 	DOT_TIMEOUT_S = 10 * 60,
+	CANCELLED_DOT_TIMEOUT_S = 10, /* the message has left: an unmount waits a while for what became of it */
 	RSET_TIMEOUT_S = 60,
 	QUIT_TIMEOUT_S = 2,
 };
@@ -73,7 +74,7 @@ static int check_envelope(const struct smtp_message *m)
 /* Whether EHLO rules the message out, with the reply that the server would give. */
 static bool is_ruled_out(const struct smtp_capabilities *c, const struct smtp_message *m, struct smtp_reply *ret)
 {
-	if (c->size_max && m->size_bytes > c->size_max)
+	if (c->size_max > 0 && m->size_bytes > c->size_max)
 		smtp_reply_make(ret, 552, "5.3.4", "The message has %" PRId64 " bytes, the server takes %" PRId64, m->size_bytes,
 				c->size_max);
 	else if (m->smtputf8 && !c->smtputf8)
@@ -251,6 +252,16 @@ static void leave_transaction(struct transaction *t, const char *next, bool is_o
 		give_up_connection(t, -ECONNRESET);
 }
 
+/* RFC 5321 4.5.3.1.10: 552 to RCPT is a 452, too many recipients at a time, in the words of RFC 821. */
+static void allow_later(struct smtp_reply *reply)
+{
+	if (reply->code != 552)
+		return;
+	reply->code = 452;
+	if (*reply->enhanced)
+		reply->enhanced[0] = '4';
+}
+
 static int run_recipients(struct transaction *t, const char **next, bool counts)
 {
 	struct smtp_reply reply;
@@ -265,6 +276,7 @@ static int run_recipients(struct transaction *t, const char **next, bool counts)
 			return finish_nonsense(t, SMTP_SESSION);
 		if (!counts)
 			continue;
+		allow_later(&reply);
 		t->result->recipients[i] = reply;
 		t->n_taken += smtp_reply_class(&reply) == 2;
 		if (smtp_reply_class(&reply) != 2 && !t->n_taken)
@@ -357,8 +369,11 @@ static int run_data(struct transaction *t)
 static int run_dot(struct transaction *t)
 {
 	struct smtp_reply reply;
+	int r = smtp_wire_reply(t->wire, DOT_TIMEOUT_S, &reply);
 
-	if (smtp_wire_reply(t->wire, DOT_TIMEOUT_S, &reply) < 0)
+	if (r == -ECANCELED && smtp_wire_go_on(t->wire))
+		r = smtp_wire_reply(t->wire, CANCELLED_DOT_TIMEOUT_S, &reply);
+	if (r < 0)
 		return finish_lost(t, SMTP_UNCERTAIN);
 	if (smtp_reply_ends_session(&reply))
 		return finish_session(t, &reply);

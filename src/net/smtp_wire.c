@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,8 +16,14 @@ enum {
 	UNREAD_MAX_BYTES = 1 << 20, /* some thousand recipients' replies to one pipelined group */
 };
 
+/*
+ * After an error nothing more leaves this machine: libcurl's TLS would send what it still has when it is closed, and that may be the final dot of a
+ * message that was told to be not sent.
+ */
 void smtp_wire_release(struct smtp_wire *w)
 {
+	if (w->error && w->fd >= 0)
+		shutdown(w->fd, SHUT_WR);
 	curl_multi_remove_handle(w->multi, w->curl);
 	curl_easy_cleanup(w->curl);
 	curl_multi_cleanup(w->multi);
@@ -30,6 +37,15 @@ static int fail(struct smtp_wire *w, int error)
 	if (!w->error)
 		w->error = error;
 	return w->error;
+}
+
+bool smtp_wire_go_on(struct smtp_wire *w)
+{
+	if (w->error != -ECANCELED)
+		return false;
+	w->error = 0;
+	w->cancel = NULL;
+	return true;
 }
 
 static int check(struct smtp_wire *w)

@@ -33,6 +33,8 @@ int smtp_wire_send(struct smtp_wire *w, const void *data, size_t len, int timeou
 
 /* One reply with all its lines within `timeout_s`. -EPROTO when it is none, others as above. *ret is written in any case. */
 int smtp_wire_reply(struct smtp_wire *w, int timeout_s, struct smtp_reply *ret);
+/* After -ECANCELED from smtp_wire_reply(): the same reply may be waited for once more, and nothing cuts that short. False after any other error. */
+bool smtp_wire_go_on(struct smtp_wire *w);
 
 /* Without waiting, whether the server has said something that nobody read. An end of the connection is -ECONNRESET. */
 int smtp_wire_has_input(struct smtp_wire *w);

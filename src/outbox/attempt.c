@@ -98,8 +98,9 @@ static int submit(struct submitter *s, struct entry *e, int fd, const struct pre
 	}
 	is_lost_again = result.outcome == SMTP_SESSION && session_was_lost(s);
 	verdict_of_result(o, e, &result);
+	/* The server's words may name a recipient, and go to the log and to other messages. */
 	if (is_lost_again)
-		session_failed(o, NULL, 0, result.reply.text);
+		session_failed(o, NULL, 0, "the connection was lost again in the middle of a message");
 	o->submission->result_release(&result);
 	return 0;
 }
@@ -123,7 +124,7 @@ static int attempt_once(struct submitter *s, struct entry *e)
 	}
 	r = sent_prepare(o, e, false, capabilities->eightbitmime, &fd, &prepared, &why);
 	if (!r && o->size_max_bytes > 0 && prepared.size_bytes > o->size_max_bytes) {
-		buf_printf(&why, "%" PRId64 " bytes, and the server takes %" PRId64 " at most", prepared.size_bytes,
+		buf_printf(&why, "it has %" PRId64 " bytes, and the server takes %" PRId64 " at most", prepared.size_bytes,
 			   o->size_max_bytes);
 		r = -EINVAL;
 	}

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "message/charset.h"
 #include "message/date.h"
 #include "message/header.h"
 #include "outbox/entry.h"
@@ -23,7 +25,9 @@ static const char given_up[] = "given up";
 
 bool bounce_is_due(const struct entry *e)
 {
-	return e->record.is_bounce_due && e->record.state == OUTBOX_FAILED_STATE && !e->is_bouncing;
+	bool is_over = e->record.state == OUTBOX_FAILED_STATE || e->record.state == OUTBOX_UNCERTAIN;
+
+	return e->record.is_bounce_due && is_over && !e->is_bouncing;
 }
 
 /* ------------------------------------------------------------ its text */
@@ -52,9 +56,23 @@ static int append_wrapped(struct buf *out, const char *text, const char *indent)
 	return r;
 }
 
+/* Text that may stand as it is in UTF-8. */
+static bool is_plain(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	return charset_is_utf8(text, strlen(text));
+}
+
+static const char *words_for(const struct record *r, size_t i)
+{
+	return i < r->refusals.n ? r->refusals.items[i] : "";
+}
+
 static bool is_reply(const char *words)
 {
-	return isdigit((unsigned char)words[0]) && isdigit((unsigned char)words[1]) && isdigit((unsigned char)words[2]) &&
+	return (words[0] == '4' || words[0] == '5') && isdigit((unsigned char)words[1]) && isdigit((unsigned char)words[2]) &&
 	       (words[3] == ' ' || !words[3]);
 }
 
@@ -118,14 +136,14 @@ static int append_words(const struct record *r, const char *boundary, struct buf
 	for (size_t i = 0; i < r->refused.n && !e; i++) {
 		e = buf_printf(out, "\r\n  <%s>\r\n    ", r->refused.items[i]);
 		if (!e)
-			e = append_wrapped(out, r->refusals.items[i], "    ");
+			e = append_wrapped(out, words_for(r, i), "    ");
 		if (!e)
 			e = buf_append_str(out, "\r\n");
 	}
 	if (!e)
 		e = buf_append_str(out, "\r\nIt is kept as outbox/failed/");
 	if (!e)
-		e = append_wrapped(out, r->name, "");
+		e = is_plain(r->name) ? buf_append_str(out, r->name) : append_wrapped(out, r->name, "");
 	return e ? e
 		 : buf_append_str(out, ".\r\n"
 				       "Moved back to outbox/ it is sent to them once more; removing it gives it up.\r\n\r\n");
@@ -158,12 +176,14 @@ static int append_status(const struct record *r, const char *server, const char 
 	e = buf_printf(out,
 		       "--%s\r\n"
 		       "Content-Type: message/%s\r\n"
+		       "%s"
 		       "\r\n"
 		       "Reporting-MTA: x-local; mailfs\r\n"
 		       "Arrival-Date: %s\r\n",
-		       boundary, is_international(r) ? "global-delivery-status" : "delivery-status", arrival);
+		       boundary, is_international(r) ? "global-delivery-status" : "delivery-status",
+		       is_international(r) ? "Content-Transfer-Encoding: 8bit\r\n" : "", arrival);
 	for (size_t i = 0; i < r->refused.n && !e; i++)
-		e = append_recipient(r->refused.items[i], r->refusals.items[i], server, date, out);
+		e = append_recipient(r->refused.items[i], words_for(r, i), server, date, out);
 	return e;
 }
 
@@ -183,10 +203,10 @@ int bounce_format(const struct record *r, const char *message_id, const char *se
 	if (!e)
 		e = buf_printf(out,
 			       "\r\n--%s\r\n"
-			       "Content-Type: text/rfc822-headers; charset=utf-8\r\n"
+			       "Content-Type: %s\r\n"
 			       "Content-Transfer-Encoding: 8bit\r\n"
 			       "\r\n",
-			       boundary);
+			       boundary, is_international(r) ? "message/global-headers" : "text/rfc822-headers; charset=utf-8");
 	if (!e)
 		e = buf_append(out, header->data, header->len);
 	return e ? e : buf_printf(out, "\r\n--%s--\r\n", boundary);
@@ -203,26 +223,24 @@ static int make_message_id(const struct entry *e, struct buf *out)
 			  at ? at : "@localhost");
 }
 
-/* The header as it was sent, of a message whose header is not beyond reason; else, or when it is not to be had, what fits. */
+/* The header as it was sent, without Bcc; of one that is beyond reason what fits, of a message that makes no sense nothing. */
 static int read_header(struct outbox *o, struct entry *e, struct buf *out)
 {
+	const struct prepare_options options = {
+		.own = o->own, .message_id = e->record.message_id, .date_s = e->record.date_s, .takes_eightbit = true
+	};
+	CLEANUP(survey) struct survey s = { .header = BUF_INIT };
 	CLEANUP(buf) struct buf why = BUF_INIT;
 	CLEANUP(fd) int fd = -1;
-	struct prepared prepared;
-	ssize_t n;
-	int r = sent_prepare(o, e, true, true, &fd, &prepared, &why);
+	int r = entry_open_message(o->dirfd, e->id, O_RDONLY, &fd);
 
-	if (r < 0)
-		return r == -EINVAL ? 0 : r;
-	r = buf_reserve(out, HEADER_MAX_BYTES + 1);
-	if (r < 0)
-		return r;
-	n = pread(fd, out->data, HEADER_MAX_BYTES, 0);
-	if (n < 0)
-		return -errno;
-	out->len = header_length(out->data, (size_t)n);
-	out->data[out->len] = '\0';
-	return 0;
+	if (!r)
+		r = survey_message(fd, &s, &why);
+	if (!r)
+		r = prepare_header(&s, &options, PREPARE_AS_IS, out, &why);
+	if (out->len > HEADER_MAX_BYTES)
+		buf_truncate(out, header_length(out->data, HEADER_MAX_BYTES));
+	return r == -EINVAL ? 0 : r;
 }
 
 static int make(struct outbox *o, struct entry *e, const struct buf *message_id, int *ret_fd, int64_t *ret_size_bytes)
@@ -259,7 +277,8 @@ static void note_outcome(struct outbox *o, struct entry *e, int result)
 	e->record.next_s = clock_realtime_s() + verdict_wait_s(e->record.failures);
 }
 
-static void end(struct outbox *o, int64_t id, int64_t date_s, int result)
+/* `attempts` tells it from the notice of another refusal. */
+static void end(struct outbox *o, int64_t id, int attempts, int result)
 {
 	struct entry *e;
 	int busy;
@@ -269,10 +288,10 @@ static void end(struct outbox *o, int64_t id, int64_t date_s, int result)
 	if (e)
 		e->is_bouncing = false;
 	pthread_mutex_unlock(&o->lock);
-	e = queue_claim(o, id, CLAIM_SEND, &busy);
+	e = queue_claim(o, id, CLAIM_CHANGE, &busy);
 	if (!e)
 		return; /* removed, or queued again: then nothing is due any more */
-	if (bounce_is_due(e) && e->record.date_s == date_s)
+	if (bounce_is_due(e) && e->record.attempts == attempts)
 		note_outcome(o, e, result);
 	queue_release(o, e);
 }
@@ -281,7 +300,8 @@ void bounce_file(struct outbox *o, struct entry *e)
 {
 	CLEANUP(buf) struct buf message_id = BUF_INIT;
 	CLEANUP(fd) int fd = -1;
-	int64_t id = e->id, date_s = e->record.date_s, size_bytes = 0;
+	int64_t id = e->id, size_bytes = 0;
+	int attempts = e->record.attempts;
 	int r = make_message_id(e, &message_id);
 
 	if (!r)
@@ -294,5 +314,5 @@ void bounce_file(struct outbox *o, struct entry *e)
 	if (!r)
 		r = o->options.file_bounce(o->options.userdata, fd, size_bytes, buf_str(&message_id), clock_realtime_s());
 	outbox_fault_point("bounce: filed");
-	end(o, id, date_s, r);
+	end(o, id, attempts, r);
 }

@@ -37,7 +37,8 @@ static int judge_form(struct outbox *o, const struct entry *e, const struct surv
 		r = entry_stat_message(o->dirfd, e->id, &st);
 	if (r < 0 || o->size_max_bytes <= 0 || st.st_size <= o->size_max_bytes)
 		return r;
-	r = buf_printf(why, "%" PRId64 " bytes, and the server takes %" PRId64 " at most", (int64_t)st.st_size, o->size_max_bytes);
+	r = buf_printf(why, "it has %" PRId64 " bytes, and the server takes %" PRId64 " at most", (int64_t)st.st_size,
+		       o->size_max_bytes);
 	return r < 0 ? r : -EFBIG;
 }
 
@@ -95,7 +96,9 @@ static int fill_record(struct outbox *o, struct entry *e, struct envelope *envel
 		envelope->recipients = (struct string_list){ NULL, 0 };
 		record->date_s = clock_realtime_s();
 		record->failures = 0;
-		record->copy = RECORD_COPY_NONE;
+		/* Due, it is for those who took the message before: it is filed first. */
+		if (record->copy != RECORD_COPY_DUE)
+			record->copy = RECORD_COPY_NONE;
 	}
 	pthread_mutex_unlock(&o->lock);
 	return r;

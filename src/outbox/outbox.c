@@ -226,7 +226,7 @@ int outbox_unlink(struct outbox *o, int64_t id)
 
 	if (!e)
 		return r;
-	if (e->record.copy != RECORD_COPY_NONE && sender_waits(e))
+	if (e->record.copy == RECORD_COPY_DUE || (e->record.copy != RECORD_COPY_NONE && sender_waits(e)))
 		return cancel_rest(o, e);
 	/* The caller knows: nobody is told. */
 	e->is_shown = false;

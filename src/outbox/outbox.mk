@@ -25,6 +25,7 @@ src_liboutbox_a_SOURCES = \
 	src/outbox/string_list.c src/outbox/string_list.h \
 	src/outbox/submission.c src/outbox/submission.h \
 	src/outbox/survey.c src/outbox/survey.h \
+	src/outbox/uncertain.c src/outbox/uncertain.h \
 	src/outbox/verdict.c src/outbox/verdict.h
 
 EXTRA_DIST += tests/unit/outbox_fixture.h

@@ -14,6 +14,7 @@
 #include "outbox/entry.h"
 #include "outbox/name.h"
 #include "outbox/queue.h"
+#include "outbox/uncertain.h"
 #include "store/durable.h"
 
 static const char next_id_file[] = "next-id";
@@ -48,15 +49,9 @@ static void recover_unfinished(struct outbox *o, struct entry *e, int64_t size_b
 /* The final dot may have gone out and the verdict was not recorded. */
 static void recover_undecided(struct outbox *o, struct entry *e)
 {
-	char name[NAME_MAX + 1];
-
-	memcpy(name, e->record.name, sizeof name);
 	e->record.attempts++;
-	e->record.state = OUTBOX_UNCERTAIN;
-	queue_set_error(o, e, "interrupted while the server was taking the message: it may have been sent");
-	queue_move(o, e, OUTBOX_FAILED, name);
+	uncertain_enter(o, e, "interrupted while the server was taking the message: it may have been sent");
 	queue_save(o, e);
-	log_warning("outbox: %s may have been sent already: see failed/", e->record.name);
 }
 
 static void recover_entry(struct outbox *o, struct entry *e, int64_t size_bytes)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "outbox/bounce.h"
 #include "outbox/sender.h"
+#include "outbox/uncertain.h"
 
 enum {
 	LONG_QUEUE = 4, /* messages that wait for each submitter that is at work, before another one helps */
@@ -15,6 +16,7 @@ enum {
 	SESSION_LINGER_S = 2, /* a connection is kept for the next message of a burst */
 	LONGEST_WAIT_S = 60,  /* the clock may be set meanwhile */
 	UNSAVED_WAIT_S = 60,  /* the disk is full */
+	LONGEST_RETRY_S = 1800,
 };
 
 bool sender_waits(const struct entry *e)
@@ -39,14 +41,16 @@ static void note_start(struct outbox *o)
 	o->sender.oldest = (o->sender.oldest + 1) % (size_t)o->options.configuration->rate_limit;
 }
 
-/* When something is to be done for it; INT64_MAX: nothing is. No message is begun before `from_s`. */
-static int64_t due_s(const struct entry *e, int64_t from_s)
+/* When something is to be done for it; INT64_MAX: nothing is. No message is begun before `from_s`. A time that no rule gives was taken from a clock that was
+ * set back since. */
+static int64_t due_s(const struct outbox *o, const struct entry *e, int64_t from_s)
 {
-	int64_t due = e->record.next_s;
+	int64_t most_s = clock_realtime_s() + o->options.configuration->outbox_hold_s + LONGEST_RETRY_S;
+	int64_t due = e->record.next_s > most_s ? 0 : e->record.next_s;
 
 	if (e->claim != CLAIM_NONE)
 		return INT64_MAX;
-	if (e->is_unsaved || e->record.state == OUTBOX_SENT || bounce_is_due(e))
+	if (e->is_unsaved || e->record.state == OUTBOX_SENT || bounce_is_due(e) || uncertain_is_due(e))
 		return due;
 	if (!sender_waits(e))
 		return INT64_MAX;
@@ -68,7 +72,7 @@ static struct entry *first_due(const struct outbox *o, int64_t now_s, size_t *re
 
 	*ret_n = 0;
 	for (struct entry *e = o->first; e; e = e->next)
-		if (due_s(e, from_s) <= now_s) {
+		if (due_s(o, e, from_s) <= now_s) {
 			first = first ? first : e;
 			++*ret_n;
 		}
@@ -94,7 +98,8 @@ static struct entry *claim_due(struct submitter *s, int64_t now_s)
 	if (o->is_stopping || !is_needed(s, n_due, now_s))
 		e = NULL;
 	if (e) {
-		e->claim = CLAIM_SEND;
+		/* A notice is made in a moment: who moves its message, or removes it, waits for that. */
+		e->claim = !e->is_unsaved && bounce_is_due(e) ? CLAIM_CHANGE : CLAIM_SEND;
 		e->is_sending = sender_waits(e);
 	}
 	if (e && e->is_sending)
@@ -108,6 +113,10 @@ static void work_on(struct submitter *s, struct entry *e)
 	struct outbox *o = s->o;
 	bool is_gone = false;
 
+	if (!e->is_unsaved && bounce_is_due(e)) {
+		bounce_file(o, e);
+		return;
+	}
 	queue_announce(o, e);
 	if (e->is_unsaved && queue_save(o, e) < 0)
 		e->record.next_s = clock_realtime_s() + UNSAVED_WAIT_S;
@@ -115,10 +124,8 @@ static void work_on(struct submitter *s, struct entry *e)
 		is_gone = sent_finish(o, e);
 	else if (sender_waits(e))
 		attempt_send(s, e);
-	else if (bounce_is_due(e)) {
-		bounce_file(o, e);
-		return;
-	}
+	else if (uncertain_is_due(e))
+		uncertain_settle(o, e);
 	if (is_gone)
 		return;
 	queue_set_state(o, e, e->record.state);
@@ -137,8 +144,8 @@ static int64_t seconds_until_due(const struct submitter *s)
 	pthread_mutex_lock(&o->lock);
 	from_s = sending_from_s(o, now_s);
 	for (const struct entry *e = o->first; e; e = e->next)
-		if (due_s(e, from_s) < first)
-			first = due_s(e, from_s);
+		if (due_s(o, e, from_s) < first)
+			first = due_s(o, e, from_s);
 	pthread_mutex_unlock(&o->lock);
 	if (first == INT64_MAX)
 		return -1;

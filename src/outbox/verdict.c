@@ -11,6 +11,7 @@
 #include "outbox/commit.h"
 #include "outbox/entry.h"
 #include "outbox/fault.h"
+#include "outbox/uncertain.h"
 #include "outbox/verdict.h"
 
 enum { GIVE_UP_S = 5 * 86400 };
@@ -45,16 +46,15 @@ static void conclude(struct outbox *o, struct entry *e, int answer)
 	commit_answer_verdict(o, e->id, answer);
 }
 
-static void move_to_failed(struct outbox *o, struct entry *e, enum outbox_state state, const char *why)
+static void move_to_failed(struct outbox *o, struct entry *e, const char *why)
 {
 	char name[NAME_MAX + 1];
 
 	memcpy(name, e->record.name, sizeof name);
 	queue_set_error(o, e, why);
 	queue_move(o, e, OUTBOX_FAILED, name);
-	queue_set_state(o, e, state);
-	if (state == OUTBOX_FAILED_STATE)
-		verdict_owe_bounce(o, e);
+	queue_set_state(o, e, OUTBOX_FAILED_STATE);
+	verdict_owe_bounce(o, e);
 	log_warning("outbox: %s was not sent: see user.mail.error of failed/%s", name, e->record.name);
 }
 
@@ -73,7 +73,7 @@ static void fail(struct outbox *o, struct entry *e, const char *why)
 			return;
 	string_list_release(&e->record.recipients);
 	if (e->record.copy == RECORD_COPY_NONE) {
-		move_to_failed(o, e, OUTBOX_FAILED_STATE, why);
+		move_to_failed(o, e, why);
 		return;
 	}
 	queue_set_error(o, e, why);
@@ -166,7 +166,7 @@ static void decided(struct outbox *o, struct entry *e, const struct smtp_result 
 {
 	CLEANUP(string_list) struct string_list later = { NULL, 0 };
 	CLEANUP(buf) struct buf why = BUF_INIT;
-	size_t n_refused = e->record.refused.n;
+	size_t n_refused = e->record.refused.n, n_waiting = e->record.recipients.n;
 
 	for (size_t i = 0; i < e->record.recipients.n; i++)
 		judge_recipient(o, e, result, i, &later);
@@ -181,6 +181,9 @@ static void decided(struct outbox *o, struct entry *e, const struct smtp_result 
 	string_list_release(&e->record.recipients);
 	e->record.recipients = later;
 	later = (struct string_list){ NULL, 0 };
+	/* A server that takes so many at a time gets the next ones soon. */
+	if (e->record.recipients.n + (e->record.refused.n - n_refused) < n_waiting)
+		e->record.failures = 0;
 	if (e->record.recipients.n) {
 		postpone(o, e, buf_str(&why));
 		return;
@@ -214,8 +217,8 @@ void verdict_of_result(struct outbox *o, struct entry *e, const struct smtp_resu
 			postpone(o, e, buf_str(&why));
 		break;
 	case SMTP_UNCERTAIN:
-		move_to_failed(
-			o, e, OUTBOX_UNCERTAIN,
+		uncertain_enter(
+			o, e,
 			"the connection was lost after the message was sent and before the server's reply: it may have been sent");
 		break;
 	}

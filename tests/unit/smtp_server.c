@@ -105,6 +105,7 @@ static bool take_message(struct smtp_server *s, struct buf *in)
 		is_end = len == 3 && !memcmp(in->data, ".\r\n", 3);
 		buf_consume(in, len);
 	}
+	usleep(s->ponders_ms * 1000);
 	return say(s, answer(s, "."), false);
 }
 

@@ -31,6 +31,7 @@ struct smtp_server {
 	bool is_wrapped;	       /* TLS from the first byte, not STARTTLS */
 	bool holds_replies;	       /* says nothing from MAIL on until DATA has come */
 	bool reads_slowly;	       /* nothing of the message for 50 ms */
+	unsigned ponders_ms;	       /* before it answers the final dot */
 	bool has_small_buffers;	       /* the kernel's, for this end */
 	struct buf seen;	       /* own; read after smtp_server_stop() */
 	uint16_t port;

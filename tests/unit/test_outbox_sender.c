@@ -118,16 +118,106 @@ static void lost_after_the_dot_is_uncertain_and_never_sent_again_by_itself(void 
 	(void)state;
 	fake_script({ .outcome = SMTP_UNCERTAIN });
 	assert_int_equal(fake_write("a", letter), 0);
-	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_int_equal(sender_run_due(fake.outbox), 60);
 	assert_string_equal(fake_state(OUTBOX_FAILED, "a"), "uncertain");
 	fake_restart();
-	fake.now_s += 86400;
-	assert_int_equal(sender_run_due(fake.outbox), -1);
+	for (int64_t wait_s; (wait_s = sender_run_due(fake.outbox)) >= 0;)
+		fake.now_s += wait_s;
+	assert_string_equal(fake_state(OUTBOX_FAILED, "a"), "uncertain");
 	assert_int_equal(fake.sent, 1);
 	/* It counts as sent; its owner may try again all the same. */
 	assert_int_equal(fake_write("b", letter), -EEXIST);
 	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_FAILED, "a"), OUTBOX_QUEUE, "a", false), 0);
 	sender_run_due(fake.outbox);
+	assert_int_equal(fake.sent, 2);
+}
+
+static void a_copy_that_the_server_files_says_that_it_was_sent(void **state)
+{
+	(void)state;
+	fake_script({ .outcome = SMTP_UNCERTAIN });
+	assert_int_equal(fake_write("a", letter), 0);
+	fake.now_s += sender_run_due(fake.outbox);
+	assert_int_equal(sender_run_due(fake.outbox), 300);
+	fake.in_sent_folder = 1;
+	fake.now_s += 300;
+	buf_truncate(&fake.events, 0);
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_string_equal(buf_str(&fake.events), "-failed/a ");
+	assert_int_equal(fake_count(OUTBOX_FAILED), 0);
+	assert_int_equal(fake.filed, 0);
+	fake.in_sent_folder = 0;
+	assert_int_equal(fake_write("b", letter), -EEXIST);
+}
+
+/* Bob takes it, Carol's is for later and then lost behind the dot, Dave is refused. */
+static void uncertain_for_some_goes_again_to_them_alone(void **state)
+{
+	static const char three[] =
+		"To: bob@example.com, carol@example.com, dave@example.com\nMessage-ID: <3@example.com>\n\nhello\n";
+
+	(void)state;
+	fake_script({ .outcome = SMTP_ACCEPTED, .code = 250, .recipient_codes = { 250, 450, 550 } }, { .outcome = SMTP_UNCERTAIN },
+		    { .outcome = SMTP_ACCEPTED, .code = 250 });
+	fake.file_error = -EHOSTUNREACH;
+	assert_int_equal(fake_write("a", three), 0);
+	fake.now_s += sender_run_due(fake.outbox);
+	sender_run_due(fake.outbox);
+	assert_string_equal(fake_state(OUTBOX_FAILED, "a"), "uncertain");
+	assert_int_equal(fake.bounced, 1);
+	assert_non_null(strstr(buf_str(&fake.bounce), "Final-Recipient: rfc822; dave@example.com"));
+	assert_null(strstr(buf_str(&fake.bounce), "Final-Recipient: rfc822; bob@example.com"));
+	fake_restart();
+	fake.file_error = 0;
+	fake.now_s += 3600;
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_int_equal(fake.filed, 1);
+	assert_string_equal(fake_attribute(OUTBOX_FAILED, "a", "rcpt"), "carol@example.com");
+	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_FAILED, "a"), OUTBOX_QUEUE, "a", false), 0);
+	sender_run_due(fake.outbox);
+	assert_string_equal(buf_str(&fake.envelope), "alice@example.com>carol@example.com");
+	assert_int_equal(fake_write("b", three), -EEXIST);
+}
+
+static void rm_of_an_uncertain_one_keeps_the_copy_for_those_who_took_it(void **state)
+{
+	(void)state;
+	fake_script({ .outcome = SMTP_ACCEPTED, .code = 250, .recipient_codes = { 250, 450 } }, { .outcome = SMTP_UNCERTAIN });
+	fake.file_error = -EHOSTUNREACH;
+	assert_int_equal(fake_write("a", letter), 0);
+	fake.now_s += sender_run_due(fake.outbox);
+	sender_run_due(fake.outbox);
+	assert_int_equal(outbox_unlink(fake.outbox, fake_id(OUTBOX_FAILED, "a")), 0);
+	assert_int_equal(fake_count(OUTBOX_FAILED), 0);
+	fake.file_error = 0;
+	fake.now_s += 3600;
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_int_equal(fake.filed, 1);
+	assert_int_equal(fake_write("b", letter), -EEXIST);
+}
+
+static void a_server_that_takes_some_at_a_time_gets_the_next_ones_soon(void **state)
+{
+	(void)state;
+	fake_script({ .outcome = SMTP_REFUSED, .code = 451, .text = "later" },
+		    { .outcome = SMTP_REFUSED, .code = 451, .text = "later" },
+		    { .outcome = SMTP_ACCEPTED, .code = 250, .recipient_codes = { 250, 452 } });
+	assert_int_equal(fake_write("a", letter), 0);
+	fake.now_s += sender_run_due(fake.outbox);
+	fake.now_s += sender_run_due(fake.outbox);
+	assert_int_equal(sender_run_due(fake.outbox), 60);
+}
+
+static void a_clock_that_was_ahead_strands_nothing(void **state)
+{
+	(void)state;
+	fake.now_s += 86400 * 365;
+	fake_script({ .outcome = SMTP_REFUSED, .code = 451, .text = "later" }, { .outcome = SMTP_ACCEPTED, .code = 250 });
+	assert_int_equal(fake_write("a", letter), 0);
+	sender_run_due(fake.outbox);
+	fake_restart();
+	fake.now_s -= 86400 * 365;
+	assert_int_equal(sender_run_due(fake.outbox), -1);
 	assert_int_equal(fake.sent, 2);
 }
 
@@ -302,6 +392,11 @@ int main(void)
 		outbox_test(a_connection_lost_before_the_dot_is_tried_again),
 		outbox_test(an_old_connection_that_is_lost_costs_the_next_message_nothing),
 		outbox_test(lost_after_the_dot_is_uncertain_and_never_sent_again_by_itself),
+		outbox_test(a_copy_that_the_server_files_says_that_it_was_sent),
+		outbox_test(uncertain_for_some_goes_again_to_them_alone),
+		outbox_test(rm_of_an_uncertain_one_keeps_the_copy_for_those_who_took_it),
+		outbox_test(a_server_that_takes_some_at_a_time_gets_the_next_ones_soon),
+		outbox_test(a_clock_that_was_ahead_strands_nothing),
 		outbox_test(a_recipient_refused_for_good_is_kept_in_failed_alone),
 		outbox_test(a_recipient_refused_for_now_is_tried_again_alone_and_one_copy_filed),
 		outbox_test(removing_what_waits_for_some_keeps_the_copy_for_those_who_took_it),

@@ -603,18 +603,55 @@ static void *cancel_soon(void *cancel)
 	return NULL;
 }
 
-static void cancelling_ends_the_wait(void **state)
+static void cancelling_ends_the_wait_before_the_dot(void **state)
 {
 	struct exchange e;
 	pthread_t thread;
 
 	(void)state;
-	start(&e, RULES({ ".", "", 1 }));
+	start(&e, RULES({ "DATA", "", 1 }));
 	pthread_create(&thread, NULL, cancel_soon, &e.cancel);
-	assert_int_equal(send_hello(&e), SMTP_UNCERTAIN);
+	assert_int_equal(send_hello(&e), SMTP_SESSION);
 	pthread_join(thread, NULL);
 	assert_string_equal(e.result.reply.text, strerror(ECANCELED));
 	assert_int_equal(send_hello(&e), SMTP_SESSION);
+	stop(&e);
+}
+
+static void behind_the_dot_the_reply_is_waited_for_a_while(void **state)
+{
+	struct exchange e;
+	pthread_t thread;
+
+	(void)state;
+	start(&e, NULL);
+	e.server.ponders_ms = 200;
+	pthread_create(&thread, NULL, cancel_soon, &e.cancel);
+	assert_int_equal(send_hello(&e), SMTP_ACCEPTED);
+	pthread_join(thread, NULL);
+	stop(&e);
+
+	reply_timeout_s = 1;
+	start(&e, RULES({ ".", "", 1 }));
+	reply_timeout_s = 0;
+	pthread_create(&thread, NULL, cancel_soon, &e.cancel);
+	assert_int_equal(send_hello(&e), SMTP_UNCERTAIN);
+	pthread_join(thread, NULL);
+	stop(&e);
+}
+
+static void too_many_recipients_in_old_words_is_for_later(void **state)
+{
+	static const char *const recipients[] = { "bob@example.com", "carol@example.com" };
+	struct exchange e;
+
+	(void)state;
+	start(&e, RULES({ "RCPT TO:<carol", "552 5.5.3 too many\r\n", 0 }));
+	e.message.recipients = recipients;
+	e.message.n_recipients = 2;
+	assert_int_equal(send_hello(&e), SMTP_ACCEPTED);
+	assert_int_equal(e.result.recipients[1].code, 452);
+	assert_string_equal(e.result.recipients[1].enhanced, "4.5.3");
 	stop(&e);
 }
 
@@ -665,7 +702,9 @@ int main(void)
 		cmocka_unit_test(thousands_of_recipients_are_each_answered),
 		cmocka_unit_test(before_dot_can_stop_the_message),
 		cmocka_unit_test(a_server_that_tired_of_waiting_costs_nothing_but_the_session),
-		cmocka_unit_test(cancelling_ends_the_wait),
+		cmocka_unit_test(cancelling_ends_the_wait_before_the_dot),
+		cmocka_unit_test(behind_the_dot_the_reply_is_waited_for_a_while),
+		cmocka_unit_test(too_many_recipients_in_old_words_is_for_later),
 		cmocka_unit_test(replies_are_joined_and_made_printable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
