@@ -21,6 +21,7 @@ struct command {
 extern const struct command command_check;
 extern const struct command command_events;
 extern const struct command command_flag;
+extern const struct command command_sendmail;
 extern const struct command command_status;
 extern const struct command command_warm;
 
