@@ -22,6 +22,7 @@ extern const struct command command_check;
 extern const struct command command_events;
 extern const struct command command_flag;
 extern const struct command command_outbox;
+extern const struct command command_sendmail;
 extern const struct command command_status;
 extern const struct command command_warm;
 

@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "ctl/command.h"
 
-static const struct command *const commands[] = { &command_check,  &command_events, &command_flag,
-						  &command_outbox, &command_status, &command_warm };
+static const struct command *const commands[] = { &command_check,    &command_events, &command_flag, &command_outbox,
+						  &command_sendmail, &command_status, &command_warm };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -10,13 +10,19 @@
 
 DEFINE_CLEANUP(file, FILE *, fclose)
 
-static int add(struct mounts *m, const char *point)
+static int add(struct mounts *m, const char *point, uid_t owner)
 {
 	char **points = reallocarray(m->points, m->n + 1, sizeof *points);
+	uid_t *owners;
 
 	if (!points)
 		return -ENOMEM;
 	m->points = points;
+	owners = reallocarray(m->owners, m->n + 1, sizeof *owners);
+	if (!owners)
+		return -ENOMEM;
+	m->owners = owners;
+	m->owners[m->n] = owner;
 	m->points[m->n] = strdup(point);
 	if (!m->points[m->n])
 		return -ENOMEM;
@@ -45,6 +51,16 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
+/* Of the options behind the type: who called mount; whatever the file system itself may claim. */
+static uid_t owner_of_line(const char *line)
+{
+	static const char option[] = "user_id=";
+	const char *options = strrchr(line, ' ');
+	const char *found = options ? strstr(options, option) : NULL;
+
+	return found ? (uid_t)strtoul(found + sizeof option - 1, NULL, 10) : (uid_t)-1;
+}
+
 /* One line: ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAG]... - TYPE SOURCE OPTIONS. The point, in place, when the type is ours. */
 static char *point_of_line(char *line)
 {
@@ -71,9 +87,10 @@ int mounts_parse(const char *mountinfo, struct mounts *ret)
 	if (!text)
 		return -ENOMEM;
 	while ((line = strsep(&rest, "\n"))) {
+		uid_t owner = owner_of_line(line);
 		const char *point = point_of_line(line);
 
-		if (point && add(&m, point) < 0)
+		if (point && add(&m, point, owner) < 0)
 			return -ENOMEM;
 	}
 	*ret = m;
@@ -105,8 +122,8 @@ void mounts_release(struct mounts *m)
 	for (size_t i = 0; i < m->n; i++)
 		free(m->points[i]);
 	free(m->points);
-	m->points = NULL;
-	m->n = 0;
+	free(m->owners);
+	*m = (struct mounts){ 0 };
 }
 
 const char *mounts_holding(const struct mounts *m, const char *path)

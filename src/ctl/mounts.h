@@ -6,11 +6,13 @@
 #define MAILFS_CTL_MOUNTS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 
 struct mounts {
 	char **points; /* own; absolute paths */
+	uid_t *owners; /* own; whose mount each is, by the kernel's word: (uid_t)-1 where it has none */
 	size_t n;
 };
 

@@ -88,6 +88,21 @@ static json_t *describe_outbox(struct mailbox *mb)
 	return list ? list : json_array();
 }
 
+/* What a program that hands messages in has to know: whose they may be, and how long it should listen for the verdict. Null without an outbox. */
+static json_t *describe_submission(struct mailbox *mb)
+{
+	const struct configuration *c = mb->configuration;
+	json_t *object = mb->outbox ? json_object() : NULL;
+
+	if (!object)
+		return json_null();
+	json_object_set_new(object, "wait", json_integer(c->outbox_wait_s));
+	/* Left out where it is not valid UTF-8. */
+	if (c->from)
+		json_object_set_new(object, "from", json_string(c->from));
+	return object;
+}
+
 static json_t *describe(struct mailbox *mb)
 {
 	struct workers_status w;
@@ -96,15 +111,15 @@ static json_t *describe(struct mailbox *mb)
 	workers_status(mb->workers, &w);
 	index_folder_each(mb->index, 0, 0, count, &c);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s?, s:I, s:{s:I, s:I}, s:{s:I}, s:o, s:{s:I, s:I}, s:{s:i, s:i}, s:{s:I, s:I}, "
-			 "s:o, s:o, s:s?}",
+			 "s:o, s:o, s:o, s:s?}",
 			 "account", mb->configuration->account, "mountpoint", mb->options.mountpoint, "server",
 			 mb->backend.url->host, "state", state_words[w.state], "error", w.state == WORKERS_OFFLINE ? w.why : NULL,
 			 "since", (json_int_t)w.since_s, "folders", "total", c.folders, "synced", c.synced, "messages", "known",
 			 c.messages, "sync", describe_syncs(mb), "cache", "bytes", (json_int_t)bodies_total(mb->bodies), "limit",
 			 (json_int_t)mb->configuration->cache_size_bytes, "connections", "open", w.open, "limit", w.limit, "quota",
 			 "used", (json_int_t)atomic_load(&mb->quota_used), "limit", (json_int_t)atomic_load(&mb->quota_limit),
-			 "alerts", describe_alerts(mb), "outbox", describe_outbox(mb), "events",
-			 mb->events ? events_path(mb->events) : NULL);
+			 "alerts", describe_alerts(mb), "outbox", describe_outbox(mb), "submission", describe_submission(mb),
+			 "events", mb->events ? events_path(mb->events) : NULL);
 }
 
 int mailbox_status(struct mailbox *mb, struct buf *out)

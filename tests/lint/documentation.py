@@ -74,6 +74,16 @@ def option_faults():
     yield from differences(documented, known, 'option -o')
 
 
+def sendmail_faults():
+    """mailfs-sendmail(1) against the letters of src/ctl/sendmail_arguments.c."""
+    source = (SOURCE / 'src' / 'ctl' / 'sendmail_arguments.c').read_text()
+    known = set(re.search(r'option_string\[\] = "\+:([A-Za-z:]+)"', source).group(1)) - {':'}
+    documented = set()
+    for line in re.findall(r'^\.(?:It )?Fl .*', page('mailfs-sendmail.1'), re.M):
+        documented.update(re.findall(r'(?:Fl|,) ([A-Za-z])(?=[ ,]|$)', line))
+    yield from differences(documented, known, 'mailfs-sendmail: option')
+
+
 def form_faults():
     """mandoc's own lint; references to our pages count, those to pages that this machine may not have do not."""
     mandoc = shutil.which('mandoc')
@@ -102,6 +112,7 @@ def main():
               ('mailfs.conf(5) has the keys that the program knows', key_faults),
               ('mailfsctl(1) has the commands and options that the program knows', command_faults),
               ('mailfs(1) has the flags and options that the program knows', option_faults),
+              ('mailfs-sendmail(1) has the options that the program knows', sendmail_faults),
               ('files that HACKING names are there', path_faults)]
     failed = False
     print('TAP version 12')

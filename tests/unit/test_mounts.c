@@ -22,6 +22,8 @@ static void mounts_of_ours_are_found_and_unescaped(void **state)
 	assert_string_equal(m.points[0], "/home/alice/mail");
 	assert_string_equal(m.points[1], "/home/alice/old mail\\x");
 	assert_string_equal(m.points[2], "/home/alice/mail/inner");
+	assert_int_equal(m.owners[0], 1000);
+	assert_int_equal(m.owners[1], (uid_t)-1);
 }
 
 static void a_path_belongs_to_the_innermost_mount(void **state)
