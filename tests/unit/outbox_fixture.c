@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "outbox/commit.h"
+#include "outbox/fault.h"
 #include "outbox/sender.h"
 #include "scratch.h"
 
@@ -58,6 +59,7 @@ static void note_accepted(void)
 		return;
 	assert_non_null(end);
 	assert_true(write(fake.accepted_log, id + 14, (size_t)(end + 2 - id - 14)) > 0);
+	outbox_fault_point("send: the server has it, its reply is under way");
 }
 
 static int fake_smtp_send(struct smtp *s, const struct smtp_message *message, struct smtp_result *ret)
@@ -110,6 +112,19 @@ static int sent_contains(void *userdata, const char *message_id)
 	return fake.in_sent_folder;
 }
 
+/* As the account does it: what is there already is not filed again. */
+static void note_copy(const char *message_id)
+{
+	char ids[4096];
+	ssize_t len = pread(fake.copies_log, ids, sizeof ids, 0);
+
+	assert_true(len >= 0);
+	if (memmem(ids, (size_t)len, message_id, strlen(message_id)))
+		return;
+	assert_true(dprintf(fake.copies_log, "%s\n", message_id) > 0);
+	outbox_fault_point("copy: the server has it");
+}
+
 static int file_sent_copy(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
 {
 	(void)userdata;
@@ -118,6 +133,8 @@ static int file_sent_copy(void *userdata, int fd, int64_t size_bytes, const char
 	if (fake.file_error)
 		return fake.file_error;
 	read_all(fd, size_bytes, &fake.copy);
+	if (fake.copies_log >= 0)
+		note_copy(message_id);
 	fake.filed++;
 	return 0;
 }
@@ -189,7 +206,7 @@ int fake_setup(void **state)
 	if (r)
 		return r;
 	log_open(false, LOG_LEVEL_ERROR);
-	fake = (struct fake){ .directory = *state, .now_s = 1000000000, .accepted_log = -1 };
+	fake = (struct fake){ .directory = *state, .now_s = 1000000000, .accepted_log = -1, .copies_log = -1 };
 	fake.capabilities = (struct smtp_capabilities){ .eightbitmime = true, .size = true };
 	fake.configuration.from = (char *)"Alice Example <alice@example.com>, *@alice.example";
 	fake.configuration.timeout_s = 15;

@@ -35,6 +35,7 @@ struct fake {
 	struct buf message;	  /* what the server was last given */
 	struct buf envelope;	  /* "sender>recipient,recipient" */
 	int accepted_log;	  /* descriptor or -1: a line a message that was accepted, its Message-ID */
+	int copies_log;		  /* the same of sent copies, which are then looked for in it before one is filed */
 
 	int in_sent_folder; /* what sent_contains answers */
 	int file_error;
