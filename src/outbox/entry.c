@@ -202,7 +202,12 @@ int entry_mark_dot(int outbox_dirfd, int64_t id, int attempt)
 		return -errno;
 	outbox_fault_point("send: mark made");
 	/* An empty file is its name: the directory's fsync is what counts. */
-	return fsync(dirfd) < 0 ? -errno : 0;
+	if (fsync(dirfd) == 0)
+		return 0;
+	e = -errno;
+	/* The dot stays here: after a crash a mark must not say that it may have gone out. */
+	unlinkat(dirfd, name, 0);
+	return e;
 }
 
 bool entry_has_dot(int outbox_dirfd, int64_t id, int attempt)

@@ -67,6 +67,7 @@ static int fake_smtp_send(struct smtp *s, const struct smtp_message *message, st
 	static const struct fake_step accept = { .outcome = SMTP_ACCEPTED, .code = 250, .text = "ok" };
 	size_t n = (size_t)fake.sent++;
 	const struct fake_step *step = !fake.n_steps ? &accept : &fake.steps[n < fake.n_steps ? n : fake.n_steps - 1];
+	int r = 0;
 
 	assert_ptr_equal(s, the_session);
 	if (step->error)
@@ -85,10 +86,12 @@ static int fake_smtp_send(struct smtp *s, const struct smtp_message *message, st
 	ret->outcome = step->outcome;
 	ret->reply.code = step->code;
 	snprintf(ret->reply.text, sizeof ret->reply.text, "%s", step->text ? step->text : "");
-	if (!step->is_before_dot && message->before_dot(message->userdata) < 0) {
-		ret->outcome = SMTP_SESSION;
-		ret->reply.code = 0;
-		return 0;
+	if (!step->is_before_dot)
+		r = message->before_dot(message->userdata);
+	if (r < 0) {
+		free(ret->recipients);
+		ret->recipients = NULL;
+		return r;
 	}
 	if (ret->outcome == SMTP_ACCEPTED)
 		note_accepted();
