@@ -8,7 +8,7 @@ Python's standard library only.  `README` beside this package has the tour.
 """
 
 from . import certificates, folders, kinds_mime, kinds_text, maildir, messages, observer, process, utf7  # noqa: F401
-from . import scripted_imap, scripted_smtp  # noqa: F401
+from . import scripted_imap, scripted_smtp, submission_faults  # noqa: F401
 from .cutting_proxy import CuttingProxy  # noqa: F401
 from .dovecot import Dovecot  # noqa: F401
 from .hiding_proxy import HidingProxy  # noqa: F401
