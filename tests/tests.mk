@@ -34,6 +34,7 @@ MOUNT_TESTS = \
 	tests/mount/test_mailfsctl.py \
 	tests/mount/test_mount8.py \
 	tests/mount/test_outbox.py \
+	tests/mount/test_outbox_disk.py \
 	tests/mount/test_signin.py \
 	tests/mount/test_sizes.py \
 	tests/mount/test_stalls.py

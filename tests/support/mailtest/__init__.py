@@ -19,4 +19,5 @@ from .process import at_exit, free_port, temporary_directory, wait_for  # noqa: 
 from .proxy import Proxy  # noqa: F401
 from .scripted_imap import ScriptedImap  # noqa: F401
 from .scripted_smtp import ScriptedSmtp  # noqa: F401
+from .small_disk import SmallDisk  # noqa: F401
 from .tap import MountTestCase, main  # noqa: F401
