@@ -35,6 +35,9 @@ MOUNT_TESTS = \
 	tests/mount/test_mailfsctl_outbox.py \
 	tests/mount/test_mount8.py \
 	tests/mount/test_outbox.py \
+	tests/mount/test_outbox_disk.py \
+	tests/mount/test_outbox_faults.py \
+	tests/mount/test_outbox_kill.py \
 	tests/mount/test_sendmail.py \
 	tests/mount/test_signin.py \
 	tests/mount/test_sizes.py \

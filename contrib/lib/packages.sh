@@ -8,7 +8,7 @@ packages_build='gcc make autoconf automake pkg-config libc6-dev libfuse3-dev lib
 packages_run='fuse3 libsasl2-modules tzdata'
 packages_servers='dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix openssl python3'
 packages_demo='attr rsync'
-packages_check='libcmocka-dev mandoc xz-utils attr rsync isync procps zip unzip vim-tiny mutt notmuch mblaze
+packages_check='libcmocka-dev mandoc xz-utils attr rsync isync msmtp procps zip unzip vim-tiny mutt notmuch mblaze
 	bsd-mailx git git-email libmailtools-perl'
 
 # Prints those of its arguments that are not installed, on one line.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fs/writing.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -98,11 +99,26 @@ static void fill_and_write(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const 
 	copying_fill(fs, req, ino, fi, &what);
 }
 
+/* All of it, or an error: whoever does not look at how much was written would send, or store, half a message. */
+static int write_whole(int fd, const char *data, size_t size, off_t offset)
+{
+	while (size > 0) {
+		ssize_t n = pwrite(fd, data, size, offset);
+
+		if (n <= 0)
+			return n < 0 ? -errno : -ENOSPC;
+		data += n;
+		size -= (size_t)n;
+		offset += n;
+	}
+	return 0;
+}
+
 void writing_write(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
 		   struct fuse_file_info *fi)
 {
 	struct writer *writer = writing_of(fi);
-	ssize_t n;
+	int r;
 
 	if (!submission_takes_bytes(&fs->submissions, writer)) {
 		log_warning("%s: a process wrote into a file that was closed, and committed, before",
@@ -114,11 +130,11 @@ void writing_write(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *da
 		fill_and_write(fs, req, ino, data, size, offset, fi);
 		return;
 	}
-	n = pwrite(writer->fd, data, size, fi->flags & O_APPEND ? end_of(writer->fd, offset) : offset);
-	if (n < 0)
-		refuse_write(fs, req, writer, -errno);
+	r = write_whole(writer->fd, data, size, fi->flags & O_APPEND ? end_of(writer->fd, offset) : offset);
+	if (r < 0)
+		refuse_write(fs, req, writer, r);
 	else
-		fuse_reply_write(req, (size_t)n);
+		fuse_reply_write(req, size);
 }
 
 static void sync_filled(struct filling *filling, int r)

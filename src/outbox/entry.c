@@ -96,6 +96,7 @@ static int fill_new_directory(int outbox_dirfd, int64_t id, const struct record 
 	e = write_first_record(dirfd, r);
 	if (e < 0)
 		return e;
+	outbox_fault_point("create: made");
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
@@ -201,8 +202,14 @@ int entry_mark_dot(int outbox_dirfd, int64_t id, int attempt)
 	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
+	outbox_fault_point("send: mark made");
 	/* An empty file is its name: the directory's fsync is what counts. */
-	return fsync(dirfd) < 0 ? -errno : 0;
+	if (fsync(dirfd) == 0)
+		return 0;
+	e = -errno;
+	/* The dot stays here: after a crash a mark must not say that it may have gone out. */
+	unlinkat(dirfd, name, 0);
+	return e;
 }
 
 bool entry_has_dot(int outbox_dirfd, int64_t id, int attempt)
@@ -251,8 +258,10 @@ void entry_sweep(int outbox_dirfd, const char *name)
 		close(fd);
 		return;
 	}
-	while ((file = readdir(dir)))
+	while ((file = readdir(dir))) {
 		unlinkat(fd, file->d_name, 0);
+		outbox_fault_point("remove: in the middle");
+	}
 	closedir(dir);
 	unlinkat(outbox_dirfd, name, AT_REMOVEDIR);
 }
@@ -280,6 +289,7 @@ int entry_temporary(int outbox_dirfd, int64_t id, int *ret_fd)
 	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
+	outbox_fault_point("prepare: named");
 	unlinkat(dirfd, name, 0);
 	*ret_fd = fd;
 	return 0;

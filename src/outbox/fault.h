@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Named points between the durable steps of the queue, where a test lets the process die. Nothing happens at them otherwise.
+ * Named points between the durable steps of the queue, where a test lets the process die. Nothing happens at them otherwise. Those within a step that
+ * store/durable does are its own (durable_fault_hook).
  */
 #ifndef MAILFS_OUTBOX_FAULT_H
 #define MAILFS_OUTBOX_FAULT_H

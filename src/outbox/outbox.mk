@@ -64,5 +64,6 @@ endif
 # The outbox against real and scripted submission servers.
 check_PROGRAMS += tests/protocol/outbox_client
 tests_protocol_outbox_client_LDADD = $(LINK_outbox) $(JANSSON_LIBS)
-dist_check_SCRIPTS += tests/protocol/test_outbox.py
-TESTS += tests/protocol/test_outbox.py
+dist_check_SCRIPTS += tests/protocol/test_outbox.py tests/protocol/test_outbox_faults.py
+TESTS += tests/protocol/test_outbox.py tests/protocol/test_outbox_faults.py
+EXTRA_DIST += tests/protocol/outbox_program.py

@@ -11,6 +11,14 @@
 
 enum { TEMPORARY_NAME_MAX = 64 };
 
+void (*durable_fault_hook)(const char *name);
+
+static void fault_point(const char *name)
+{
+	if (durable_fault_hook)
+		durable_fault_hook(name);
+}
+
 int durable_sync_fd(int fd)
 {
 	return fsync(fd) < 0 ? -errno : 0;
@@ -47,7 +55,9 @@ static int write_new_file(int dirfd, const char *name, const void *data, size_t 
 
 	if (fd < 0)
 		return -errno;
+	fault_point("durable: empty");
 	r = write_all(fd, data, len);
+	fault_point("durable: written");
 	return r < 0 ? r : durable_sync_fd(fd);
 }
 
@@ -58,13 +68,17 @@ int durable_write(int dirfd, const char *name, const void *data, size_t len)
 
 	temporary_name(temporary);
 	r = write_new_file(dirfd, temporary, data, len);
+	fault_point("durable: before the rename");
 	if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
 		r = -errno;
 	if (r < 0) {
 		unlinkat(dirfd, temporary, 0);
 		return r;
 	}
-	return durable_sync_fd(dirfd);
+	fault_point("durable: renamed");
+	r = durable_sync_fd(dirfd);
+	fault_point("durable: on disk");
+	return r;
 }
 
 int durable_read(int dirfd, const char *name, size_t max, struct buf *out)
@@ -96,6 +110,7 @@ int durable_rename(int from_dirfd, const char *from, int to_dirfd, const char *t
 
 	if (renameat(from_dirfd, from, to_dirfd, to) < 0)
 		return -errno;
+	fault_point("durable: moved");
 	/* The new place first: a power cut between the two leaves two names, never none. */
 	r = durable_sync_fd(to_dirfd);
 	return r < 0 || from_dirfd == to_dirfd ? r : durable_sync_fd(from_dirfd);

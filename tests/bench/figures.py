@@ -51,12 +51,14 @@ class Figures:
         self._line(label, f'{median:8.2f} s', others)
         return median
 
-    def ratio(self, label, of, to, at_most=None):
+    def ratio(self, label, of, to, at_most=None, at_least=None):
         """Without a bound it is only told."""
-        if at_most is None:
+        if at_most is not None:
+            self._bounded(label, f'{of / to:8.2f} x', of / to <= at_most, f'{at_most:.2f} x')
+        elif at_least is not None:
+            self._bounded(label, f'{of / to:8.2f} x', of / to >= at_least, f'{at_least:.2f} x', ('at least', 'TOO LITTLE'))
+        else:
             self._line(label, f'{of / to:8.2f} x')
-            return
-        self._bounded(label, f'{of / to:8.2f} x', of / to <= at_most, f'{at_most:.2f} x')
 
     def bound(self, label, value, unit, at_most):
         self._bounded(label, f'{value:8.2f} {unit}', value <= at_most, f'{at_most:g} {unit}')
@@ -67,9 +69,9 @@ class Figures:
     def exit_status(self):
         return 1 if self.over else 0
 
-    def _bounded(self, label, text, holds, bound):
+    def _bounded(self, label, text, holds, bound, words=('at most', 'TOO MUCH')):
         self.over += not holds
-        self._line(label, text, f'  at most {bound}: {"ok" if holds else "TOO MUCH"}')
+        self._line(label, text, f'  {words[0]} {bound}: {"ok" if holds else words[1]}')
 
     @staticmethod
     def _line(label, text, more=''):

@@ -2,13 +2,16 @@
 /*
  * The outbox by hand, with a real submission server: does what the lines of its standard input say, and answers each with one line.
  *
- *	outbox_client [-c CA] [-t SECONDS] [-n CONNECTIONS] [-r MESSAGES-A-MINUTE] STATE SMTP-URL PASSWORD FROM
+ *	outbox_client [-c CA] [-t SECONDS] [-r SECONDS] [-n CONNECTIONS] [-m MESSAGES] STATE SMTP-URL PASSWORD FROM
+ *
+ * -t, -n, -m: the keys `timeout`, `connections` and `rate-limit`. -r: each reply of the dialogue is waited for this long, not minutes.
  *
  *	send NAME FILE        a copy of FILE is written into the outbox and closed: 0 or the errno of the close
  *	settle SECONDS        waits until nothing waits to be sent: 0, or ETIMEDOUT
  *	list                  the queue as JSON
- *	error PLACE NAME      user.mail.error
+ *	attribute PLACE NAME WHICH    user.mail.WHICH
  *	retry NAME            moved from failed/ to the outbox: 0 or the errno
+ *	later SECONDS         so much time passes, and the network is back: 0
  *
  * A sent copy becomes a file STATE/sent/MESSAGE-ID, unless it is there. At the end of input the outbox is closed in order.
  */
@@ -23,10 +26,38 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "outbox/outbox.h"
+#include "outbox/queue.h"
 #include "store/durable.h"
 
+static int reply_timeout_s;
+static _Atomic int64_t passed_s; /* by `later` */
+
 static char sent_directory[4096];
+
+static int open_impatiently(const struct smtp_options *options, struct smtp **ret, struct buf *why)
+{
+	struct smtp_options impatient = *options;
+
+	impatient.reply_timeout_s = reply_timeout_s;
+	return smtp_open(&impatient, ret, why);
+}
+
+static const struct submission_ops over_smtp = {
+	open_impatiently, smtp_close, smtp_capabilities, smtp_send, smtp_result_release,
+};
+
+static int64_t now_s(void)
+{
+	return time(NULL) + passed_s;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec + passed_s) * 1000 + now.tv_nsec / 1000000;
+}
 
 static int copy_bytes(int from, int to)
 {
@@ -124,19 +155,26 @@ static int retry(struct outbox *o, const char *name)
 	return r < 0 ? r : outbox_rename(o, e.id, OUTBOX_QUEUE, name, false);
 }
 
-static void print_error(struct outbox *o, const char *place, const char *name)
+static void print_attribute(struct outbox *o, const char *place, const char *name, const char *which)
 {
 	CLEANUP(buf) struct buf text = BUF_INIT;
 	struct outbox_entry e;
 
 	if (outbox_lookup(o, strcmp(place, "failed") ? OUTBOX_QUEUE : OUTBOX_FAILED, name, &e) == 0)
-		outbox_get_attribute(o, e.id, "error", &text);
+		outbox_get_attribute(o, e.id, which, &text);
 	printf("%s\n", buf_str(&text));
+}
+
+static int let_pass(struct outbox *o, int seconds)
+{
+	passed_s += seconds;
+	outbox_wake(o);
+	return 0;
 }
 
 static void obey(struct outbox *o, char *line)
 {
-	const char *words[3] = { strtok(line, " \n"), strtok(NULL, " \n"), strtok(NULL, " \n") };
+	const char *words[4] = { strtok(line, " \n"), strtok(NULL, " \n"), strtok(NULL, " \n"), strtok(NULL, " \n") };
 	CLEANUP(buf) struct buf text = BUF_INIT;
 
 	if (!words[0])
@@ -147,8 +185,10 @@ static void obey(struct outbox *o, char *line)
 		printf("%d\n", -settle(o, atoi(words[1])));
 	else if (!strcmp(words[0], "retry") && words[1])
 		printf("%d\n", -retry(o, words[1]));
-	else if (!strcmp(words[0], "error") && words[2])
-		print_error(o, words[1], words[2]);
+	else if (!strcmp(words[0], "later") && words[1])
+		printf("%d\n", let_pass(o, atoi(words[1])));
+	else if (!strcmp(words[0], "attribute") && words[3])
+		print_attribute(o, words[1], words[2], words[3]);
 	else if (!strcmp(words[0], "list") && outbox_describe(o, &text) == 0)
 		printf("%s\n", buf_str(&text));
 	else
@@ -161,7 +201,7 @@ static int run(const struct outbox_options *options, const char *state_dir)
 	CLEANUP(free) char *line = NULL;
 	struct outbox *o;
 	size_t size = 0;
-	int r = outbox_new(state_dir, options, &o);
+	int r = queue_open(state_dir, options, &over_smtp, &o);
 
 	if (!r)
 		r = outbox_start(o);
@@ -183,14 +223,16 @@ int main(int argc, char **argv)
 	const char *why;
 	int c, r;
 
-	while ((c = getopt(argc, argv, "c:t:n:r:")) > 0) {
+	while ((c = getopt(argc, argv, "c:t:r:n:m:")) > 0) {
 		if (c == 'c')
 			configuration.tls_ca = optarg;
 		else if (c == 't')
 			configuration.timeout_s = atoi(optarg);
+		else if (c == 'r')
+			reply_timeout_s = atoi(optarg);
 		else if (c == 'n')
 			configuration.connections = atoi(optarg);
-		else if (c == 'r')
+		else if (c == 'm')
 			configuration.rate_limit = atoi(optarg);
 		else
 			return 2;
@@ -198,6 +240,7 @@ int main(int argc, char **argv)
 	if (argc - optind != 4 || url_parse(argv[optind + 1], &configuration.smtp, &why) < 0)
 		return 2;
 	log_open(false, LOG_LEVEL_INFO);
+	clock_replace(now_ms, now_s);
 	source.literal = argv[optind + 2];
 	configuration.from = argv[optind + 3];
 	snprintf(sent_directory, sizeof sent_directory, "%s/sent", argv[optind]);

@@ -24,6 +24,8 @@ EXTRA_DIST += tests/support/README \
 	tests/support/mailtest/scripted_imap.py \
 	tests/support/mailtest/scripted_smtp.py \
 	tests/support/mailtest/server.py \
+	tests/support/mailtest/small_disk.py \
+	tests/support/mailtest/submission_faults.py \
 	tests/support/mailtest/tap.py \
 	tests/support/mailtest/texts.py \
 	tests/support/mailtest/utf7.py

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "outbox/commit.h"
+#include "outbox/fault.h"
 #include "outbox/sender.h"
 #include "scratch.h"
 
@@ -58,6 +59,7 @@ static void note_accepted(void)
 		return;
 	assert_non_null(end);
 	assert_true(write(fake.accepted_log, id + 14, (size_t)(end + 2 - id - 14)) > 0);
+	outbox_fault_point("send: the server has it, its reply is under way");
 }
 
 static int fake_smtp_send(struct smtp *s, const struct smtp_message *message, struct smtp_result *ret)
@@ -65,6 +67,7 @@ static int fake_smtp_send(struct smtp *s, const struct smtp_message *message, st
 	static const struct fake_step accept = { .outcome = SMTP_ACCEPTED, .code = 250, .text = "ok" };
 	size_t n = (size_t)fake.sent++;
 	const struct fake_step *step = !fake.n_steps ? &accept : &fake.steps[n < fake.n_steps ? n : fake.n_steps - 1];
+	int r = 0;
 
 	assert_ptr_equal(s, the_session);
 	if (step->error)
@@ -86,10 +89,12 @@ static int fake_smtp_send(struct smtp *s, const struct smtp_message *message, st
 	ret->outcome = step->outcome;
 	ret->reply.code = step->code;
 	snprintf(ret->reply.text, sizeof ret->reply.text, "%s", step->text ? step->text : "");
-	if (!step->is_before_dot && message->before_dot(message->userdata) < 0) {
-		ret->outcome = SMTP_SESSION;
-		ret->reply.code = 0;
-		return 0;
+	if (!step->is_before_dot)
+		r = message->before_dot(message->userdata);
+	if (r < 0) {
+		free(ret->recipients);
+		ret->recipients = NULL;
+		return r;
 	}
 	if (ret->outcome == SMTP_ACCEPTED)
 		note_accepted();
@@ -113,6 +118,19 @@ static int sent_contains(void *userdata, const char *message_id)
 	return fake.in_sent_folder;
 }
 
+/* As the account does it: what is there already is not filed again. */
+static void note_copy(const char *message_id)
+{
+	char ids[4096];
+	ssize_t len = pread(fake.copies_log, ids, sizeof ids, 0);
+
+	assert_true(len >= 0);
+	if (memmem(ids, (size_t)len, message_id, strlen(message_id)))
+		return;
+	assert_true(dprintf(fake.copies_log, "%s\n", message_id) > 0);
+	outbox_fault_point("copy: the server has it");
+}
+
 static int file_sent_copy(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
 {
 	(void)userdata;
@@ -121,6 +139,8 @@ static int file_sent_copy(void *userdata, int fd, int64_t size_bytes, const char
 	if (fake.file_error)
 		return fake.file_error;
 	read_all(fd, size_bytes, &fake.copy);
+	if (fake.copies_log >= 0)
+		note_copy(message_id);
 	fake.filed++;
 	return 0;
 }
@@ -207,7 +227,7 @@ int fake_setup(void **state)
 	if (r)
 		return r;
 	log_open(false, LOG_LEVEL_ERROR);
-	fake = (struct fake){ .directory = *state, .now_s = 1000000000, .accepted_log = -1 };
+	fake = (struct fake){ .directory = *state, .now_s = 1000000000, .accepted_log = -1, .copies_log = -1 };
 	fake.capabilities = (struct smtp_capabilities){ .eightbitmime = true, .size = true };
 	fake.configuration.from = (char *)"Alice Example <alice@example.com>, *@alice.example";
 	fake.configuration.timeout_s = 15;

@@ -36,6 +36,7 @@ struct fake {
 	struct buf envelope;	  /* "sender>recipient,recipient" */
 	struct buf notices;	  /* NOTIFY, RET and ENVID of that, "-" for each there is none of */
 	int accepted_log;	  /* descriptor or -1: a line a message that was accepted, its Message-ID */
+	int copies_log;		  /* the same of sent copies, which are then looked for in it before one is filed */
 
 	int in_sent_folder; /* what sent_contains answers */
 	int file_error;

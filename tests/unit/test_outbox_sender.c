@@ -2,8 +2,24 @@
 /* What each of the server's verdicts makes of a message. */
 #include "outbox_fixture.h"
 
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "outbox/fault.h"
 #include "outbox/sender.h"
 #include "outbox/verdict.h"
+
+static bool disk_fails;
+
+/* Instead of the library's. */
+int fsync(int fd)
+{
+	if (!disk_fails)
+		return (int)syscall(SYS_fsync, fd);
+	errno = EIO;
+	return -1;
+}
 
 static const char letter[] =
 	"From: alice@example.com\nTo: bob@example.com, carol@example.com\nMessage-ID: <1@example.com>\n\nhello\n";
@@ -221,6 +237,27 @@ static void a_clock_that_was_ahead_strands_nothing(void **state)
 	assert_int_equal(fake.sent, 2);
 }
 
+static void fail_the_mark(const char *point)
+{
+	disk_fails = !strcmp(point, "send: mark made");
+}
+
+static void a_mark_that_is_not_on_disk_keeps_the_dot_back_and_is_gone(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_write("a", letter), 0);
+	outbox_fault_hook = fail_the_mark;
+	assert_int_equal(sender_run_due(fake.outbox), 60);
+	outbox_fault_hook = NULL;
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "a"), "retry");
+	assert_string_equal(fake_attribute(OUTBOX_QUEUE, "a", "error"), "this machine: Input/output error");
+	/* A crash now: nobody has it, and nothing says that somebody may. */
+	fake_restart();
+	assert_string_equal(fake_state(OUTBOX_QUEUE, "a"), "queued");
+	assert_int_equal(sender_run_due(fake.outbox), -1);
+	assert_int_equal(fake.filed, 1);
+}
+
 static void a_recipient_refused_for_good_is_kept_in_failed_alone(void **state)
 {
 	(void)state;
@@ -397,6 +434,7 @@ int main(void)
 		outbox_test(rm_of_an_uncertain_one_keeps_the_copy_for_those_who_took_it),
 		outbox_test(a_server_that_takes_some_at_a_time_gets_the_next_ones_soon),
 		outbox_test(a_clock_that_was_ahead_strands_nothing),
+		outbox_test(a_mark_that_is_not_on_disk_keeps_the_dot_back_and_is_gone),
 		outbox_test(a_recipient_refused_for_good_is_kept_in_failed_alone),
 		outbox_test(a_recipient_refused_for_now_is_tried_again_alone_and_one_copy_filed),
 		outbox_test(removing_what_waits_for_some_keeps_the_copy_for_those_who_took_it),

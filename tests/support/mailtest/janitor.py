@@ -20,7 +20,8 @@ def kill(group):
 
 
 def unmount(path):
-    subprocess.run(['fusermount3', '-u', '-z', path], capture_output=True, check=False)
+    if subprocess.run(['fusermount3', '-u', '-z', path], capture_output=True, check=False).returncode:
+        subprocess.run(['umount', '-l', path], capture_output=True, check=False)
 
 
 def remove(path):

@@ -37,7 +37,7 @@ class Message:
         self.recipients = []            # accepted ones
         self.recipient_parameters = []
         self.data = b''                 # as sent, dots removed
-        self.reply = None               # ours to the final dot; None when the client never got one
+        self.reply = None               # ours to the final dot; None when we said nothing
 
 
 class _Ended(Exception):
@@ -65,8 +65,8 @@ class ScriptedSmtp(LoopbackServer):
         self.partial = []               # data of messages whose final dot never came
 
     def accepted(self):
-        """Messages to whose final dot we said 250."""
-        return [message for message in self.messages if message.reply and message.reply.startswith(b'250')]
+        """Messages to whose final dot we said 2yz."""
+        return [message for message in self.messages if message.reply and message.reply.startswith(b'2')]
 
     def at(self, place):
         """The script's entry for a place, one of a list used up."""
@@ -90,6 +90,7 @@ class _Session:
         self.file = connection.makefile('rb')
         self.encrypted = isinstance(connection, ssl.SSLSocket)
         self.message = None
+        self.said = None                # last
 
     def run(self):
         self.reply('greeting')
@@ -112,6 +113,7 @@ class _Session:
         return line.rstrip(b'\r\n')
 
     def send(self, reply):
+        self.said = reply
         self.connection.sendall(reply if reply.endswith(b'\n') else reply + b'\r\n')
 
     def reply(self, place, line=b'', detail=None):
@@ -146,6 +148,8 @@ class _Session:
         lines = ['mail.example.com'] + words
         usual = '\r\n'.join('250' + ('-' if at < len(lines) - 1 else ' ') + text for at, text in enumerate(lines)).encode()
         action = self.server.at('EHLO')
+        if callable(action):
+            action = action(self, line)
         self.act(usual if action is None else action)
 
     on_helo = on_ehlo
@@ -155,6 +159,8 @@ class _Session:
             self.send(b'502 5.5.1 not here')
             return
         action = self.server.at('STARTTLS')
+        if callable(action):
+            action = action(self, line)
         if action is not None:
             self.act(action)
             return
@@ -213,7 +219,11 @@ class _Session:
         message, self.message = self.message, None
         message.data = b''.join(lines)
         self.server.messages.append(message)
-        message.reply = self.reply('.')
+        self.said = None
+        try:
+            self.reply('.')
+        finally:
+            message.reply = self.said
 
     def read_data(self, lines):
         action = self.server.at('data')
