@@ -5,6 +5,7 @@ src_libctl_a_SOURCES = \
 	src/ctl/interrupt.c src/ctl/interrupt.h \
 	src/ctl/letter.c src/ctl/letter.h \
 	src/ctl/mounts.c src/ctl/mounts.h \
+	src/ctl/outbox_items.c src/ctl/outbox_items.h src/ctl/outbox_items_print.c \
 	src/ctl/outboxes.c src/ctl/outboxes.h \
 	src/ctl/progress.c src/ctl/progress.h \
 	src/ctl/sendmail_arguments.c src/ctl/sendmail_arguments.h \

@@ -17,7 +17,7 @@ enum {
 	DATA_TIMEOUT_S = 2 * 60,
 	BLOCK_TIMEOUT_S = 3 * 60,
 	DOT_TIMEOUT_S = 10 * 60,
-	CANCELLED_DOT_TIMEOUT_S = 10, /* the message has left: an unmount waits a while for what became of it */
+	CANCELLED_DOT_TIMEOUT_S = 5, /* the message has left: an unmount waits a while for what became of it */
 	RSET_TIMEOUT_S = 60,
 	QUIT_TIMEOUT_S = 2,
 };
