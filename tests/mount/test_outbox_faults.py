@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Some of what a submission server can do wrong (mailtest.submission_faults), seen through a mount; all of it: tests/protocol/test_outbox_faults.py."""
 
+import contextlib
 import os
 
 import mailtest
@@ -29,8 +30,11 @@ class EachFault(mailtest.MountTestCase):
 
     @staticmethod
     def states(outbox):
-        return {os.path.basename(path): os.getxattr(os.path.join(path, 'm'), 'user.mail.state').decode()
-                for path in (outbox, os.path.join(outbox, 'failed')) if 'm' in os.listdir(path)}
+        states = {}
+        for path in (outbox, os.path.join(outbox, 'failed')):
+            with contextlib.suppress(FileNotFoundError):    # not there, or sent or moved this moment
+                states[os.path.basename(path)] = os.getxattr(os.path.join(path, 'm'), 'user.mail.state').decode()
+        return states
 
     def check(self, row):
         smtp = self.enterContext(row.server())

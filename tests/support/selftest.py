@@ -20,7 +20,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import mailtest  # noqa: E402
-from mailtest import certificates, folders, maildir, messages, observer, process, scripted_smtp, utf7  # noqa: E402
+from mailtest import certificates, folders, maildir, messages, observer, process, scripted_smtp, small_disk, submission_faults, utf7  # noqa: E402
 from mailtest.scripted_imap import (SIGN_IN, answer, close, drip, endless_line, expect, garbage, huge_literal,  # noqa: E402
                                     in_turn, one_folder, send, stall, starttls)
 
@@ -573,6 +573,35 @@ class ScriptedServers(unittest.TestCase):
                             client.sendmail('alice@example.com', ['bob@example.com'], messages.letter())
                     self.assertEqual(server.accepted(), [])
                     self.assertEqual(len(server.messages), place == '.')
+
+
+    def test_what_was_said_to_the_dot_is_known_when_the_connection_ended_behind_it(self):
+        for what, reply in ((submission_faults.then(b'250 2.0.0 ok', scripted_smtp.DISCONNECT), b'250 2.0.0 ok'), (scripted_smtp.DISCONNECT, None)):
+            with mailtest.ScriptedSmtp({'.': what}) as server:
+                with contextlib.suppress(smtplib.SMTPServerDisconnected), smtplib.SMTP('localhost', server.port) as client:
+                    client.sendmail('alice@example.com', ['bob@example.com'], messages.letter())
+                mailtest.wait_for(lambda: server.open_connections() == 0)
+                self.assertEqual([message.reply for message in server.messages], [reply])
+
+
+class SmallDisks(unittest.TestCase):
+    def test_it_is_full_has_room_and_is_gone(self):
+        with mailtest.SmallDisk(1 << 20) as disk:
+            path = os.path.join(disk.path, 'file')
+            disk.fill(2)
+            with open(path, 'wb', buffering=0) as file:
+                self.assertEqual(file.write(bytes(small_disk.PAGE * 3)), small_disk.PAGE * 2)
+                os.unlink(path)
+                pinned = disk.pin(os.getpid())
+            with open(path, 'wb', buffering=0) as file:
+                with self.assertRaises(OSError):
+                    file.write(b'x')
+                pinned.close()
+                self.assertEqual(file.write(b'x'), 1)
+            disk.empty()
+            with open(path, 'wb', buffering=0) as file:
+                self.assertEqual(file.write(bytes(small_disk.PAGE * 3)), small_disk.PAGE * 3)
+        self.assertEqual(os.listdir(disk.path), [])
 
 
 class Mailboxes(unittest.TestCase):
