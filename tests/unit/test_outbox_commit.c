@@ -60,6 +60,18 @@ static void refused(const char *text, int error, const char *reason)
 	assert_int_equal(outbox_unlink(fake.outbox, fake_id(OUTBOX_FAILED, "m.eml")), 0);
 }
 
+static void write_forced(const char *name, const char *text)
+{
+	int64_t id;
+	int fd;
+
+	assert_int_equal(outbox_create(fake.outbox, OUTBOX_QUEUE, name, 0600, &id, &fd), 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	assert_int_equal(outbox_set_attribute(fake.outbox, id, "force", "1", 1), 0);
+	assert_int_equal(fake_commit(id), 0);
+}
+
 static void what_is_no_message_is_refused_with_its_reason(void **state)
 {
 	(void)state;
@@ -97,6 +109,30 @@ static void a_from_that_is_not_ones_own_is_eperm(void **state)
 	refused("From: eve@example.org\nTo: bob@example.com\n\nhi\n", -EPERM, "eve@example.org");
 	refused("From: alice@example.com\nTo: me@example.com\nResent-From: eve@example.org\nResent-To: bob@example.com\n\nhi\n",
 		-EPERM, "eve@example.org");
+}
+
+static void resending_without_a_resent_from_is_judged_by_the_from(void **state)
+{
+	(void)state;
+	refused("From: eve@example.org\nTo: alice@example.com\nResent-To: bob@example.com\n\nhi\n", -EPERM, "eve@example.org");
+	assert_int_equal(fake_write("m.eml", "Received: from x\nFrom: alice@example.com\nTo: bob@example.com\nResent-To: "
+					     "carol@example.com\n\nhi\n"),
+			 0);
+	sender_run_due(fake.outbox);
+	assert_string_equal(buf_str(&fake.envelope), "alice@example.com>carol@example.com");
+}
+
+static void what_was_delivered_without_a_from_is_eperm(void **state)
+{
+	(void)state;
+	refused("Received: from x\nTo: bob@example.com\n\nhi\n", -EPERM, "delivered before");
+	refused("Return-Path: <>\nTo: bob@example.com\n\nhi\n", -EPERM, "delivered before");
+	refused("Received: from x\nResent-To: bob@example.com\nTo: alice@example.com\n\nhi\n", -EPERM, "delivered before");
+	/* A note that was only just written is the account's own. */
+	assert_int_equal(fake_write("m.eml", "To: bob@example.com\n\nhi\n"), 0);
+	write_forced("n.eml", "Received: from x\nTo: carol@example.com\n\nhi\n");
+	sender_run_due(fake.outbox);
+	assert_int_equal(fake.sent, 2);
 }
 
 static void a_resent_from_counts_and_not_the_from(void **state)
@@ -192,16 +228,9 @@ static void moving_it_back_from_failed_sends_it_again(void **state)
 
 static void force_overrides_both_guards(void **state)
 {
-	int64_t id;
-	int fd;
-
 	(void)state;
-	assert_int_equal(outbox_create(fake.outbox, OUTBOX_QUEUE, "m", 0600, &id, &fd), 0);
-	assert_true(dprintf(fd, "From: eve@example.org\nTo: bob@example.com\nMessage-ID: <1@x>\n\nhi\n") > 0);
-	close(fd);
 	fake.in_sent_folder = 1;
-	assert_int_equal(outbox_set_attribute(fake.outbox, id, "force", "1", 1), 0);
-	assert_int_equal(fake_commit(id), 0);
+	write_forced("m", "From: eve@example.org\nTo: bob@example.com\nMessage-ID: <1@x>\n\nhi\n");
 	sender_run_due(fake.outbox);
 	assert_string_equal(buf_str(&fake.envelope), "alice@example.com>bob@example.com");
 }
@@ -306,6 +335,8 @@ int main(void)
 		outbox_test(a_nul_byte_is_refused),
 		outbox_test(a_finished_multipart_is_queued),
 		outbox_test(a_from_that_is_not_ones_own_is_eperm),
+		outbox_test(resending_without_a_resent_from_is_judged_by_the_from),
+		outbox_test(what_was_delivered_without_a_from_is_eperm),
 		outbox_test(a_resent_from_counts_and_not_the_from),
 		outbox_test(a_pattern_of_from_lets_any_of_its_addresses_pass),
 		outbox_test(without_any_own_address_nothing_is_sent_by_accident),
