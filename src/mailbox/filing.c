@@ -18,7 +18,7 @@ static const char LEARNED_KEY[] = "sent-filed-by";
 
 struct question {
 	struct mailbox *mb;
-	const char *message_id;
+	const char *field, *message_id; /* what the message is known by */
 	struct backend_append copy;
 	bool found;
 };
@@ -53,7 +53,7 @@ static int search_in(struct backend **session, const char *wire, struct question
 {
 	CLEANUP(free) uint32_t *uids = NULL;
 	size_t n = 0;
-	int r = backend_search_message_id(session, wire, q->message_id, &uids, &n);
+	int r = backend_search_message_id(session, wire, q->field, q->message_id, &uids, &n);
 
 	if (r == 0)
 		q->found = n > 0;
@@ -69,9 +69,9 @@ static int ask_sent(void *userdata, struct backend **session)
 	return r == 0 ? search_in(session, f.wire, q) : r == -ENOENT ? 0 : r;
 }
 
-int filing_sent_contains(void *mailbox, const char *message_id)
+int filing_sent_contains(void *mailbox, const char *field, const char *message_id)
 {
-	struct question q = { .mb = mailbox, .message_id = message_id };
+	struct question q = { .mb = mailbox, .field = field, .message_id = message_id };
 	int r;
 
 	if (!strcmp(q.mb->configuration->sent, "none"))
@@ -118,12 +118,13 @@ static int file_copy(void *userdata, struct backend **session)
 	return r;
 }
 
-int filing_sent_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
+int filing_sent_copy(void *mailbox, const struct outbox_copy *copy)
 {
 	struct question q = {
 		.mb = mailbox,
-		.message_id = message_id,
-		.copy = { .fd = fd, .size_bytes = size_bytes, .flags = "\\Seen", .internaldate_s = date_s },
+		.field = copy->field,
+		.message_id = copy->message_id,
+		.copy = { .fd = copy->fd, .size_bytes = copy->size_bytes, .flags = "\\Seen", .internaldate_s = copy->date_s },
 	};
 
 	if (!strcmp(q.mb->configuration->sent, "none"))
@@ -144,6 +145,7 @@ int filing_bounce(void *mailbox, int fd, int64_t size_bytes, const char *message
 {
 	struct question q = {
 		.mb = mailbox,
+		.field = "Message-ID",
 		.message_id = message_id,
 		.copy = { .fd = fd, .size_bytes = size_bytes, .flags = "", .internaldate_s = date_s },
 	};

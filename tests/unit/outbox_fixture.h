@@ -37,7 +37,8 @@ struct fake {
 	struct buf notices;	  /* NOTIFY, RET and ENVID of that, "-" for each there is none of */
 	int accepted_log;	  /* descriptor or -1: a line a message that was accepted, its Message-ID */
 
-	int in_sent_folder; /* what sent_contains answers */
+	int in_sent_folder;		      /* what sent_contains answers */
+	const char *asked_field, *copy_field; /* what sent_contains and file_sent_copy were told last */
 	int file_error;
 	int filed;	 /* copies */
 	struct buf copy; /* the last one */

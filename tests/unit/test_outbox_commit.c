@@ -198,6 +198,27 @@ static void what_is_in_the_sent_folder_is_eexist(void **state)
 	assert_int_equal(fake_write("b.eml", letter), 0);
 }
 
+static void what_is_resent_is_looked_for_and_filed_by_its_resent_message_id(void **state)
+{
+	static const char text[] = "Resent-From: alice@example.com\nResent-To: carol@example.com\nResent-Message-ID: "
+				   "<2@example.com>\nFrom: eve@example.org\nMessage-ID: <1@example.org>\n\nhi\n";
+
+	(void)state;
+	fake.in_sent_folder = -EHOSTUNREACH;
+	assert_int_equal(fake_write("a.eml", text), 0);
+	assert_string_equal(fake.asked_field, "Resent-Message-ID");
+	fake_restart();
+	fake.in_sent_folder = 0;
+	fake.asked_field = "";
+	sender_run_due(fake.outbox);
+	assert_string_equal(fake.asked_field, "Resent-Message-ID");
+	assert_string_equal(fake.copy_field, "Resent-Message-ID");
+	assert_int_equal(fake_write("b.eml", with_id), 0);
+	sender_run_due(fake.outbox);
+	assert_string_equal(fake.asked_field, "Message-ID");
+	assert_string_equal(fake.copy_field, "Message-ID");
+}
+
 static void a_sent_folder_out_of_reach_is_asked_again_before_sending(void **state)
 {
 	(void)state;
@@ -343,6 +364,7 @@ int main(void)
 		outbox_test(the_same_message_is_eexist_while_queued_and_for_30_days_after),
 		outbox_test(the_same_message_to_somebody_else_is_sent),
 		outbox_test(what_is_in_the_sent_folder_is_eexist),
+		outbox_test(what_is_resent_is_looked_for_and_filed_by_its_resent_message_id),
 		outbox_test(a_sent_folder_out_of_reach_is_asked_again_before_sending),
 		outbox_test(moving_it_back_from_failed_sends_it_again),
 		outbox_test(force_overrides_both_guards),
