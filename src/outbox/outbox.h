@@ -59,6 +59,7 @@ struct outbox_copy {
 	int64_t size_bytes;
 	const char *field, *message_id; /* what it is known by: see sent_contains */
 	int64_t date_s;
+	int64_t accepted_s; /* when the first recipient was accepted: the server's own copy is waited for from then on */
 };
 
 /* All borrowed until outbox_free(). */

@@ -50,6 +50,7 @@ static const struct field {
 	{ "attempts", FIELD_INT, offsetof(struct record, attempts) },
 	{ "failures", FIELD_INT, offsetof(struct record, failures) },
 	{ "copy", FIELD_WORD, offsetof(struct record, copy), copy_names, COUNT(copy_names) },
+	{ "accepted", FIELD_INT64, offsetof(struct record, accepted_s) },
 	{ "unchecked", FIELD_BOOL, offsetof(struct record, is_unchecked) },
 	{ "replaces", FIELD_INT64, offsetof(struct record, replaces) },
 };

@@ -42,8 +42,9 @@ struct record {
 	int attempts;	/* verdicts so far, never reset: numbers the dot marks */
 	int failures;	/* since the last commit: how long to wait */
 	enum record_copy copy;
-	bool is_unchecked; /* the sent folder could not be asked for its Message-ID yet */
-	int64_t replaces;  /* this entry's directory goes: it was renamed over. 0: none */
+	int64_t accepted_s; /* when it became due */
+	bool is_unchecked;  /* the sent folder could not be asked for its Message-ID yet */
+	int64_t replaces;   /* this entry's directory goes: it was renamed over. 0: none */
 };
 
 void record_release(struct record *r);

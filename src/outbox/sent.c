@@ -58,6 +58,7 @@ int sent_file_copy(struct outbox *o, struct entry *e)
 		.field = record_id_field(&e->record),
 		.message_id = e->record.message_id,
 		.date_s = e->record.date_s,
+		.accepted_s = e->record.accepted_s,
 	};
 	outbox_fault_point("copy: before it is filed");
 	r = o->options.file_sent_copy(o->options.userdata, &copy);

@@ -119,6 +119,7 @@ static int file_sent_copy(void *userdata, const struct outbox_copy *copy)
 	(void)userdata;
 	assert_non_null(copy->message_id);
 	fake.copy_field = copy->field;
+	fake.copy_accepted_s = copy->accepted_s;
 	if (fake.file_error)
 		return fake.file_error;
 	read_all(copy->fd, copy->size_bytes, &fake.copy);
