@@ -243,17 +243,29 @@ static int read_sender(struct envelope *e, const struct buf *header, const struc
 	return refuse(why, -EPERM, "From is none of your own addresses (`from` in mailfs.conf): ", buf_str(&text));
 }
 
-static int read_message_id(struct envelope *e, const struct source *s)
+static bool is_ascii(const struct buf *text)
+{
+	for (size_t i = 0; i < text->len; i++)
+		if ((unsigned char)text->data[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* The first that is not empty. Encoded it would be another one, and as it is no server has to take it. */
+static int read_message_id(struct envelope *e, const struct source *s, struct buf *why)
 {
 	CLEANUP(buf) struct buf text = BUF_INIT;
 	struct header_field field;
-	int r;
+	size_t at = 0;
+	int r = 0;
 
-	if (!find(s, "Message-ID", &field))
-		return 0;
-	r = header_unfold(&field, &text);
+	while (!r && !text.len && header_next(s->text, s->len, &at, &field))
+		if (is_called(&field, s->prefix, "Message-ID"))
+			r = header_unfold(&field, &text);
 	if (r < 0 || !text.len)
 		return r;
+	if (!is_ascii(&text))
+		return refuse(why, -EINVAL, "a Message-ID with 8-bit characters: ", text.data);
 	e->message_id = buf_steal(&text);
 	return 0;
 }
@@ -272,7 +284,7 @@ int envelope_read(const struct buf *header, const char *own, const char *rcpt, b
 	if (!r)
 		r = read_sender(&e, header, &s, own, is_forced, why);
 	if (!r)
-		r = read_message_id(&e, &s);
+		r = read_message_id(&e, &s, why);
 	if (r < 0)
 		return r;
 	*ret = e;

@@ -51,12 +51,15 @@ static void the_time_of_the_outbox_is_that_of_its_last_change(void **state)
 
 static void refused(const char *text, int error, const char *reason)
 {
+	int sent;
+
 	assert_int_equal(fake_write("m.eml", text), error);
 	assert_string_equal(fake_state(OUTBOX_QUEUE, "m.eml"), "");
 	assert_string_equal(fake_state(OUTBOX_FAILED, "m.eml"), "failed");
 	assert_non_null(strstr(fake_attribute(OUTBOX_FAILED, "m.eml", "error"), reason));
+	sent = fake.sent;
 	sender_run_due(fake.outbox);
-	assert_int_equal(fake.sent, 0);
+	assert_int_equal(fake.sent, sent);
 	assert_int_equal(outbox_unlink(fake.outbox, fake_id(OUTBOX_FAILED, "m.eml")), 0);
 }
 
@@ -179,6 +182,18 @@ static void the_same_message_is_eexist_while_queued_and_for_30_days_after(void *
 	assert_int_equal(fake_write("d.eml", with_id), -EEXIST);
 	fake.now_s += 2 * 86400;
 	assert_int_equal(fake_write("e.eml", with_id), 0);
+}
+
+static void the_message_goes_out_under_the_id_that_it_is_known_by(void **state)
+{
+	char id[128];
+
+	(void)state;
+	assert_int_equal(fake_write("a.eml", "Message-ID: \nFrom: alice@example.com\nTo: bob@example.com\n\nhi\n"), 0);
+	snprintf(id, sizeof id, "\r\nMessage-ID: %s\r\n", fake_attribute(OUTBOX_QUEUE, "a.eml", "message-id"));
+	sender_run_due(fake.outbox);
+	assert_non_null(strstr(buf_str(&fake.message), id));
+	refused("Message-ID: <\xc3\xbc@example.com>\nTo: bob@example.com\n\nhi\n", -EINVAL, "a Message-ID with 8-bit");
 }
 
 static void the_same_message_to_somebody_else_is_sent(void **state)
@@ -362,6 +377,7 @@ int main(void)
 		outbox_test(a_pattern_of_from_lets_any_of_its_addresses_pass),
 		outbox_test(without_any_own_address_nothing_is_sent_by_accident),
 		outbox_test(the_same_message_is_eexist_while_queued_and_for_30_days_after),
+		outbox_test(the_message_goes_out_under_the_id_that_it_is_known_by),
 		outbox_test(the_same_message_to_somebody_else_is_sent),
 		outbox_test(what_is_in_the_sent_folder_is_eexist),
 		outbox_test(what_is_resent_is_looked_for_and_filed_by_its_resent_message_id),
