@@ -185,9 +185,11 @@ int backend_subscribe(struct backend **b, const char *folder, bool on)
 	return CALL(*b, subscribe, folder, false, (*b)->ops->subscribe(*b, folder, on));
 }
 
-int backend_search_message_id(struct backend **b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n)
+int backend_search_message_id(struct backend **b, const char *folder, const char *field, const char *message_id,
+			      uint32_t **ret_uids, size_t *ret_n)
 {
-	return CALL(*b, search_message_id, folder, true, (*b)->ops->search_message_id(*b, folder, message_id, ret_uids, ret_n));
+	return CALL(*b, search_message_id, folder, true,
+		    (*b)->ops->search_message_id(*b, folder, field, message_id, ret_uids, ret_n));
 }
 
 int backend_quota(struct backend **b, struct backend_quota *ret)

@@ -207,8 +207,9 @@ struct backend_ops {
 	int (*remove)(struct backend *b, const char *folder);
 	int (*rename)(struct backend *b, const char *from, const char *to);
 	int (*subscribe)(struct backend *b, const char *folder, bool on);
-	/* UIDs whose Message-ID header is exactly `message_id` (with its angle brackets). */
-	int (*search_message_id)(struct backend *b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n);
+	/* UIDs of messages with a `field`, Message-ID or Resent-Message-ID, that is exactly `message_id` (with its angle brackets). */
+	int (*search_message_id)(struct backend *b, const char *folder, const char *field, const char *message_id,
+				 uint32_t **ret_uids, size_t *ret_n);
 	int (*quota)(struct backend *b, struct backend_quota *ret);
 	/* -ENOENT when there is no such message, -EOPNOTSUPP from a server that is not Gmail. */
 	int (*gmail)(struct backend *b, const char *folder, uint32_t uidvalidity, uint32_t uid, struct backend_gmail *ret);
@@ -305,7 +306,8 @@ int backend_remove(struct backend **b, const char *folder);
 int backend_rename(struct backend **b, const char *from, const char *to);
 int backend_subscribe(struct backend **b, const char *folder, bool on);
 
-int backend_search_message_id(struct backend **b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n);
+int backend_search_message_id(struct backend **b, const char *folder, const char *field, const char *message_id,
+			      uint32_t **ret_uids, size_t *ret_n);
 int backend_quota(struct backend **b, struct backend_quota *ret);
 /* `ret` empty before. */
 int backend_gmail(struct backend **b, const char *folder, uint32_t uidvalidity, uint32_t uid, struct backend_gmail *ret);

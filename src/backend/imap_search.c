@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "backend/imap_command.h"
 #include "backend/imap_items.h"
@@ -115,23 +116,35 @@ int imap_search_uids(struct imap_session *s, uint32_t first, uint32_t last, stru
 /* ------------------------------------------------------------ by Message-ID */
 
 struct hits {
-	const char *message_id;
+	const char *field, *message_id;
 	struct uid_set found;
 };
 
+/* 1, 0, -errno. */
+static int is_hit(const struct hits *hits, const struct header_field *field)
+{
+	CLEANUP(buf) struct buf value = BUF_INIT;
+	int r;
+
+	if (field->name_len != strlen(hits->field) || strncasecmp(field->name, hits->field, field->name_len))
+		return 0;
+	r = header_unfold(field, &value);
+	return r < 0 ? r : !strcmp(buf_str(&value), hits->message_id);
+}
+
+/* A message that was resent several times has as many Resent-Message-IDs. */
 static int verify_hit(void *userdata, const struct imap_items *items)
 {
 	struct hits *hits = userdata;
-	CLEANUP(buf) struct buf value = BUF_INIT;
 	struct header_field field;
-	int r;
+	size_t offset = 0;
+	int r = 0;
 
-	if (!items->uid || !items->body.data || !header_find(items->body.data, items->body.len, "Message-ID", &field))
+	if (!items->uid || !items->body.data)
 		return 0;
-	r = header_unfold(&field, &value);
-	if (r < 0 || strcmp(buf_str(&value), hits->message_id))
-		return r;
-	return uid_set_add(&hits->found, items->uid, items->uid);
+	while (!r && header_next(items->body.data, items->body.len, &offset, &field))
+		r = is_hit(hits, &field);
+	return r > 0 ? uid_set_add(&hits->found, items->uid, items->uid) : r;
 }
 
 static int search_verify(struct imap_session *s, const struct uid_set *candidates, struct hits *hits)
@@ -145,7 +158,7 @@ static int search_verify(struct imap_session *s, const struct uid_set *candidate
 		return r;
 	imap_command_init(&c, s, "UID FETCH ");
 	buf_append_str(&c.text, buf_str(&set));
-	imap_command_add(&c, " (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]<0.2048>)\r\n");
+	imap_command_add(&c, " (UID BODY.PEEK[HEADER.FIELDS (%s)]<0.2048>)\r\n", hits->field);
 	r = imap_command_send(&c, NULL, NULL, NULL);
 	if (r == 0)
 		r = imap_items_await(s, s->tag, verify_hit, hits);
@@ -167,14 +180,14 @@ static uint32_t set_newest(const struct uid_set *set, uint32_t count)
 	return 1;
 }
 
-static int search_candidates(struct imap_session *s, const char *message_id, struct uid_set *ret)
+static int search_candidates(struct imap_session *s, const struct hits *hits, struct uid_set *ret)
 {
 	CLEANUP(imap_command) struct imap_command c = { 0 };
 	struct search search = { .uids = ret };
 	int r;
 
-	imap_command_init(&c, s, "UID SEARCH %sHEADER Message-ID ", s->capabilities & CAP_ESEARCH ? "RETURN (ALL) " : "");
-	imap_command_string(&c, message_id);
+	imap_command_init(&c, s, "UID SEARCH %sHEADER %s ", s->capabilities & CAP_ESEARCH ? "RETURN (ALL) " : "", hits->field);
+	imap_command_string(&c, hits->message_id);
 	r = imap_command_run(&c, search_untagged, &search, "cannot search the folder");
 	if (r < 0)
 		return r;
@@ -182,11 +195,12 @@ static int search_candidates(struct imap_session *s, const char *message_id, str
 	return 0;
 }
 
-int imap_search_message_id(struct backend *b, const char *folder, const char *message_id, uint32_t **ret_uids, size_t *ret_n)
+int imap_search_message_id(struct backend *b, const char *folder, const char *field, const char *message_id, uint32_t **ret_uids,
+			   size_t *ret_n)
 {
 	struct imap_session *s = imap_session_of(b);
 	CLEANUP(uid_set) struct uid_set candidates = { 0 };
-	struct hits hits = { .message_id = message_id };
+	struct hits hits = { .field = field, .message_id = message_id };
 	bool fresh;
 	int r;
 
@@ -194,7 +208,7 @@ int imap_search_message_id(struct backend *b, const char *folder, const char *me
 	if (r == 0 && !fresh)
 		r = imap_session_noop(b); /* so that what came meanwhile is seen */
 	if (r == 0)
-		r = search_candidates(s, message_id, &candidates);
+		r = search_candidates(s, &hits, &candidates);
 	if (r == 0 && candidates.n)
 		r = search_verify(s, &candidates, &hits);
 	if (r == 0)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What the outbox asks of the account: was this sent before; file the copy; file the notice of what was not sent. Called by the outbox's threads, which may wait.
- */
-#include "mailbox/mailbox_private.h"
+#include "mailbox/filing.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,16 +7,23 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "mailbox/mailbox_private.h"
 
-enum { SERVER_MAY_FILE_S = 60 }; /* how long a server that files sent mail itself is given on an account that is new */
+/* How long the server is given to file what it has accepted itself. */
+enum {
+	SERVER_MAY_FILE_S = 60,	 /* on an account that is new */
+	SERVER_FILES_S = 10 * 60 /* when it has been seen to */
+};
 
-/* Who files what was sent: learned once, kept in the state. */
+/* Who files what was sent, as far as it is known: kept in the state. */
 static const char LEARNED_KEY[] = "sent-filed-by";
+static const char BY_US[] = "us", BY_SERVER[] = "server", BY_NOBODY_KNOWS[] = "";
 
 struct question {
 	struct mailbox *mb;
-	const char *message_id;
+	const char *field, *message_id; /* what the message is known by */
 	struct backend_append copy;
+	int64_t accepted_s;
 	bool found;
 };
 
@@ -53,7 +57,7 @@ static int search_in(struct backend **session, const char *wire, struct question
 {
 	CLEANUP(free) uint32_t *uids = NULL;
 	size_t n = 0;
-	int r = backend_search_message_id(session, wire, q->message_id, &uids, &n);
+	int r = backend_search_message_id(session, wire, q->field, q->message_id, &uids, &n);
 
 	if (r == 0)
 		q->found = n > 0;
@@ -69,9 +73,9 @@ static int ask_sent(void *userdata, struct backend **session)
 	return r == 0 ? search_in(session, f.wire, q) : r == -ENOENT ? 0 : r;
 }
 
-int filing_sent_contains(void *mailbox, const char *message_id)
+int filing_sent_contains(void *mailbox, const char *field, const char *message_id)
 {
-	struct question q = { .mb = mailbox, .message_id = message_id };
+	struct question q = { .mb = mailbox, .field = field, .message_id = message_id };
 	int r;
 
 	if (!strcmp(q.mb->configuration->sent, "none"))
@@ -80,17 +84,41 @@ int filing_sent_contains(void *mailbox, const char *message_id)
 	return r < 0 ? r : q.found;
 }
 
-static int learned(struct mailbox *mb, const char *who)
+/* BY_US, BY_SERVER or BY_NOBODY_KNOWS. */
+static const char *learned(struct mailbox *mb)
 {
 	CLEANUP(buf) struct buf value = BUF_INIT;
 
-	return state_get(mb->state, LEARNED_KEY, &value) == 0 && !strcmp(buf_str(&value), who);
+	if (state_get(mb->state, LEARNED_KEY, &value) < 0)
+		return BY_NOBODY_KNOWS;
+	return !strcmp(buf_str(&value), BY_US) ? BY_US : !strcmp(buf_str(&value), BY_SERVER) ? BY_SERVER : BY_NOBODY_KNOWS;
 }
 
-static void learn(struct mailbox *mb, const char *who)
+/* As long as nobody knows, we have filed none: a copy that is there is the server's. */
+static void learn_from_found(struct mailbox *mb)
 {
-	if (!learned(mb, who) && state_set(mb->state, LEARNED_KEY, who) < 0)
+	if (learned(mb) == BY_NOBODY_KNOWS && state_set(mb->state, LEARNED_KEY, BY_SERVER) < 0)
 		log_warning("%s: not recorded who files sent mail", mb->configuration->account);
+}
+
+/*
+ * Before anything is filed, so that a copy that is found after a crash teaches nothing. A server that once did file and now has not may have been late, or
+ * does so no more: that is seen anew with the next message.
+ */
+static int learn_before_filing(struct mailbox *mb)
+{
+	const char *who = learned(mb);
+
+	return who == BY_US ? 0 : state_set(mb->state, LEARNED_KEY, who == BY_SERVER ? BY_NOBODY_KNOWS : BY_US);
+}
+
+/* A clock that was set back by a little meanwhile does not end the wait. */
+static bool may_still_come(const struct question *q)
+{
+	const char *who = learned(q->mb);
+	int64_t patience_s = who == BY_US ? 0 : who == BY_SERVER ? SERVER_FILES_S : SERVER_MAY_FILE_S;
+
+	return llabs(clock_realtime_s() - q->accepted_s) < patience_s;
 }
 
 /* Searched for first: a crash between filing and its record, or a server that files it itself, makes one copy, not two. */
@@ -98,32 +126,33 @@ static int file_copy(void *userdata, struct backend **session)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct question *q = userdata;
+	bool is_auto = !strcmp(q->mb->configuration->sent, "auto");
 	uint32_t uidvalidity, uid;
-	bool may_still_come;
 	int r = sent_folder(q->mb, session, true, &f);
 
 	if (r == 0)
 		r = search_in(session, f.wire, q);
 	if (r < 0)
 		return r;
+	if (q->found && is_auto)
+		learn_from_found(q->mb);
 	if (q->found)
 		return 0;
-	may_still_come = !strcmp(q->mb->configuration->sent, "auto") && !learned(q->mb, "us") &&
-			 clock_realtime_s() - q->copy.internaldate_s < SERVER_MAY_FILE_S;
-	if (may_still_come)
+	if (is_auto && may_still_come(q))
 		return -EAGAIN;
-	r = backend_append(session, f.wire, &q->copy, &uidvalidity, &uid);
-	if (r == 0)
-		learn(q->mb, "us");
-	return r;
+	if (is_auto)
+		r = learn_before_filing(q->mb);
+	return r < 0 ? r : backend_append(session, f.wire, &q->copy, &uidvalidity, &uid);
 }
 
-int filing_sent_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
+int filing_sent_copy(void *mailbox, const struct outbox_copy *copy)
 {
 	struct question q = {
 		.mb = mailbox,
-		.message_id = message_id,
-		.copy = { .fd = fd, .size_bytes = size_bytes, .flags = "\\Seen", .internaldate_s = date_s },
+		.field = copy->field,
+		.message_id = copy->message_id,
+		.copy = { .fd = copy->fd, .size_bytes = copy->size_bytes, .flags = "\\Seen", .internaldate_s = copy->date_s },
+		.accepted_s = copy->accepted_s,
 	};
 
 	if (!strcmp(q.mb->configuration->sent, "none"))
@@ -144,6 +173,7 @@ int filing_bounce(void *mailbox, int fd, int64_t size_bytes, const char *message
 {
 	struct question q = {
 		.mb = mailbox,
+		.field = "Message-ID",
 		.message_id = message_id,
 		.copy = { .fd = fd, .size_bytes = size_bytes, .flags = "", .internaldate_s = date_s },
 	};

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "mailbox/filing.h"
 #include "mailbox/replay.h"
 #include "mailbox/restore.h"
 #include "message/date.h"

@@ -20,7 +20,7 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/fetch_arrival.c \
 	src/mailbox/fetch_range.c \
 	src/mailbox/fetch_whole.c \
-	src/mailbox/filing.c \
+	src/mailbox/filing.c src/mailbox/filing.h \
 	src/mailbox/folder_list.c src/mailbox/folder_list_update.c \
 	src/mailbox/gmail.c \
 	src/mailbox/jobs.c src/mailbox/jobs.h \

@@ -184,11 +184,6 @@ void gmail_release_all(struct mailbox *mb);
 /* read_ahead.c: the message was opened. Plans what comes next. Lock not held. */
 void read_ahead_note(struct mailbox *mb, const struct index_message *opened);
 
-/* filing.c: what the outbox asks of the account. */
-int filing_sent_contains(void *mailbox, const char *message_id);
-int filing_sent_copy(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
-int filing_bounce(void *mailbox, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
-
 /* Runs `run` on a worker and waits for it; for threads that may wait (the outbox's). */
 int mailbox_run(struct mailbox *mb, enum job_priority priority, int (*run)(void *userdata, struct backend **session),
 		void *userdata);

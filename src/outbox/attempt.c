@@ -146,7 +146,7 @@ static int attempt_once(struct submitter *s, struct entry *e)
 static bool was_checked(struct outbox *o, struct entry *e)
 {
 	int r = e->record.is_unchecked && o->options.sent_contains
-			? o->options.sent_contains(o->options.userdata, e->record.message_id)
+			? o->options.sent_contains(o->options.userdata, record_id_field(&e->record), e->record.message_id)
 			: 0;
 
 	if (r > 0)

@@ -188,15 +188,42 @@ static int sender_from_own(struct envelope *e, const char *own, const struct add
 	return refuse(why, -EINVAL, "no From: set `from` in mailfs.conf, or write one", "");
 }
 
-static int read_sender(struct envelope *e, const struct source *s, const char *own, bool is_forced, struct buf *why)
+/* A resending that does not say by whom is judged by the message's own From. */
+static bool find_from(const struct buf *header, const struct source *s, struct header_field *ret)
+{
+	const struct source whole = { header->data, header->len, "" };
+
+	return find(s, "From", ret) || find(&whole, "From", ret);
+}
+
+/* The trace that a delivery leaves (RFC 5321 4.4): whoever wrote it, it was not written to be sent from here. */
+static bool was_delivered(const struct buf *header)
+{
+	struct header_field field;
+
+	return header_find(header->data, header->len, "Received", &field) ||
+	       header_find(header->data, header->len, "Return-Path", &field);
+}
+
+static int sender_without_from(struct envelope *e, const struct buf *header, const char *own, bool is_forced, struct buf *why)
+{
+	const struct address_list none = { NULL, 0 };
+
+	if (!is_forced && was_delivered(header))
+		return refuse(why, -EPERM, "no From, in a message that has been delivered before (Received, Return-Path)", "");
+	return sender_from_own(e, own, &none, why);
+}
+
+static int read_sender(struct envelope *e, const struct buf *header, const struct source *s, const char *own, bool is_forced,
+		       struct buf *why)
 {
 	CLEANUP(address_list) struct address_list list = { NULL, 0 };
 	CLEANUP(buf) struct buf text = BUF_INIT;
 	struct header_field field;
 	int r;
 
-	if (!find(s, "From", &field))
-		return sender_from_own(e, own, &list, why);
+	if (!find_from(header, s, &field))
+		return sender_without_from(e, header, own, is_forced, why);
 	r = header_unfold(&field, &text);
 	if (r < 0)
 		return r;
@@ -216,17 +243,29 @@ static int read_sender(struct envelope *e, const struct source *s, const char *o
 	return refuse(why, -EPERM, "From is none of your own addresses (`from` in mailfs.conf): ", buf_str(&text));
 }
 
-static int read_message_id(struct envelope *e, const struct source *s)
+static bool is_ascii(const struct buf *text)
+{
+	for (size_t i = 0; i < text->len; i++)
+		if ((unsigned char)text->data[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* The first that is not empty. Encoded it would be another one, and as it is no server has to take it. */
+static int read_message_id(struct envelope *e, const struct source *s, struct buf *why)
 {
 	CLEANUP(buf) struct buf text = BUF_INIT;
 	struct header_field field;
-	int r;
+	size_t at = 0;
+	int r = 0;
 
-	if (!find(s, "Message-ID", &field))
-		return 0;
-	r = header_unfold(&field, &text);
+	while (!r && !text.len && header_next(s->text, s->len, &at, &field))
+		if (is_called(&field, s->prefix, "Message-ID"))
+			r = header_unfold(&field, &text);
 	if (r < 0 || !text.len)
 		return r;
+	if (!is_ascii(&text))
+		return refuse(why, -EINVAL, "a Message-ID with 8-bit characters: ", text.data);
 	e->message_id = buf_steal(&text);
 	return 0;
 }
@@ -243,9 +282,9 @@ int envelope_read(const struct buf *header, const char *own, const char *rcpt, b
 	if (!r && !e.recipients.n)
 		r = refuse(why, -EINVAL, "no recipient: no address in To, Cc or Bcc", "");
 	if (!r)
-		r = read_sender(&e, &s, own, is_forced, why);
+		r = read_sender(&e, header, &s, own, is_forced, why);
 	if (!r)
-		r = read_message_id(&e, &s);
+		r = read_message_id(&e, &s, why);
 	if (r < 0)
 		return r;
 	*ret = e;

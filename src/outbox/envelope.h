@@ -14,7 +14,7 @@
 struct envelope {
 	char *sender;		       /* own; addr-spec */
 	struct string_list recipients; /* addr-specs, each once */
-	char *message_id;	       /* own; with its angle brackets, NULL when the message has none */
+	char *message_id;	       /* own; with its angle brackets, NULL when the message has none, or an empty one */
 	bool is_resent;		       /* taken from its latest Resent- fields (RFC 5322 3.6.6) */
 };
 
@@ -22,7 +22,8 @@ struct envelope {
  * Reads `header` (as survey_message() leaves it). `own` is the `from` key, NULL when none is known. Recipients come from the latest block of Resent- fields if it
  * names any, else from To, Cc and Bcc; `rcpt` (user.mail.rcpt), unless NULL, replaces them. The sender is the first address of `own`;
  * where that has only patterns, the message's From (or Resent-From).
- * -EINVAL no recipient, or an address that makes no sense; -EPERM a From that is none of `own`, unless `is_forced`; with `why`.
+ * -EINVAL no recipient, an address that makes no sense, or a Message-ID that is not ASCII; -EPERM a Resent-From (From, where there is none) that is none of `own`, or no From in a
+ * message that has been delivered before, unless `is_forced`; with `why`.
  */
 int envelope_read(const struct buf *header, const char *own, const char *rcpt, bool is_forced, struct envelope *ret,
 		  struct buf *why);

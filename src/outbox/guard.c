@@ -62,7 +62,7 @@ static int judge_novelty(struct outbox *o, struct entry *e, const char *message_
 	e->record.is_unchecked = !is_exempt && o->options.sent_contains;
 	if (!e->record.is_unchecked || !may_ask)
 		return 0;
-	r = o->options.sent_contains(o->options.userdata, message_id);
+	r = o->options.sent_contains(o->options.userdata, record_id_field(&e->record), message_id);
 	if (r > 0)
 		return refuse(why, -EEXIST,
 			      "this Message-ID is in the sent folder; setfattr -n user.mail.force -v 1 sends it all the same");
@@ -94,6 +94,7 @@ static int fill_record(struct outbox *o, struct entry *e, struct envelope *envel
 		string_list_release(&record->recipients);
 		record->recipients = envelope->recipients;
 		envelope->recipients = (struct string_list){ NULL, 0 };
+		record->is_resent = envelope->is_resent;
 		record->date_s = clock_realtime_s();
 		record->failures = 0;
 		/* Due, it is for those who took the message before: it is filed first. */

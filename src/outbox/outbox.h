@@ -53,15 +53,25 @@ struct outbox_entry {
 	mode_t mode;
 };
 
+/* What goes into the sent folder. Borrowed. */
+struct outbox_copy {
+	int fd;
+	int64_t size_bytes;
+	const char *field, *message_id; /* what it is known by: see sent_contains */
+	int64_t date_s;
+	int64_t accepted_s; /* when the first recipient was accepted: the server's own copy is waited for from then on */
+};
+
 /* All borrowed until outbox_free(). */
 struct outbox_options {
 	const struct configuration *configuration; /* smtp, from, auth, tls…, timeout */
 	struct secret *secret;			   /* of the submission server */
 	struct state *state;
-	/* Called by the sender thread or a commit, may take as long as the network does. `message_id` with its angle brackets. */
-	int (*sent_contains)(void *userdata, const char *message_id); /* 1, 0, -errno */
+	/* Called by the sender thread or a commit, may take as long as the network does. `field`: Message-ID, or Resent-Message-ID of
+	 * what is passed on. `message_id` with its angle brackets. */
+	int (*sent_contains)(void *userdata, const char *field, const char *message_id); /* 1, 0, -errno */
 	/* -EAGAIN: the server may yet file it itself; asked again later. */
-	int (*file_sent_copy)(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
+	int (*file_sent_copy)(void *userdata, const struct outbox_copy *copy);
 	/* A notice of what was not sent, unread in the inbox, once: searched for by its Message-ID first. NULL: there are none. -EOPNOTSUPP: nothing can be filed. */
 	int (*file_bounce)(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s);
 	/* An entry appeared, vanished or changed state by itself (not what the caller of a function below asked for and was told by its 0): for the kernel and

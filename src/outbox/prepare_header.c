@@ -22,6 +22,38 @@ static bool has(const char *text, size_t len, const char *name)
 	return header_find(text, len, name, &field);
 }
 
+static bool is_empty(const struct header_field *field)
+{
+	for (size_t i = 0; i < field->value_len; i++)
+		if (!strchr(" \t\r\n", field->value[i]))
+			return false;
+	return true;
+}
+
+static bool has_filled(const char *text, size_t len, const char *name)
+{
+	struct header_field field;
+	size_t at = 0;
+
+	while (header_next(text, len, &at, &field))
+		if (is_called(&field, name) && !is_empty(&field))
+			return true;
+	return false;
+}
+
+/* A Message-ID or Date without a value: one with a value is written for it. Those of a message that is passed on are its own, the latest block of Resent- fields aside. */
+static bool is_blank(const struct header_field *field, const char *prefix)
+{
+	size_t len = strlen(prefix);
+	struct header_field rest = *field;
+
+	if (field->name_len <= len || strncasecmp(field->name, prefix, len))
+		return false;
+	rest.name += len;
+	rest.name_len -= len;
+	return is_empty(field) && (is_called(&rest, "Message-ID") || is_called(&rest, "Date"));
+}
+
 static bool is_raw_eightbit(const struct header_field *field)
 {
 	for (size_t i = 0; i < field->raw_len; i++)
@@ -72,13 +104,13 @@ static int append_missing(const char *text, size_t len, const char *prefix, cons
 	int r = 0;
 
 	snprintf(name, sizeof name, "%sDate", prefix);
-	if (!has(text, len, name))
+	if (!has_filled(text, len, name))
 		r = append_date(prefix, options->date_s, out);
 	snprintf(name, sizeof name, "%sFrom", prefix);
 	if (!r && !has(text, len, name))
 		r = append_from(prefix, options->own, out, why);
 	snprintf(name, sizeof name, "%sMessage-ID", prefix);
-	if (!r && !has(text, len, name))
+	if (!r && !has_filled(text, len, name))
 		r = buf_printf(out, "%sMessage-ID: %s\r\n", prefix, options->message_id);
 	return r;
 }
@@ -124,14 +156,15 @@ int prepare_header(const struct survey *s, const struct prepare_options *options
 {
 	const struct buf *header = &s->header;
 	size_t at = 0, start = 0, resent_start = 0, resent_len = 0;
-	bool is_resent = envelope_resent_block(header, &resent_start, &resent_len);
+	bool is_resent = envelope_resent_block(header, &resent_start, &resent_len), is_ours;
 	struct header_field field;
 	int r = 0;
 
 	for (; !r && header_next(header->data, header->len, &at, &field); start = at) {
 		if (is_resent && start == resent_start)
 			r = append_missing(header->data + resent_start, resent_len, "Resent-", options, out, why);
-		if (r < 0 || is_dropped(&field, options, encoding))
+		is_ours = !is_resent || (start >= resent_start && start < resent_start + resent_len);
+		if (r < 0 || is_dropped(&field, options, encoding) || (is_ours && is_blank(&field, is_resent ? "Resent-" : "")))
 			continue;
 		r = is_raw_eightbit(&field) ? prepare_encode_field(&field, out, why) : buf_append(out, field.raw, field.raw_len);
 	}

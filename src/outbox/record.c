@@ -43,12 +43,14 @@ static const struct field {
 	{ "refusal", FIELD_LIST, offsetof(struct record, refusals) },
 	{ "bounce-due", FIELD_BOOL, offsetof(struct record, is_bounce_due) },
 	{ "message-id", FIELD_TEXT, offsetof(struct record, message_id) },
+	{ "resent", FIELD_BOOL, offsetof(struct record, is_resent) },
 	{ "key", FIELD_TEXT, offsetof(struct record, key) },
 	{ "date", FIELD_INT64, offsetof(struct record, date_s) },
 	{ "next", FIELD_INT64, offsetof(struct record, next_s) },
 	{ "attempts", FIELD_INT, offsetof(struct record, attempts) },
 	{ "failures", FIELD_INT, offsetof(struct record, failures) },
 	{ "copy", FIELD_WORD, offsetof(struct record, copy), copy_names, COUNT(copy_names) },
+	{ "accepted", FIELD_INT64, offsetof(struct record, accepted_s) },
 	{ "unchecked", FIELD_BOOL, offsetof(struct record, is_unchecked) },
 	{ "replaces", FIELD_INT64, offsetof(struct record, replaces) },
 };
@@ -87,6 +89,11 @@ int record_set(char **field, const char *value)
 	free(*field);
 	*field = copy;
 	return 0;
+}
+
+const char *record_id_field(const struct record *r)
+{
+	return r->is_resent ? "Resent-Message-ID" : "Message-ID";
 }
 
 /* A file's name, and an attribute's value, may hold any byte: those that would end a line, and `%`, go as %XX. */

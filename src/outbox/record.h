@@ -35,19 +35,24 @@ struct record {
 	struct string_list refusals;   /* in the same order, the words for it */
 	bool is_bounce_due;	       /* the notice of these is not in the inbox yet */
 	char *message_id;	       /* own; the message's, or the one that it is given */
+	bool is_resent;		       /* and that is its Resent-Message-ID */
 	char *key;		       /* own; what "sent before" is judged by */
 	int64_t date_s; /* of the Date it is given where it has none; the days until it is given up count from here */
 	int64_t next_s; /* not tried before this */
 	int attempts;	/* verdicts so far, never reset: numbers the dot marks */
 	int failures;	/* since the last commit: how long to wait */
 	enum record_copy copy;
-	bool is_unchecked; /* the sent folder could not be asked for its Message-ID yet */
-	int64_t replaces;  /* this entry's directory goes: it was renamed over. 0: none */
+	int64_t accepted_s; /* when it became due */
+	bool is_unchecked;  /* the sent folder could not be asked for its Message-ID yet */
+	int64_t replaces;   /* this entry's directory goes: it was renamed over. 0: none */
 };
 
 void record_release(struct record *r);
 /* Replaces a string field (NULL: none). 0 or -ENOMEM, the field untouched. */
 int record_set(char **field, const char *value);
+
+/* The name of the field that holds message_id. Static. */
+const char *record_id_field(const struct record *r);
 
 /* Appends the file's text; record_parse() reads it back. -ENOMEM; -EUCLEAN when it is no such text. */
 int record_format(const struct record *r, struct buf *out);

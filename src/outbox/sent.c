@@ -44,6 +44,7 @@ int sent_file_copy(struct outbox *o, struct entry *e)
 	CLEANUP(buf) struct buf why = BUF_INIT;
 	CLEANUP(fd) int fd = -1;
 	struct prepared prepared;
+	struct outbox_copy copy;
 	int r;
 
 	if (!o->options.file_sent_copy)
@@ -51,8 +52,16 @@ int sent_file_copy(struct outbox *o, struct entry *e)
 	r = sent_prepare(o, e, true, true, &fd, &prepared, &why);
 	if (r < 0)
 		return r;
+	copy = (struct outbox_copy){
+		.fd = fd,
+		.size_bytes = prepared.size_bytes,
+		.field = record_id_field(&e->record),
+		.message_id = e->record.message_id,
+		.date_s = e->record.date_s,
+		.accepted_s = e->record.accepted_s,
+	};
 	outbox_fault_point("copy: before it is filed");
-	r = o->options.file_sent_copy(o->options.userdata, fd, prepared.size_bytes, e->record.message_id, e->record.date_s);
+	r = o->options.file_sent_copy(o->options.userdata, &copy);
 	outbox_fault_point("copy: filed");
 	return r;
 }

@@ -76,7 +76,11 @@ static void file_copy(struct outbox *o, struct entry *e)
 /* Nobody here has filed a copy: one that is there is the server's own, made when it took the message. */
 static void look_for_copy(struct outbox *o, struct entry *e)
 {
-	if (!o->options.sent_contains || o->options.sent_contains(o->options.userdata, e->record.message_id) <= 0) {
+	int r = -EOPNOTSUPP;
+
+	if (o->options.sent_contains)
+		r = o->options.sent_contains(o->options.userdata, record_id_field(&e->record), e->record.message_id);
+	if (r <= 0) {
 		look_again_later(e);
 		return;
 	}

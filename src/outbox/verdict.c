@@ -149,8 +149,10 @@ static int judge_recipient(struct outbox *o, struct entry *e, const struct smtp_
 	CLEANUP(buf) struct buf text = BUF_INIT;
 
 	if (result->outcome == SMTP_ACCEPTED && reply->code < 400) {
-		if (e->record.copy == RECORD_COPY_NONE)
+		if (e->record.copy == RECORD_COPY_NONE) {
 			e->record.copy = RECORD_COPY_DUE;
+			e->record.accepted_s = clock_realtime_s();
+		}
 		return 0;
 	}
 	format_reply(reply, &text);

@@ -308,7 +308,7 @@ static void do_others(struct backend **b)
 	size_t n;
 
 	backend_status(b, "a\"b", &status);
-	backend_search_message_id(b, "INBOX", "<a@b>", &uids, &n);
+	backend_search_message_id(b, "INBOX", "Message-ID", "<a@b>", &uids, &n);
 	backend_quota(b, &quota);
 	if (backend_gmail(b, "INBOX", 0, 3, &gmail) == 0)
 		require(gmail.labels.data && !memchr(gmail.labels.data, 0, gmail.labels.len));

@@ -4,7 +4,7 @@
  *
  *	imap_client [-c CA] [-a AUTH] [-t SECONDS] [-q] URL PASSWORD COMMAND…
  *
- *	list | status F | quota | rights F | noop | describe | abilities | find F MESSAGE-ID | uids F UIDVALIDITY FIRST
+ *	list | status F | quota | rights F | noop | describe | abilities | find F FIELD MESSAGE-ID | uids F UIDVALIDITY FIRST
  *	sync F [UIDVALIDITY UIDNEXT MODSEQ MESSAGES]
  *	fetch F UIDVALIDITY UID,FIRST:LAST,… | range F UIDVALIDITY UID OFFSET LENGTH | gmail F UIDVALIDITY UID
  *
@@ -375,7 +375,7 @@ static int do_find(struct backend **b, char **argv)
 {
 	CLEANUP(free) uint32_t *uids = NULL;
 	size_t n = 0;
-	int r = backend_search_message_id(b, argv[1], argv[2], &uids, &n);
+	int r = backend_search_message_id(b, argv[1], argv[2], argv[3], &uids, &n);
 
 	for (size_t i = 0; i < n; i++)
 		printf("found %u\n", uids[i]);
@@ -478,7 +478,7 @@ static int do_command(struct backend **b, int argc, char **argv)
 		return do_until(argv[1]);
 	if (!strcmp(name, "memory"))
 		return do_memory();
-	if (!strcmp(name, "find") && argc == 3)
+	if (!strcmp(name, "find") && argc == 4)
 		return do_find(b, argv);
 	if (!strcmp(name, "quota"))
 		return do_quota(b);

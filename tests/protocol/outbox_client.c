@@ -78,27 +78,26 @@ static void copy_path(const char *message_id, char out[4096 + 256])
 	snprintf(out, 4096 + 256, "%s/%.200s", sent_directory, message_id);
 }
 
-static int sent_contains(void *userdata, const char *message_id)
+static int sent_contains(void *userdata, const char *field, const char *message_id)
 {
 	char path[4096 + 256];
 
 	(void)userdata;
+	(void)field;
 	copy_path(message_id, path);
 	return access(path, F_OK) == 0;
 }
 
-static int file_sent_copy(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
+static int file_sent_copy(void *userdata, const struct outbox_copy *copy)
 {
 	char path[4096 + 256];
 	CLEANUP(fd) int out = -1;
 
-	(void)size_bytes;
-	(void)date_s;
-	if (sent_contains(userdata, message_id))
+	if (sent_contains(userdata, copy->field, copy->message_id))
 		return 0;
-	copy_path(message_id, path);
+	copy_path(copy->message_id, path);
 	out = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	return out < 0 ? -errno : copy_bytes(fd, out);
+	return out < 0 ? -errno : copy_bytes(copy->fd, out);
 }
 
 static int send_file(struct outbox *o, const char *name, const char *path)

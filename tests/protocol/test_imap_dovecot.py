@@ -101,7 +101,17 @@ class Messages(Server):
         self.assertEqual(lines[0].split()[:2], ['message', '6'])
         self.assertEqual(lines[1:], ['batch 7', 'flags 2 (\\Seen \\Flagged $x)', 'present 1:3', 'present 5:5'])
         self.assertEqual(self.sync('changes', *known)[0], [])
-        self.assertEqual(self.lines('find', 'changes', '<one@example.com>'), ['found 1', 'found 2', 'found 3', 'found 5'])
+        self.assertEqual(self.lines('find', 'changes', 'Message-ID', '<one@example.com>'),
+                         ['found 1', 'found 2', 'found 3', 'found 5'])
+
+    def test_what_was_resent_is_found_by_its_resending(self):
+        self.server.create('resent')
+        with self.server.imap() as client:
+            client.append('resent', '', None, b'Resent-Message-ID: <two@b>\r\nResent-Message-ID: <one@b>\r\nMessage-ID: <a@b>\r\n\r\n1\r\n')
+            client.append('resent', '', None, b'Message-ID: <one@b>\r\n\r\n2\r\n')
+        self.assertEqual(self.lines('find', 'resent', 'Resent-Message-ID', '<one@b>'), ['found 1'])
+        self.assertEqual(self.lines('find', 'resent', 'Resent-Message-ID', '<two@b>'), ['found 1'])
+        self.assertEqual(self.lines('find', 'resent', 'Message-ID', '<one@b>'), ['found 2'])
 
     def test_bodies_are_byte_for_byte_and_reading_changes_nothing(self):
         self.server.fill(300, folder='bodies')

@@ -500,12 +500,23 @@ class Others(unittest.TestCase):
             C: UID SEARCH HEADER Message-ID "<a@b>"$
             S: * SEARCH 1 2 3
             S: {tag} OK
-            C: UID FETCH 1:3 \(UID BODY.PEEK\[HEADER.FIELDS \(MESSAGE-ID\)\]<0.2048>\)$
+            C: UID FETCH 1:3 \(UID BODY.PEEK\[HEADER.FIELDS \(Message-ID\)\]<0.2048>\)$
             S| * 1 FETCH (UID 1 BODY[HEADER.FIELDS (MESSAGE-ID)]<0> {22}\r\nMessage-ID: <xa@b>\r\n\r\n)\r\n
             S: * 2 FETCH (UID 2 BODY[HEADER.FIELDS (MESSAGE-ID)]<0> "")
             S| * 3 FETCH (UID 3 BODY[HEADER.FIELDS (MESSAGE-ID)]<0> {23}\r\nMessage-Id:\r\n <a@b>\r\n\r\n)\r\n
-            S: {tag} OK''', 'find', 'INBOX', '<a@b>')
+            S: {tag} OK''', 'find', 'INBOX', 'Message-ID', '<a@b>')
         self.assertEqual(played.lines, ['found 3'], played.text)
+
+    def test_what_was_resent_is_found_by_any_of_its_resendings(self):
+        played = play(signed_in() + examine(2, 3) + r'''
+            C: UID SEARCH HEADER Resent-Message-ID "<a@b>"$
+            S: * SEARCH 1 2
+            S: {tag} OK
+            C: UID FETCH 1:2 \(UID BODY.PEEK\[HEADER.FIELDS \(Resent-Message-ID\)\]<0.2048>\)$
+            S| * 1 FETCH (UID 1 BODY[HEADER.FIELDS (Resent-Message-ID)]<0> {54}\r\nResent-Message-ID: <c@b>\r\nResent-Message-ID: <a@b>\r\n\r\n)\r\n
+            S| * 2 FETCH (UID 2 BODY[HEADER.FIELDS (Resent-Message-ID)]<0> {28}\r\nResent-Message-ID: <c@b>\r\n\r\n)\r\n
+            S: {tag} OK''', 'find', 'INBOX', 'Resent-Message-ID', '<a@b>')
+        self.assertEqual(played.lines, ['found 1'], played.text)
 
     def test_the_tightest_quota_counts(self):
         played = play(signed_in('IMAP4rev1 QUOTA') + '''

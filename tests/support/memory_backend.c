@@ -5,10 +5,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "message/flags.h"
+#include "message/header.h"
 
 enum { FOLDERS_MAX = 64, CHUNK = 16 * 1024 };
 
@@ -698,6 +700,41 @@ static int memory_uids_from(struct backend *b, const char *wire, uint32_t uidval
 	return r;
 }
 
+static bool has_field(const struct memory_message *m, const char *name, const char *value)
+{
+	struct header_field field;
+	size_t offset = 0;
+	bool is_it = false;
+
+	while (!is_it && header_next(m->body, m->len, &offset, &field)) {
+		CLEANUP(buf) struct buf text = BUF_INIT;
+
+		is_it = field.name_len == strlen(name) && !strncasecmp(field.name, name, field.name_len) &&
+			header_unfold(&field, &text) == 0 && !strcmp(buf_str(&text), value);
+	}
+	return is_it;
+}
+
+static int memory_search_message_id(struct backend *b, const char *wire, const char *field, const char *message_id,
+				    uint32_t **ret_uids, size_t *ret_n)
+{
+	struct memory_folder *f;
+	size_t n = 0;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = open_folder(b, wire, 0, false, &f);
+	if (r == 0) {
+		*ret_uids = calloc(f->n + 1, sizeof **ret_uids);
+		for (size_t i = 0; i < f->n; i++)
+			if (has_field(&f->messages[i], field, message_id))
+				(*ret_uids)[n++] = f->messages[i].uid;
+		*ret_n = n;
+	}
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
 static int check_append(struct backend *b, const struct backend_append *messages, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -892,4 +929,5 @@ const struct backend_ops memory_backend = {
 	.remove = memory_remove,
 	.rename = memory_rename,
 	.subscribe = memory_subscribe,
+	.search_message_id = memory_search_message_id,
 };

@@ -111,9 +111,10 @@ static const struct submission_ops fake_submission = {
 	fake_smtp_open, fake_smtp_close, fake_smtp_capabilities, fake_smtp_send, fake_smtp_result_release,
 };
 
-static int sent_contains(void *userdata, const char *message_id)
+static int sent_contains(void *userdata, const char *field, const char *message_id)
 {
 	(void)userdata;
+	fake.asked_field = field;
 	assert_int_equal(message_id[0], '<');
 	return fake.in_sent_folder;
 }
@@ -131,16 +132,17 @@ static void note_copy(const char *message_id)
 	outbox_fault_point("copy: the server has it");
 }
 
-static int file_sent_copy(void *userdata, int fd, int64_t size_bytes, const char *message_id, int64_t date_s)
+static int file_sent_copy(void *userdata, const struct outbox_copy *copy)
 {
 	(void)userdata;
-	(void)date_s;
-	assert_non_null(message_id);
+	assert_non_null(copy->message_id);
+	fake.copy_field = copy->field;
+	fake.copy_accepted_s = copy->accepted_s;
 	if (fake.file_error)
 		return fake.file_error;
-	read_all(fd, size_bytes, &fake.copy);
+	read_all(copy->fd, copy->size_bytes, &fake.copy);
 	if (fake.copies_log >= 0)
-		note_copy(message_id);
+		note_copy(copy->message_id);
 	fake.filed++;
 	return 0;
 }

@@ -38,7 +38,9 @@ struct fake {
 	int accepted_log;	  /* descriptor or -1: a line a message that was accepted, its Message-ID */
 	int copies_log;		  /* the same of sent copies, which are then looked for in it before one is filed */
 
-	int in_sent_folder; /* what sent_contains answers */
+	int in_sent_folder;		      /* what sent_contains answers */
+	const char *asked_field, *copy_field; /* what sent_contains and file_sent_copy were told last */
+	int64_t copy_accepted_s;
 	int file_error;
 	int filed;	 /* copies */
 	struct buf copy; /* the last one */

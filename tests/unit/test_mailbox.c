@@ -7,13 +7,16 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "mailbox/filing.h"
 #include "mailbox/mailbox.h"
 #include "memory_backend.h"
+#include "outbox/outbox.h"
 
 static _Atomic int64_t clock_ahead_ms;
 
@@ -960,6 +963,106 @@ static void a_server_that_had_no_room_for_more_sessions_is_asked_again(void **st
 	free(l);
 }
 
+/* An accepted message's copy is to be filed; so long ago it was accepted. */
+static int file_copy(struct fixture *f, int number, int64_t ago_s)
+{
+	char id[32], text[96];
+	struct outbox_copy copy = { .fd = memfd_create("copy", MFD_CLOEXEC), .field = "Message-ID", .message_id = id };
+	int r;
+
+	snprintf(id, sizeof id, "<%d@example.com>", number);
+	copy.size_bytes = snprintf(text, sizeof text, "To: bob@example.com\r\nMessage-ID: %s\r\n\r\nhi\r\n", id);
+	assert_int_equal(write(copy.fd, text, (size_t)copy.size_bytes), copy.size_bytes);
+	copy.date_s = clock_realtime_s() - 86400; /* it was queued for a day */
+	copy.accepted_s = clock_realtime_s() - ago_s;
+	r = filing_sent_copy(f->mailbox, &copy);
+	close(copy.fd);
+	return r;
+}
+
+static void the_server_files(int number)
+{
+	char text[96];
+	int n = snprintf(text, sizeof text, "To: bob@example.com\r\nMessage-ID: <%d@example.com>\r\n\r\nhi\r\n", number);
+
+	memory_add_message("Sent", text, (size_t)n, "\\Seen", 1776159000);
+}
+
+static void on_a_new_account_the_servers_copy_is_waited_for_from_acceptance_on(void **state)
+{
+	struct fixture *f = *state;
+
+	memory_add_folder("Sent", '/', 0, USE_SENT);
+	assert_int_equal(start(f), 0);
+	assert_int_equal(file_copy(f, 1, 0), -EAGAIN);
+	assert_int_equal(file_copy(f, 1, 59), -EAGAIN);
+	assert_int_equal(file_copy(f, 1, 61), 0);
+	assert_int_equal(memory_counts().appends, 1);
+	/* Known from then on. */
+	assert_int_equal(file_copy(f, 2, 0), 0);
+	assert_int_equal(memory_counts().appends, 2);
+	assert_int_equal(file_copy(f, 2, 0), 0);
+	assert_int_equal(memory_counts().appends, 2);
+}
+
+static void a_server_that_files_itself_is_remembered_and_given_longer(void **state)
+{
+	struct fixture *f = *state;
+
+	memory_add_folder("Sent", '/', 0, USE_SENT);
+	assert_int_equal(start(f), 0);
+	the_server_files(1);
+	assert_int_equal(file_copy(f, 1, 5), 0);
+	stop(f);
+	assert_int_equal(start(f), 0);
+	assert_int_equal(file_copy(f, 2, 599), -EAGAIN);
+	the_server_files(2);
+	assert_int_equal(file_copy(f, 2, 3600), 0);
+	assert_int_equal(memory_counts().appends, 0);
+	/* It does so no more: that one is ours, and with the next it is seen anew. */
+	assert_int_equal(file_copy(f, 3, 601), 0);
+	assert_int_equal(memory_counts().appends, 1);
+	assert_int_equal(file_copy(f, 4, 59), -EAGAIN);
+	the_server_files(4);
+	assert_int_equal(file_copy(f, 4, 60), 0);
+	assert_int_equal(file_copy(f, 5, 61), -EAGAIN);
+}
+
+static void our_own_copy_from_before_a_crash_is_not_taken_for_the_servers(void **state)
+{
+	struct fixture *f = *state;
+
+	memory_add_folder("Sent", '/', 0, USE_SENT);
+	assert_int_equal(start(f), 0);
+	memory_faults.change_breaks = -ENOTCONN;
+	memory_faults.change_was_done = true;
+	assert_true(file_copy(f, 1, 61) < 0);
+	memory_faults.change_breaks = 0;
+	stop(f);
+	assert_int_equal(start(f), 0);
+	assert_int_equal(file_copy(f, 1, 120), 0);
+	assert_int_equal(memory_counts().appends, 1);
+	assert_int_equal(file_copy(f, 2, 0), 0);
+	assert_int_equal(memory_counts().appends, 2);
+}
+
+static void a_sent_folder_of_ones_choice_is_filed_into_at_once_and_teaches_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	memory_add_folder("Sent", '/', 0, USE_SENT);
+	f->configuration.sent = (char *)"Sent";
+	assert_int_equal(start(f), 0);
+	assert_int_equal(file_copy(f, 1, 0), 0);
+	assert_int_equal(file_copy(f, 1, 0), 0);
+	assert_int_equal(memory_counts().appends, 1);
+	stop(f);
+	f->configuration.sent = (char *)"auto";
+	assert_int_equal(start(f), 0);
+	assert_int_equal(file_copy(f, 2, 59), -EAGAIN);
+	assert_int_equal(file_copy(f, 2, 61), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -993,6 +1096,10 @@ int main(void)
 		TEST(a_reader_left_with_a_part_gets_the_rest_from_read_ahead),
 		TEST(a_sequential_reader_finds_a_large_one_fetched_ahead),
 		TEST(a_server_that_had_no_room_for_more_sessions_is_asked_again),
+		TEST(on_a_new_account_the_servers_copy_is_waited_for_from_acceptance_on),
+		TEST(a_server_that_files_itself_is_remembered_and_given_longer),
+		TEST(our_own_copy_from_before_a_crash_is_not_taken_for_the_servers),
+		TEST(a_sent_folder_of_ones_choice_is_filed_into_at_once_and_teaches_nothing),
 		TEST(sessions_from_before_do_not_make_a_lost_server_look_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,13 +51,28 @@ static void the_time_of_the_outbox_is_that_of_its_last_change(void **state)
 
 static void refused(const char *text, int error, const char *reason)
 {
+	int sent;
+
 	assert_int_equal(fake_write("m.eml", text), error);
 	assert_string_equal(fake_state(OUTBOX_QUEUE, "m.eml"), "");
 	assert_string_equal(fake_state(OUTBOX_FAILED, "m.eml"), "failed");
 	assert_non_null(strstr(fake_attribute(OUTBOX_FAILED, "m.eml", "error"), reason));
+	sent = fake.sent;
 	sender_run_due(fake.outbox);
-	assert_int_equal(fake.sent, 0);
+	assert_int_equal(fake.sent, sent);
 	assert_int_equal(outbox_unlink(fake.outbox, fake_id(OUTBOX_FAILED, "m.eml")), 0);
+}
+
+static void write_forced(const char *name, const char *text)
+{
+	int64_t id;
+	int fd;
+
+	assert_int_equal(outbox_create(fake.outbox, OUTBOX_QUEUE, name, 0600, &id, &fd), 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	assert_int_equal(outbox_set_attribute(fake.outbox, id, "force", "1", 1), 0);
+	assert_int_equal(fake_commit(id), 0);
 }
 
 static void what_is_no_message_is_refused_with_its_reason(void **state)
@@ -97,6 +112,30 @@ static void a_from_that_is_not_ones_own_is_eperm(void **state)
 	refused("From: eve@example.org\nTo: bob@example.com\n\nhi\n", -EPERM, "eve@example.org");
 	refused("From: alice@example.com\nTo: me@example.com\nResent-From: eve@example.org\nResent-To: bob@example.com\n\nhi\n",
 		-EPERM, "eve@example.org");
+}
+
+static void resending_without_a_resent_from_is_judged_by_the_from(void **state)
+{
+	(void)state;
+	refused("From: eve@example.org\nTo: alice@example.com\nResent-To: bob@example.com\n\nhi\n", -EPERM, "eve@example.org");
+	assert_int_equal(fake_write("m.eml", "Received: from x\nFrom: alice@example.com\nTo: bob@example.com\nResent-To: "
+					     "carol@example.com\n\nhi\n"),
+			 0);
+	sender_run_due(fake.outbox);
+	assert_string_equal(buf_str(&fake.envelope), "alice@example.com>carol@example.com");
+}
+
+static void what_was_delivered_without_a_from_is_eperm(void **state)
+{
+	(void)state;
+	refused("Received: from x\nTo: bob@example.com\n\nhi\n", -EPERM, "delivered before");
+	refused("Return-Path: <>\nTo: bob@example.com\n\nhi\n", -EPERM, "delivered before");
+	refused("Received: from x\nResent-To: bob@example.com\nTo: alice@example.com\n\nhi\n", -EPERM, "delivered before");
+	/* A note that was only just written is the account's own. */
+	assert_int_equal(fake_write("m.eml", "To: bob@example.com\n\nhi\n"), 0);
+	write_forced("n.eml", "Received: from x\nTo: carol@example.com\n\nhi\n");
+	sender_run_due(fake.outbox);
+	assert_int_equal(fake.sent, 2);
 }
 
 static void a_resent_from_counts_and_not_the_from(void **state)
@@ -145,6 +184,18 @@ static void the_same_message_is_eexist_while_queued_and_for_30_days_after(void *
 	assert_int_equal(fake_write("e.eml", with_id), 0);
 }
 
+static void the_message_goes_out_under_the_id_that_it_is_known_by(void **state)
+{
+	char id[128];
+
+	(void)state;
+	assert_int_equal(fake_write("a.eml", "Message-ID: \nFrom: alice@example.com\nTo: bob@example.com\n\nhi\n"), 0);
+	snprintf(id, sizeof id, "\r\nMessage-ID: %s\r\n", fake_attribute(OUTBOX_QUEUE, "a.eml", "message-id"));
+	sender_run_due(fake.outbox);
+	assert_non_null(strstr(buf_str(&fake.message), id));
+	refused("Message-ID: <\xc3\xbc@example.com>\nTo: bob@example.com\n\nhi\n", -EINVAL, "a Message-ID with 8-bit");
+}
+
 static void the_same_message_to_somebody_else_is_sent(void **state)
 {
 	(void)state;
@@ -160,6 +211,27 @@ static void what_is_in_the_sent_folder_is_eexist(void **state)
 	assert_int_equal(fake_write("a.eml", with_id), -EEXIST);
 	/* A message without one is given a new one: nothing to look for. */
 	assert_int_equal(fake_write("b.eml", letter), 0);
+}
+
+static void what_is_resent_is_looked_for_and_filed_by_its_resent_message_id(void **state)
+{
+	static const char text[] = "Resent-From: alice@example.com\nResent-To: carol@example.com\nResent-Message-ID: "
+				   "<2@example.com>\nFrom: eve@example.org\nMessage-ID: <1@example.org>\n\nhi\n";
+
+	(void)state;
+	fake.in_sent_folder = -EHOSTUNREACH;
+	assert_int_equal(fake_write("a.eml", text), 0);
+	assert_string_equal(fake.asked_field, "Resent-Message-ID");
+	fake_restart();
+	fake.in_sent_folder = 0;
+	fake.asked_field = "";
+	sender_run_due(fake.outbox);
+	assert_string_equal(fake.asked_field, "Resent-Message-ID");
+	assert_string_equal(fake.copy_field, "Resent-Message-ID");
+	assert_int_equal(fake_write("b.eml", with_id), 0);
+	sender_run_due(fake.outbox);
+	assert_string_equal(fake.asked_field, "Message-ID");
+	assert_string_equal(fake.copy_field, "Message-ID");
 }
 
 static void a_sent_folder_out_of_reach_is_asked_again_before_sending(void **state)
@@ -192,16 +264,9 @@ static void moving_it_back_from_failed_sends_it_again(void **state)
 
 static void force_overrides_both_guards(void **state)
 {
-	int64_t id;
-	int fd;
-
 	(void)state;
-	assert_int_equal(outbox_create(fake.outbox, OUTBOX_QUEUE, "m", 0600, &id, &fd), 0);
-	assert_true(dprintf(fd, "From: eve@example.org\nTo: bob@example.com\nMessage-ID: <1@x>\n\nhi\n") > 0);
-	close(fd);
 	fake.in_sent_folder = 1;
-	assert_int_equal(outbox_set_attribute(fake.outbox, id, "force", "1", 1), 0);
-	assert_int_equal(fake_commit(id), 0);
+	write_forced("m", "From: eve@example.org\nTo: bob@example.com\nMessage-ID: <1@x>\n\nhi\n");
 	sender_run_due(fake.outbox);
 	assert_string_equal(buf_str(&fake.envelope), "alice@example.com>bob@example.com");
 }
@@ -306,12 +371,16 @@ int main(void)
 		outbox_test(a_nul_byte_is_refused),
 		outbox_test(a_finished_multipart_is_queued),
 		outbox_test(a_from_that_is_not_ones_own_is_eperm),
+		outbox_test(resending_without_a_resent_from_is_judged_by_the_from),
+		outbox_test(what_was_delivered_without_a_from_is_eperm),
 		outbox_test(a_resent_from_counts_and_not_the_from),
 		outbox_test(a_pattern_of_from_lets_any_of_its_addresses_pass),
 		outbox_test(without_any_own_address_nothing_is_sent_by_accident),
 		outbox_test(the_same_message_is_eexist_while_queued_and_for_30_days_after),
+		outbox_test(the_message_goes_out_under_the_id_that_it_is_known_by),
 		outbox_test(the_same_message_to_somebody_else_is_sent),
 		outbox_test(what_is_in_the_sent_folder_is_eexist),
+		outbox_test(what_is_resent_is_looked_for_and_filed_by_its_resent_message_id),
 		outbox_test(a_sent_folder_out_of_reach_is_asked_again_before_sending),
 		outbox_test(moving_it_back_from_failed_sends_it_again),
 		outbox_test(force_overrides_both_guards),

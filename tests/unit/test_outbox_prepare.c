@@ -114,6 +114,19 @@ static void a_resent_block_is_completed_and_the_rest_let_be(void **state)
 	      "alice@example.com\r\n\r\nhi\r\n");
 }
 
+static void an_empty_message_id_or_date_is_replaced(void **state)
+{
+	(void)state;
+	check("From: alice@example.com\nMessage-ID: \nTo: b@example.com\nDate:\n \nMIME-Version: 1.0\n\nhi\n",
+	      "From: alice@example.com\r\nTo: b@example.com\r\nMIME-Version: 1.0\r\nDate: Sun, 9 Sep 2001 01:46:40 +0000\r\n"
+	      "Message-ID: <new@example.com>\r\n\r\nhi\r\n");
+	check(WHOLE "Message-ID:\nTo: b@example.com\n\nhi\n", WHOLE "To: b@example.com\r\n\r\nhi\r\n");
+	/* What is passed on stays as it was. */
+	check("Resent-To: c@example.com\nResent-From: alice@example.com\nResent-Message-ID:\nResent-Date: d\nMessage-ID:\n\nhi\n",
+	      "Resent-Message-ID: <new@example.com>\r\nResent-To: c@example.com\r\nResent-From: alice@example.com\r\n"
+	      "Resent-Date: d\r\nMessage-ID:\r\n\r\nhi\r\n");
+}
+
 static void raw_eightbit_text_in_the_header_is_encoded(void **state)
 {
 	(void)state;
@@ -240,6 +253,7 @@ int main(void)
 		cmocka_unit_test_setup(a_header_without_a_body_gets_its_empty_line, setup),
 		cmocka_unit_test_setup(bcc_goes_from_what_is_sent_and_stays_in_the_copy, setup),
 		cmocka_unit_test_setup(a_resent_block_is_completed_and_the_rest_let_be, setup),
+		cmocka_unit_test_setup(an_empty_message_id_or_date_is_replaced, setup),
 		cmocka_unit_test_setup(raw_eightbit_text_in_the_header_is_encoded, setup),
 		cmocka_unit_test_setup(raw_eightbit_names_of_addresses_are_encoded_and_the_addresses_kept, setup),
 		cmocka_unit_test_setup(raw_eightbit_file_names_become_rfc_2231, setup),

@@ -364,6 +364,25 @@ static void a_copy_that_cannot_be_filed_is_tried_again_and_nothing_sent_twice(vo
 	assert_int_equal(fake.filed, 1);
 }
 
+static void the_copy_is_told_when_the_message_was_accepted(void **state)
+{
+	int64_t accepted_s;
+
+	(void)state;
+	fake.configuration.outbox_hold_s = 300;
+	assert_int_equal(fake_write("a", letter), 0);
+	fake.now_s += 300;
+	accepted_s = fake.now_s;
+	fake.file_error = -EAGAIN;
+	sender_run_due(fake.outbox);
+	fake_restart();
+	fake.file_error = 0;
+	fake.now_s += 60;
+	sender_run_due(fake.outbox);
+	assert_int_equal(fake.filed, 1);
+	assert_int_equal(fake.copy_accepted_s, accepted_s);
+}
+
 static void held_is_held_until_its_time_and_can_be_taken_back(void **state)
 {
 	(void)state;
@@ -442,6 +461,7 @@ int main(void)
 		outbox_test(a_wrong_password_is_not_tried_for_each_new_message),
 		outbox_test(a_server_out_of_reach_for_5_days_gives_the_message_back),
 		outbox_test(a_copy_that_cannot_be_filed_is_tried_again_and_nothing_sent_twice),
+		outbox_test(the_copy_is_told_when_the_message_was_accepted),
 		outbox_test(held_is_held_until_its_time_and_can_be_taken_back),
 		outbox_test(an_address_that_is_not_ascii_needs_smtputf8),
 		outbox_test(what_happens_is_told),
