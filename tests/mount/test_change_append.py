@@ -313,7 +313,7 @@ class Refused(ChangeTestCase):
     def test_into_a_folder_that_may_only_be_read_is_eacces(self):
         with self.fails_with(errno.EACCES):
             write(self.mount / 'Archive/new.eml', letter('new'))
-        self.assertEqual(os.stat(self.mount / 'Archive').st_mode & 0o222, 0)
+        mailtest.wait_for(lambda: os.stat(self.mount / 'Archive').st_mode & 0o222 == 0, 1, 'the mode to tell')
         self.check_now()
 
     def test_a_name_that_is_too_long(self):

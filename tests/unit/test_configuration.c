@@ -335,7 +335,7 @@ static void keys_are_known_with_either_hyphen(void **state)
 	(void)state;
 	while (configuration_key(n))
 		assert_true(configuration_is_key(configuration_key(n++)));
-	assert_int_equal(n, 32);
+	assert_int_equal(n, 33);
 	assert_true(configuration_is_key("trash_keep"));
 	assert_false(configuration_is_key("trash"));
 	assert_false(configuration_is_key(""));
