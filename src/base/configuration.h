@@ -34,7 +34,7 @@ struct configuration {
 		pop3; /* host NULL: absent; exactly one of imap and pop3 is there. smtp's user: theirs, where it has none */
 	char *from;   /* own; as written; absent: the URL's user where it is an address, else NULL */
 	struct secret_source secret, smtp_secret; /* smtp_secret: a copy of secret where no smtp- key is set */
-	char *auth, *smtp_auth;		/* own; "auto" or a mechanism in lower case; smtp_auth is auth where it is not set */
+	char *auth, *smtp_auth; /* own; "auto" or a mechanism in lower case; smtp_auth, where not set, is auth if SMTP has it */
 	char *tls_ca, *tls_fingerprint; /* own or NULL; the fingerprint as 64 lower-case hex digits */
 	char *tls_cert, *tls_key;	/* own or NULL */
 	enum names_scheme names;

@@ -23,6 +23,12 @@ static int inherit_secret(const struct secret_source *from, struct secret_source
 	return 0;
 }
 
+/* SCRAM is not spoken to a submission server (net/smtp.c), and none takes mail from anonymous. */
+static const char *submission_auth(const char *auth)
+{
+	return !strncmp(auth, "scram-", 6) || !strcmp(auth, "anonymous") ? "auto" : auth;
+}
+
 /* What follows from other keys. A relay on this machine that nobody named a user for is not asked to know one. */
 static int inherit(struct configuration *c)
 {
@@ -35,7 +41,7 @@ static int inherit(struct configuration *c)
 	if (r == 0 && c->smtp.host && !c->smtp.user && c->smtp.transport != URL_INSECURE)
 		r = copy_text(mailbox->user, &c->smtp.user);
 	if (r == 0 && !c->smtp_auth)
-		r = copy_text(c->auth, &c->smtp_auth);
+		r = copy_text(submission_auth(c->auth), &c->smtp_auth);
 	return r < 0 ? r : inherit_secret(&c->secret, &c->smtp_secret);
 }
 

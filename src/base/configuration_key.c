@@ -13,6 +13,7 @@ static const char *const delete_words[] = { [DELETE_TRASH] = "trash", [DELETE_EX
 static const char *const sent_words[] = { "auto", "none", NULL };
 static const char *const auth_words[] = { "auto",    "plain",	    "login",	"cram-md5",  "scram-sha-1", "scram-sha-256",
 					  "xoauth2", "oauthbearer", "external", "anonymous", NULL };
+static const char *const smtp_auth_words[] = { "auto", "plain", "login", "cram-md5", "xoauth2", "oauthbearer", "external", NULL };
 
 /* clang-format off */
 #define AT(field) offsetof(struct configuration, field)
@@ -28,7 +29,7 @@ static const struct configuration_key keys[] = {
 	{ "smtp-password-file",		&value_path,		AT(smtp_secret.file) },
 	{ "smtp-password",		&value_secret,		AT(smtp_secret.literal) },
 	{ "auth",			&value_word_text,	AT(auth),		"auto", .words = auth_words },
-	{ "smtp-auth",			&value_word_text,	AT(smtp_auth),		.words = auth_words },
+	{ "smtp-auth",			&value_word_text,	AT(smtp_auth),		.words = smtp_auth_words },
 	{ "tls-ca",			&value_path,		AT(tls_ca) },
 	{ "tls-fingerprint",		&value_fingerprint,	AT(tls_fingerprint) },
 	{ "tls-cert",			&value_path,		AT(tls_cert) },

@@ -43,8 +43,10 @@ static void wait_locally(struct outbox *o, struct entry *e, const char *what, in
 	verdict_wait(o, e, buf_str(&why));
 }
 
-static bool needs_smtputf8(const struct record *r)
+static bool needs_smtputf8(const struct record *r, const struct prepared *prepared)
 {
+	if (prepared->is_header_eightbit)
+		return true;
 	for (const char *c = r->sender; *c; c++)
 		if ((unsigned char)*c >= 0x80)
 			return true;
@@ -111,21 +113,22 @@ static int attempt_once(struct submitter *s, struct entry *e)
 	CLEANUP(buf) struct buf why = BUF_INIT;
 	CLEANUP(fd) int fd = -1;
 	const struct smtp_capabilities *capabilities;
-	bool is_smtputf8 = needs_smtputf8(&e->record);
+	bool is_smtputf8;
 	struct prepared prepared;
 	int r;
 
 	if (session_ready(s, e) < 0)
 		return 0;
 	capabilities = o->submission->capabilities(s->session);
-	if (is_smtputf8 && !capabilities->smtputf8) {
-		verdict_refuse(o, e, "an address is not ASCII, and the server does not take such (SMTPUTF8)");
-		return 0;
-	}
 	r = sent_prepare(o, e, false, capabilities->eightbitmime, &fd, &prepared, &why);
 	if (!r && o->size_max_bytes > 0 && prepared.size_bytes > o->size_max_bytes) {
 		buf_printf(&why, "it has %" PRId64 " bytes, and the server takes %" PRId64 " at most", prepared.size_bytes,
 			   o->size_max_bytes);
+		r = -EINVAL;
+	}
+	is_smtputf8 = !r && needs_smtputf8(&e->record, &prepared);
+	if (is_smtputf8 && !capabilities->smtputf8) {
+		buf_printf(&why, "an address is not ASCII, and the server does not take such (SMTPUTF8)");
 		r = -EINVAL;
 	}
 	if (r == -EINVAL) {

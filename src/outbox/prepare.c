@@ -107,6 +107,7 @@ int prepare_message(int fd_in, int fd_out, const struct prepare_options *options
 	enum prepare_encoding encoding;
 	struct line_reader reader;
 	struct line_writer writer;
+	bool is_header_eightbit;
 	int r;
 
 	r = survey_message(fd_in, &s, why);
@@ -119,12 +120,13 @@ int prepare_message(int fd_in, int fd_out, const struct prepare_options *options
 	line_reader_init(&reader, fd_in, s.body_offset);
 	line_writer_init(&writer, fd_out);
 	r = line_writer_put(&writer, header.data, header.len);
+	is_header_eightbit = writer.is_eightbit;
 	if (!r)
 		r = put_body(&reader, &writer, encoding);
 	if (!r)
 		r = line_writer_flush(&writer);
 	if (r < 0)
 		return r;
-	*ret = (struct prepared){ writer.size_bytes, writer.is_eightbit };
+	*ret = (struct prepared){ writer.size_bytes, writer.is_eightbit, is_header_eightbit };
 	return 0;
 }

@@ -24,7 +24,8 @@ struct prepare_options {
 
 struct prepared {
 	int64_t size_bytes;
-	bool is_eightbit; /* header or body */
+	bool is_eightbit;	 /* header or body */
+	bool is_header_eightbit; /* an address in it is not ASCII: it needs SMTPUTF8 (RFC 6531 3.1) */
 };
 
 /* Writes to fd_out from its present position on. -EINVAL with `why` where it cannot be sent as it is and encoding it would alter it; else 0 or -errno. */

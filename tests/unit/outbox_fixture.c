@@ -75,6 +75,7 @@ static int fake_smtp_send(struct smtp *s, const struct smtp_message *message, st
 	read_all(message->fd, message->size_bytes, &fake.message);
 	buf_truncate(&fake.envelope, 0);
 	buf_printf(&fake.envelope, "%s>", message->sender);
+	fake.is_smtputf8 = message->smtputf8;
 	buf_truncate(&fake.notices, 0);
 	buf_printf(&fake.notices, "%s %s %s", message->notify ? message->notify : "-", message->ret ? message->ret : "-",
 		   message->envid ? message->envid : "-");

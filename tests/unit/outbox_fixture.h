@@ -40,6 +40,7 @@ struct fake {
 
 	int in_sent_folder;		      /* what sent_contains answers */
 	const char *asked_field, *copy_field; /* what sent_contains and file_sent_copy were told last */
+	bool is_smtputf8;		      /* the last message asked for it */
 	int64_t copy_accepted_s;
 	int file_error;
 	int filed;	 /* copies */

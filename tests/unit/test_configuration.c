@@ -73,7 +73,7 @@ static void every_key_reaches_its_field(void **state)
 	assert_string_equal(c.smtp_secret.literal, "y");
 	assert_null(c.smtp_secret.command);
 	assert_string_equal(c.auth, "scram-sha-256");
-	assert_string_equal(c.smtp_auth, "scram-sha-256");
+	assert_string_equal(c.smtp_auth, "auto");
 	assert_string_equal(c.tls_ca, "/etc/ca.pem");
 	assert_string_equal(c.tls_fingerprint, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
 	assert_string_equal(c.tls_cert, "/c");
@@ -100,6 +100,27 @@ static void every_key_reaches_its_field(void **state)
 	assert_string_equal(c.cache_dir, expected);
 	snprintf(expected, sizeof expected, "%s/secret file", directory);
 	assert_string_equal(c.secret.file, expected);
+}
+
+static void smtp_auth_is_that_of_auth_where_submission_has_it(void **state)
+{
+	static const char *const inherited[][2] = { { "plain", "plain" },	 { "external", "external" },
+						    { "xoauth2", "xoauth2" },	 { "scram-sha-1", "auto" },
+						    { "scram-sha-256", "auto" }, { "anonymous", "auto" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof inherited / sizeof *inherited; i++) {
+		CLEANUP(configuration) struct configuration c = { 0 };
+		CLEANUP(buf) struct buf why = BUF_INIT;
+		char text[96];
+
+		snprintf(text, sizeof text, "[a]\nimap = imaps://alice@h\nauth = %s\n", inherited[i][0]);
+		assert_int_equal(load(text, "a", NULL, &c, &why), 0);
+		assert_string_equal(c.smtp_auth, inherited[i][1]);
+		configuration_release(&c);
+		snprintf(text, sizeof text, "[a]\nimap = imaps://alice@h\nsmtp-auth = %s\n", inherited[i][0]);
+		assert_int_equal(load(text, "a", NULL, &c, &why), !strcmp(inherited[i][1], "auto") ? -EINVAL : 0);
+	}
 }
 
 static void the_defaults_are_those_of_the_manual(void **state)
@@ -389,6 +410,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_reaches_its_field),
+		cmocka_unit_test(smtp_auth_is_that_of_auth_where_submission_has_it),
 		cmocka_unit_test(the_defaults_are_those_of_the_manual),
 		cmocka_unit_test(a_url_is_an_account_with_the_defaults_of_the_file),
 		cmocka_unit_test(a_path_that_ends_with_a_section_is_that_account),

@@ -413,6 +413,25 @@ static void an_address_that_is_not_ascii_needs_smtputf8(void **state)
 	assert_int_equal(fake.sent, 1);
 }
 
+static void so_does_one_that_stands_in_the_header_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_write("a", "To: bob@example.com\nReply-To: j\xc3\xbcrgen@example.com\n\nhi\n"), 0);
+	sender_run_due(fake.outbox);
+	assert_int_equal(fake.sent, 0);
+	assert_non_null(strstr(fake_attribute(OUTBOX_FAILED, "a", "error"), "SMTPUTF8"));
+	fake.capabilities.smtputf8 = true;
+	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_FAILED, "a"), OUTBOX_QUEUE, "a", false), 0);
+	sender_run_due(fake.outbox);
+	assert_int_equal(fake.sent, 1);
+	assert_true(fake.is_smtputf8);
+	/* A name beside an address is encoded, and nothing is asked for it. */
+	assert_int_equal(fake_write("b", "To: J\xc3\xbcrgen <bob@example.com>\nSubject: \xc3\xbc\n\n\xc3\xbc\n"), 0);
+	sender_run_due(fake.outbox);
+	assert_int_equal(fake.sent, 2);
+	assert_false(fake.is_smtputf8);
+}
+
 static void what_happens_is_told(void **state)
 {
 	(void)state;
@@ -464,6 +483,7 @@ int main(void)
 		outbox_test(the_copy_is_told_when_the_message_was_accepted),
 		outbox_test(held_is_held_until_its_time_and_can_be_taken_back),
 		outbox_test(an_address_that_is_not_ascii_needs_smtputf8),
+		outbox_test(so_does_one_that_stands_in_the_header_alone),
 		outbox_test(what_happens_is_told),
 		outbox_test(the_status_lists_the_queue),
 	};
