@@ -94,22 +94,33 @@ static const char *learned(struct mailbox *mb)
 	return !strcmp(buf_str(&value), BY_US) ? BY_US : !strcmp(buf_str(&value), BY_SERVER) ? BY_SERVER : BY_NOBODY_KNOWS;
 }
 
+static int learn(struct mailbox *mb, const char *who)
+{
+	int r = state_set(mb->state, LEARNED_KEY, who);
+
+	if (r < 0)
+		log_warning("%s: not recorded who files sent mail", mb->configuration->account);
+	return r;
+}
+
 /* As long as nobody knows, we have filed none: a copy that is there is the server's. */
 static void learn_from_found(struct mailbox *mb)
 {
-	if (learned(mb) == BY_NOBODY_KNOWS && state_set(mb->state, LEARNED_KEY, BY_SERVER) < 0)
-		log_warning("%s: not recorded who files sent mail", mb->configuration->account);
+	if (learned(mb) == BY_NOBODY_KNOWS)
+		learn(mb, BY_SERVER);
 }
 
-/*
- * Before anything is filed, so that a copy that is found after a crash teaches nothing. A server that once did file and now has not may have been late, or
- * does so no more: that is seen anew with the next message.
- */
+/* That we file is known before we do, so that a copy that is found after a crash teaches nothing. */
 static int learn_before_filing(struct mailbox *mb)
 {
-	const char *who = learned(mb);
+	return learned(mb) == BY_NOBODY_KNOWS ? learn(mb, BY_US) : 0;
+}
 
-	return who == BY_US ? 0 : state_set(mb->state, LEARNED_KEY, who == BY_SERVER ? BY_NOBODY_KNOWS : BY_US);
+/* A server that once did file and now has not may have been late, or does so no more: that is seen anew with the next message. */
+static void learn_from_filed(struct mailbox *mb)
+{
+	if (learned(mb) == BY_SERVER)
+		learn(mb, BY_NOBODY_KNOWS);
 }
 
 /* A clock that was set back by a little meanwhile does not end the wait. */
@@ -142,7 +153,11 @@ static int file_copy(void *userdata, struct backend **session)
 		return -EAGAIN;
 	if (is_auto)
 		r = learn_before_filing(q->mb);
-	return r < 0 ? r : backend_append(session, f.wire, &q->copy, &uidvalidity, &uid);
+	if (r == 0)
+		r = backend_append(session, f.wire, &q->copy, &uidvalidity, &uid);
+	if (r == 0 && is_auto)
+		learn_from_filed(q->mb);
+	return r;
 }
 
 int filing_sent_copy(void *mailbox, const struct outbox_copy *copy)
