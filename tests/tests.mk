@@ -44,3 +44,7 @@ MOUNT_TESTS = \
 	tests/mount/test_stalls.py
 dist_check_SCRIPTS += $(MOUNT_TESTS)
 TESTS += $(MOUNT_TESTS)
+
+list-tests:
+	@printf '%s\n' $(TESTS)
+.PHONY: list-tests
