@@ -280,15 +280,15 @@ static void note_outcome(struct outbox *o, struct entry *e, int result)
 /* `attempts` tells it from the notice of another refusal. */
 static void end(struct outbox *o, int64_t id, int attempts, int result)
 {
-	struct entry *e;
 	int busy;
+	struct entry *e = queue_claim(o, id, CLAIM_CHANGE, &busy), *still_there;
 
+	/* Claimed first: nobody else begins to file it between the two. */
 	pthread_mutex_lock(&o->lock);
-	e = queue_find(o, id);
-	if (e)
-		e->is_bouncing = false;
+	still_there = queue_find(o, id);
+	if (still_there)
+		still_there->is_bouncing = false;
 	pthread_mutex_unlock(&o->lock);
-	e = queue_claim(o, id, CLAIM_CHANGE, &busy);
 	if (!e)
 		return; /* removed, or queued again: then nothing is due any more */
 	if (bounce_is_due(e) && e->record.attempts == attempts)

@@ -72,7 +72,7 @@ static int judge_novelty(struct outbox *o, struct entry *e, const char *message_
 }
 
 /* The envelope and what its message is given go into the record. */
-static int fill_record(struct outbox *o, struct entry *e, struct envelope *envelope)
+static int fill_record(struct outbox *o, struct entry *e, struct envelope *envelope, bool is_repeat)
 {
 	CLEANUP(buf) struct buf message_id = BUF_INIT;
 	struct record *record = &e->record;
@@ -95,6 +95,7 @@ static int fill_record(struct outbox *o, struct entry *e, struct envelope *envel
 		record->recipients = envelope->recipients;
 		envelope->recipients = (struct string_list){ NULL, 0 };
 		record->is_resent = envelope->is_resent;
+		record->is_repeat = is_repeat;
 		record->date_s = clock_realtime_s();
 		record->failures = 0;
 		/* Due, it is for those who took the message before: it is filed first. */
@@ -110,7 +111,7 @@ int guard_judge(struct outbox *o, struct entry *e, bool may_ask, bool is_retry, 
 	CLEANUP(envelope) struct envelope envelope = { .sender = NULL };
 	CLEANUP(survey) struct survey s = { .header = BUF_INIT };
 	CLEANUP(fd) int fd = -1;
-	bool is_exempt;
+	bool is_repeat = is_retry || e->record.is_forced, is_exempt;
 	int r = entry_open_message(o->dirfd, e->id, O_RDONLY, &fd);
 
 	if (!r)
@@ -122,7 +123,7 @@ int guard_judge(struct outbox *o, struct entry *e, bool may_ask, bool is_retry, 
 	if (r < 0)
 		return r;
 	/* A Message-ID that is made here is new by itself. */
-	is_exempt = is_retry || e->record.is_forced || !envelope.message_id;
-	r = fill_record(o, e, &envelope);
+	is_exempt = is_repeat || !envelope.message_id;
+	r = fill_record(o, e, &envelope, is_repeat);
 	return r < 0 ? r : judge_novelty(o, e, e->record.message_id, is_exempt, may_ask, why);
 }

@@ -51,6 +51,7 @@ static const struct field {
 	{ "failures", FIELD_INT, offsetof(struct record, failures) },
 	{ "copy", FIELD_WORD, offsetof(struct record, copy), copy_names, COUNT(copy_names) },
 	{ "accepted", FIELD_INT64, offsetof(struct record, accepted_s) },
+	{ "repeat", FIELD_BOOL, offsetof(struct record, is_repeat) },
 	{ "unchecked", FIELD_BOOL, offsetof(struct record, is_unchecked) },
 	{ "replaces", FIELD_INT64, offsetof(struct record, replaces) },
 };

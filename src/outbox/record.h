@@ -43,6 +43,7 @@ struct record {
 	int failures;	/* since the last commit: how long to wait */
 	enum record_copy copy;
 	int64_t accepted_s; /* when it became due */
+	bool is_repeat;	    /* forced or moved back: the sent folder may have a copy of an earlier sending */
 	bool is_unchecked;  /* the sent folder could not be asked for its Message-ID yet */
 	int64_t replaces;   /* this entry's directory goes: it was renamed over. 0: none */
 };

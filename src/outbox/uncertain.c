@@ -48,9 +48,11 @@ void uncertain_enter(struct outbox *o, struct entry *e, const char *why)
 
 bool uncertain_is_due(const struct entry *e)
 {
-	if (e->record.state != OUTBOX_UNCERTAIN)
+	const struct record *r = &e->record;
+
+	if (r->state != OUTBOX_UNCERTAIN)
 		return false;
-	return e->record.copy == RECORD_COPY_DUE || (e->record.copy == RECORD_COPY_NONE && e->record.failures < LOOKS);
+	return r->copy == RECORD_COPY_DUE || (r->copy == RECORD_COPY_NONE && !r->is_repeat && r->failures < LOOKS);
 }
 
 static void look_again_later(struct entry *e)
@@ -73,7 +75,7 @@ static void file_copy(struct outbox *o, struct entry *e)
 	queue_save(o, e);
 }
 
-/* Nobody here has filed a copy: one that is there is the server's own, made when it took the message. */
+/* There was none before, and nobody here has filed one: one that is there is the server's own, made when it took the message. */
 static void look_for_copy(struct outbox *o, struct entry *e)
 {
 	int r = -EOPNOTSUPP;

@@ -166,6 +166,24 @@ static void a_copy_that_the_server_files_says_that_it_was_sent(void **state)
 	assert_int_equal(fake_write("b", letter), -EEXIST);
 }
 
+static void a_copy_of_an_earlier_sending_says_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_write("a", letter), 0);
+	sender_run_due(fake.outbox);
+	fake.in_sent_folder = 1;
+	fake_script({ .outcome = SMTP_UNCERTAIN });
+	fake.sent = 0;
+	assert_int_equal(fake_write("b", letter), -EEXIST);
+	assert_int_equal(outbox_set_attribute(fake.outbox, fake_id(OUTBOX_FAILED, "b"), "force", "1", 1), 0);
+	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_FAILED, "b"), OUTBOX_QUEUE, "b", false), 0);
+	fake_restart();
+	for (int64_t wait_s; (wait_s = sender_run_due(fake.outbox)) >= 0;)
+		fake.now_s += wait_s;
+	assert_int_equal(fake.sent, 1);
+	assert_string_equal(fake_state(OUTBOX_FAILED, "b"), "uncertain");
+}
+
 /* Bob takes it, Carol's is for later and then lost behind the dot, Dave is refused. */
 static void uncertain_for_some_goes_again_to_them_alone(void **state)
 {
@@ -468,6 +486,7 @@ int main(void)
 		outbox_test(an_old_connection_that_is_lost_costs_the_next_message_nothing),
 		outbox_test(lost_after_the_dot_is_uncertain_and_never_sent_again_by_itself),
 		outbox_test(a_copy_that_the_server_files_says_that_it_was_sent),
+		outbox_test(a_copy_of_an_earlier_sending_says_nothing),
 		outbox_test(uncertain_for_some_goes_again_to_them_alone),
 		outbox_test(rm_of_an_uncertain_one_keeps_the_copy_for_those_who_took_it),
 		outbox_test(a_server_that_takes_some_at_a_time_gets_the_next_ones_soon),
