@@ -127,7 +127,7 @@ void queue_free(struct outbox *o)
 	free(o);
 }
 
-struct entry *queue_find(struct outbox *o, int64_t id)
+struct entry *queue_find(const struct outbox *o, int64_t id)
 {
 	struct entry *e;
 

@@ -111,7 +111,7 @@ void queue_forget(struct outbox *o, struct entry *e);
 bool queue_is_stopping(struct outbox *o);
 
 /* Under the lock. */
-struct entry *queue_find(struct outbox *o, int64_t id);
+struct entry *queue_find(const struct outbox *o, int64_t id);
 struct entry *queue_find_name(struct outbox *o, enum outbox_place place, const char *name);
 void queue_add(struct outbox *o, struct entry *e);
 int queue_new_id(struct outbox *o, int64_t *ret_id);

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "message/scratch_name.h"
 #include "outbox/commit.h"
 #include "outbox/entry.h"
+#include "outbox/fault.h"
 #include "outbox/sender.h"
 
 /* A claimed entry on its way over another one, claimed as well. */
@@ -113,7 +115,8 @@ static void give_name_back(struct outbox *o, struct move *m)
 	pthread_mutex_unlock(&o->lock);
 }
 
-/* What was renamed over goes; the caller knows of that. Where the disk does not let it, it goes at the next start. */
+/* What was renamed over goes; the caller knows of that. Where the disk does not let it, it goes at the next start, and is not sent should the one that says so
+ * be gone by then. */
 static void remove_replaced(struct outbox *o, struct entry *over)
 {
 	if (!over)
@@ -121,6 +124,9 @@ static void remove_replaced(struct outbox *o, struct entry *over)
 	over->is_shown = false;
 	if (queue_remove(o, over) == 0)
 		return;
+	queue_set_state(o, over, OUTBOX_SCRATCH);
+	if (queue_save(o, over) < 0)
+		log_error("outbox: what %s replaced cannot be removed", over->record.name);
 	queue_forget(o, over);
 }
 
@@ -131,11 +137,14 @@ static int commit_moved(struct outbox *o, struct move *m)
 
 	take_name(o, m, m->entry->record.state);
 	r = commit_entry(o, m->entry, false, is_retry);
-	if (r == 0)
-		remove_replaced(o, m->over);
-	else if (m->over)
+	outbox_fault_point("rename: queued beside what it replaces");
+	if (r < 0 && m->over)
 		queue_release(o, m->over);
-	return r;
+	if (r < 0 || !m->over)
+		return r;
+	remove_replaced(o, m->over);
+	queue_wake_sender(o, true); /* it waited for that */
+	return 0;
 }
 
 int outbox_rename(struct outbox *o, int64_t id, enum outbox_place place, const char *name, bool replace)

@@ -3,12 +3,14 @@
  * Takes what is due, in order of arrival. Where each step is done: session.c, attempt.c, verdict.c, sent.c.
  */
 #include <errno.h>
+#include <limits.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "outbox/bounce.h"
 #include "outbox/sender.h"
 #include "outbox/uncertain.h"
+#include "outbox/verdict.h"
 
 enum {
 	LONG_QUEUE = 4, /* messages that wait for each submitter that is at work, before another one helps */
@@ -16,7 +18,6 @@ enum {
 	SESSION_LINGER_S = 2, /* a connection is kept for the next message of a burst */
 	LONGEST_WAIT_S = 60,  /* the clock may be set meanwhile */
 	UNSAVED_WAIT_S = 60,  /* the disk is full */
-	LONGEST_RETRY_S = 1800,
 };
 
 bool sender_waits(const struct entry *e)
@@ -41,18 +42,24 @@ static void note_start(struct outbox *o)
 	o->sender.oldest = (o->sender.oldest + 1) % (size_t)o->options.configuration->rate_limit;
 }
 
+/* What it was renamed over is still there: once it were sent and gone, nothing would say any more that the other is not to be sent. */
+static bool must_wait_for_other(const struct outbox *o, const struct entry *e)
+{
+	return e->record.replaces && queue_find(o, e->record.replaces);
+}
+
 /* When something is to be done for it; INT64_MAX: nothing is. No message is begun before `from_s`. A time that no rule gives was taken from a clock that was
  * set back since. */
 static int64_t due_s(const struct outbox *o, const struct entry *e, int64_t from_s)
 {
-	int64_t most_s = clock_realtime_s() + o->options.configuration->outbox_hold_s + LONGEST_RETRY_S;
+	int64_t most_s = clock_realtime_s() + o->options.configuration->outbox_hold_s + verdict_wait_s(INT_MAX);
 	int64_t due = e->record.next_s > most_s ? 0 : e->record.next_s;
 
 	if (e->claim != CLAIM_NONE)
 		return INT64_MAX;
 	if (e->is_unsaved || e->record.state == OUTBOX_SENT || bounce_is_due(e) || uncertain_is_due(e))
 		return due;
-	if (!sender_waits(e))
+	if (!sender_waits(e) || must_wait_for_other(o, e))
 		return INT64_MAX;
 	return due > from_s ? due : from_s;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "outbox/commit.h"
+#include "outbox/fault.h"
 #include "outbox/name.h"
 #include "outbox/sender.h"
 
@@ -81,6 +82,28 @@ static void a_rename_over_a_queued_message_sends_the_new_one_alone(void **state)
 	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_QUEUE, ".m"), OUTBOX_QUEUE, "m", false), -EEXIST);
 	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_QUEUE, ".m"), OUTBOX_QUEUE, "m", true), 0);
 	assert_int_equal(fake_count(OUTBOX_QUEUE), 1);
+	sender_run_due(fake.outbox);
+	assert_int_equal(fake.sent, 1);
+	assert_non_null(strstr(buf_str(&fake.message), "new"));
+}
+
+/* As a submitter that takes it at once. */
+static void send_at_once(const char *point)
+{
+	if (!strcmp(point, "rename: queued beside what it replaces"))
+		sender_run_due(fake.outbox);
+}
+
+static void the_new_one_is_not_sent_before_the_old_one_is_gone(void **state)
+{
+	(void)state;
+	assert_int_equal(fake_write("m", "To: bob@example.com\n\nold\n"), 0);
+	assert_int_equal(fake_write(".m", "To: bob@example.com\n\nnew\n"), 0);
+	outbox_fault_hook = send_at_once;
+	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_QUEUE, ".m"), OUTBOX_QUEUE, "m", true), 0);
+	outbox_fault_hook = NULL;
+	assert_int_equal(fake.sent, 0);
+	fake_restart();
 	sender_run_due(fake.outbox);
 	assert_int_equal(fake.sent, 1);
 	assert_non_null(strstr(buf_str(&fake.message), "new"));
@@ -421,6 +444,7 @@ int main(void)
 		outbox_test(a_rename_from_scratch_to_an_ordinary_name_commits),
 		outbox_test(such_a_rename_of_no_message_is_refused_and_kept_in_failed),
 		outbox_test(a_rename_over_a_queued_message_sends_the_new_one_alone),
+		outbox_test(the_new_one_is_not_sent_before_the_old_one_is_gone),
 		outbox_test(a_refused_rename_leaves_what_it_was_to_replace),
 		outbox_test(a_queued_message_can_be_renamed_taken_back_and_set_aside),
 		outbox_test(a_queued_message_cannot_be_written),
