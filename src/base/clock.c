@@ -22,6 +22,20 @@ int64_t clock_realtime_s(void)
 	return replaced_realtime_s ? replaced_realtime_s() : (int64_t)time(NULL);
 }
 
+int clock_wait(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t ms)
+{
+	struct timespec until;
+
+	if (ms < 0)
+		ms = 0;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return -pthread_cond_clockwait(condition, lock, CLOCK_MONOTONIC, &until);
+}
+
 void clock_replace(int64_t (*monotonic_ms)(void), int64_t (*realtime_s)(void))
 {
 	replaced_monotonic_ms = monotonic_ms;

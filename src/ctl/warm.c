@@ -133,17 +133,6 @@ static void show(struct warm *w)
 	fflush(stdout);
 }
 
-static void wait_a_tick(struct warm *w)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += TICK_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	pthread_cond_clockwait(&w->finished, &w->lock, CLOCK_MONOTONIC, &until);
-}
-
 /* Until the readers are done. Those who wait in read(2) when ctrl-C comes have to be told each for themselves. */
 static void attend(struct warm *w, const pthread_t *threads, unsigned n)
 {
@@ -151,7 +140,7 @@ static void attend(struct warm *w, const pthread_t *threads, unsigned n)
 
 	pthread_mutex_lock(&w->lock);
 	while (w->running > 0) {
-		wait_a_tick(w);
+		clock_wait(&w->finished, &w->lock, TICK_MS);
 		for (unsigned i = 0; i < n && interrupted(); i++)
 			pthread_kill(threads[i], SIGHUP);
 		progress_sample(&w->progress, clock_monotonic_ms());

@@ -15,7 +15,7 @@
 
 /* More than this, and a folder's changes become one. */
 #define QUEUE_LIMIT 8192
-/* How far back an equal notice is looked for: bursts repeat the folder's own attributes. */
+/* How far back an equal notice is looked for: what changes a message twice says so twice. */
 #define REPEAT_DEPTH 4
 /* A burst changes a folder's own attributes once in so long. */
 #define FOLDER_DELAY_MS 10
@@ -104,14 +104,9 @@ static bool queue_has(const struct notice_queue *queue, const struct notice *not
 
 void notifier_init(struct notifier *n)
 {
-	pthread_condattr_t monotonic;
-
 	*n = (struct notifier){ 0 };
 	pthread_mutex_init(&n->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&n->more, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&n->more, NULL);
 	queue_init(&n->queue);
 	queue_init(&n->folders);
 }
@@ -120,19 +115,13 @@ void notifier_init(struct notifier *n)
 static bool wait_for_more(struct notifier *n)
 {
 	int64_t left_ms = n->folders_due_ms - clock_monotonic_ms();
-	struct timespec until;
 
 	if (n->queue.first || n->is_stopping || (n->folders.first && left_ms <= 0))
 		return false;
-	if (!n->folders.first) {
+	if (n->folders.first)
+		clock_wait(&n->more, &n->lock, left_ms);
+	else
 		pthread_cond_wait(&n->more, &n->lock);
-		return true;
-	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += left_ms * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	pthread_cond_timedwait(&n->more, &n->lock, &until);
 	return true;
 }
 

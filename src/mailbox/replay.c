@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -180,16 +179,6 @@ static bool is_stopping(struct replay *r)
 	return stopping;
 }
 
-static void timed_wait(struct replay *r, int64_t ms)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000 + (until.tv_nsec + ms % 1000 * 1000000) / 1000000000;
-	until.tv_nsec = (until.tv_nsec + ms % 1000 * 1000000) % 1000000000;
-	pthread_cond_timedwait(&r->wake, &r->mb->lock, &until);
-}
-
 int replay_let_pass(struct replay *r, int64_t ms)
 {
 	int64_t end = clock_monotonic_ms() + ms, left;
@@ -197,7 +186,7 @@ int replay_let_pass(struct replay *r, int64_t ms)
 
 	pthread_mutex_lock(&r->mb->lock);
 	while (!r->stopping && (left = end - clock_monotonic_ms()) > 0)
-		timed_wait(r, left);
+		clock_wait(&r->wake, &r->mb->lock, left);
 	stopping = r->stopping;
 	pthread_mutex_unlock(&r->mb->lock);
 	return stopping ? -ECANCELED : 0;
@@ -209,7 +198,7 @@ static void gather(struct replay *r)
 	int64_t end = clock_monotonic_ms() + GATHER_MS, left;
 
 	while (!r->stopping && !r->is_awaited && (left = end - clock_monotonic_ms()) > 0)
-		timed_wait(r, left);
+		clock_wait(&r->wake, &r->mb->lock, left);
 	r->has_work = r->is_awaited = false;
 }
 
@@ -258,7 +247,7 @@ static void pause_after(struct replay *r)
 	if (r->pause_ms > PAUSE_LAST_MS)
 		r->pause_ms = PAUSE_LAST_MS;
 	if (!r->stopping && !r->has_work)
-		timed_wait(r, r->pause_ms);
+		clock_wait(&r->wake, &r->mb->lock, r->pause_ms);
 	r->has_work = true;
 }
 
@@ -300,7 +289,7 @@ static void *run(void *argument)
 		pthread_mutex_lock(&mb->lock);
 		r->is_out_of_reach = error < 0 && !is_later;
 		if (is_later && !r->stopping)
-			timed_wait(r, BUSY_MS);
+			clock_wait(&r->wake, &r->mb->lock, BUSY_MS);
 		else if (error < 0)
 			pause_after(r);
 		else
@@ -314,16 +303,12 @@ static void *run(void *argument)
 int replay_new(struct mailbox *mb, struct replay **ret)
 {
 	struct replay *r = calloc(1, sizeof *r);
-	pthread_condattr_t monotonic;
 	int error;
 
 	if (!r)
 		return -ENOMEM;
 	r->mb = mb;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&r->wake, NULL);
 	error = -pthread_create(&r->thread, NULL, run, r);
 	if (error < 0) {
 		free(r);
@@ -355,7 +340,7 @@ void replay_finish(struct replay *r, int64_t timeout_ms)
 	r->has_work = r->is_awaited = true;
 	pthread_cond_broadcast(&r->wake);
 	while (!journal_is_empty(r->mb->index) && !r->is_out_of_reach && (left = end - clock_monotonic_ms()) > 0)
-		timed_wait(r, left < GATHER_MS ? left : GATHER_MS);
+		clock_wait(&r->wake, &r->mb->lock, left < GATHER_MS ? left : GATHER_MS);
 	pthread_mutex_unlock(&r->mb->lock);
 }
 

@@ -270,20 +270,14 @@ static void probe(struct worker *self)
 static bool wait_for_work(struct workers *w)
 {
 	int64_t pause_ms = IDLE_CLOSE_MS;
-	struct timespec deadline;
 	int r;
 
 	if (w->state == WORKERS_OFFLINE && !w->probing)
 		pause_ms = w->retry_at_ms - clock_monotonic_ms();
-	if (pause_ms < 0)
-		pause_ms = 0;
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += (deadline.tv_nsec / 1000000 + pause_ms) / 1000;
-	deadline.tv_nsec = (deadline.tv_nsec / 1000000 + pause_ms) % 1000 * 1000000;
 	w->n_idle++;
-	r = pthread_cond_timedwait(&w->wake, &w->lock, &deadline);
+	r = clock_wait(&w->wake, &w->lock, pause_ms);
 	w->n_idle--;
-	return r != ETIMEDOUT || w->state == WORKERS_OFFLINE;
+	return r != -ETIMEDOUT || w->state == WORKERS_OFFLINE;
 }
 
 static bool probe_is_due(const struct workers *w)
@@ -333,7 +327,6 @@ static int start_thread(struct workers *w)
 int workers_new(const struct workers_options *options, struct workers **ret)
 {
 	struct workers *w = calloc(1, sizeof *w);
-	pthread_condattr_t monotonic;
 	int r;
 
 	if (!w)
@@ -352,10 +345,7 @@ int workers_new(const struct workers_options *options, struct workers **ret)
 	w->state = WORKERS_CONNECTING;
 	w->since_s = clock_realtime_s();
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&w->wake, NULL);
 	jobs_init(&w->jobs);
 	for (int i = 0; i < CONNECTIONS_MAX; i++)
 		w->pool[i].all = w;

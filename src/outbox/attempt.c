@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "message/charset.h"
 #include "outbox/dsn.h"
 #include "outbox/entry.h"
 #include "outbox/fault.h"
@@ -45,16 +46,8 @@ static void wait_locally(struct outbox *o, struct entry *e, const char *what, in
 
 static bool needs_smtputf8(const struct record *r, const struct prepared *prepared)
 {
-	if (prepared->is_header_eightbit)
-		return true;
-	for (const char *c = r->sender; *c; c++)
-		if ((unsigned char)*c >= 0x80)
-			return true;
-	for (size_t i = 0; i < r->recipients.n; i++)
-		for (const char *c = r->recipients.items[i]; *c; c++)
-			if ((unsigned char)*c >= 0x80)
-				return true;
-	return false;
+	return prepared->is_header_eightbit || !charset_is_ascii(r->sender, strlen(r->sender)) ||
+	       !string_list_is_ascii(&r->recipients);
 }
 
 /*

@@ -87,20 +87,9 @@ static void find_status(const char *words, char status[STATUS_SIZE])
 		snprintf(status, STATUS_SIZE, "%s", strncmp(words, given_up, strlen(given_up)) ? "5.0.0" : "4.4.7");
 }
 
-static bool is_ascii(const char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text >= 0x80)
-			return false;
-	return true;
-}
-
 static bool is_international(const struct record *r)
 {
-	for (size_t i = 0; i < r->refused.n; i++)
-		if (!is_ascii(r->refused.items[i]))
-			return true;
-	return !is_ascii(r->sender);
+	return !string_list_is_ascii(&r->refused) || !charset_is_ascii(r->sender, strlen(r->sender));
 }
 
 static int append_header(const struct record *r, const char *message_id, const char *date, const char *boundary, struct buf *out)
@@ -157,7 +146,7 @@ static int append_recipient(const char *address, const char *words, const char *
 
 	find_status(words, status);
 	r = buf_printf(out, "\r\nFinal-Recipient: %s; %s\r\nAction: failed\r\nStatus: %s\r\n",
-		       is_ascii(address) ? "rfc822" : "utf-8", address, status);
+		       charset_is_ascii(address, strlen(address)) ? "rfc822" : "utf-8", address, status);
 	if (!r && is_reply(words))
 		r = buf_printf(out, "Remote-MTA: dns; %s\r\n", server);
 	if (!r)

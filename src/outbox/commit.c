@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -250,12 +249,11 @@ static int64_t first_deadline_ms(const struct outbox *o)
 static void wait_for_job(struct outbox *o)
 {
 	int64_t until_ms = first_deadline_ms(o);
-	struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
 
 	if (until_ms == INT64_MAX)
 		pthread_cond_wait(&o->commits, &o->lock);
 	else
-		pthread_cond_timedwait(&o->commits, &o->lock, &until);
+		clock_wait(&o->commits, &o->lock, until_ms - clock_monotonic_ms());
 }
 
 static void *run(void *userdata)

@@ -10,6 +10,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "message/charset.h"
 #include "message/header.h"
 
 /* A run of fields, and what their names begin with. */
@@ -243,14 +244,6 @@ static int read_sender(struct envelope *e, const struct buf *header, const struc
 	return refuse(why, -EPERM, "From is none of your own addresses (`from` in mailfs.conf): ", buf_str(&text));
 }
 
-static bool is_ascii(const struct buf *text)
-{
-	for (size_t i = 0; i < text->len; i++)
-		if ((unsigned char)text->data[i] >= 0x80)
-			return false;
-	return true;
-}
-
 /* The first that is not empty. Encoded it would be another one, and as it is no server has to take it. */
 static int read_message_id(struct envelope *e, const struct source *s, struct buf *why)
 {
@@ -264,7 +257,7 @@ static int read_message_id(struct envelope *e, const struct source *s, struct bu
 			r = header_unfold(&field, &text);
 	if (r < 0 || !text.len)
 		return r;
-	if (!is_ascii(&text))
+	if (!charset_is_ascii(text.data, text.len))
 		return refuse(why, -EINVAL, "a Message-ID with 8-bit characters: ", text.data);
 	e->message_id = buf_steal(&text);
 	return 0;

@@ -9,6 +9,7 @@
 
 #include "message/address.h"
 #include "message/base64.h"
+#include "message/charset.h"
 #include "message/encoded_word.h"
 #include "message/header.h"
 #include "outbox/prepare.h"
@@ -17,14 +18,6 @@ enum {
 	WORD_TEXT_MAX = 45, /* bytes of text in one encoded word: 60 of base64, 72 with its frame, of the 75 allowed */
 	SECTION_MAX = 60,   /* bytes of a parameter's value on one line */
 };
-
-static bool is_ascii(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] >= 0x80)
-			return false;
-	return true;
-}
 
 /* The whole of a phrase: what is left raw between encoded words may hold a comma. */
 static int append_encoded_phrase(const char *text, struct buf *out)
@@ -69,7 +62,7 @@ int prepare_append_address(const struct address *a, struct buf *out)
 
 	if (!a->display || !*a->display)
 		return address_format(a, out);
-	if (!is_ascii(a->display, strlen(a->display)))
+	if (!charset_is_ascii(a->display, strlen(a->display)))
 		r = append_encoded_phrase(a->display, out);
 	else if (strpbrk(a->display, "()<>[]:;@\\,.\"") || strstr(a->display, "=?"))
 		r = append_quoted_phrase(a->display, out);
@@ -185,7 +178,7 @@ static int encode_parameters(const struct buf *text, struct buf *out)
 	for (const char *at = buf_str(&utf8); *at && !r;) {
 		size_t len = parameter_length(at);
 
-		if (is_ascii(at, len) || !memchr(at, '=', len))
+		if (charset_is_ascii(at, len) || !memchr(at, '=', len))
 			r = buf_append(out, at, len);
 		else
 			r = encode_parameter(at, len, out);

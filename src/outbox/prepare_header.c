@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "message/charset.h"
 #include "message/date.h"
 #include "message/header.h"
 #include "outbox/envelope.h"
@@ -52,14 +53,6 @@ static bool is_blank(const struct header_field *field, const char *prefix)
 	rest.name += len;
 	rest.name_len -= len;
 	return is_empty(field) && (is_called(&rest, "Message-ID") || is_called(&rest, "Date"));
-}
-
-static bool is_raw_eightbit(const struct header_field *field)
-{
-	for (size_t i = 0; i < field->raw_len; i++)
-		if ((unsigned char)field->raw[i] >= 0x80)
-			return true;
-	return false;
 }
 
 /* What the one who sends must not pass on (RFC 5322 3.6.3, RFC 5321 4.4), or what is written anew. */
@@ -166,7 +159,8 @@ int prepare_header(const struct survey *s, const struct prepare_options *options
 		is_ours = !is_resent || (start >= resent_start && start < resent_start + resent_len);
 		if (r < 0 || is_dropped(&field, options, encoding) || (is_ours && is_blank(&field, is_resent ? "Resent-" : "")))
 			continue;
-		r = is_raw_eightbit(&field) ? prepare_encode_field(&field, out, why) : buf_append(out, field.raw, field.raw_len);
+		r = charset_is_ascii(field.raw, field.raw_len) ? buf_append(out, field.raw, field.raw_len)
+							       : prepare_encode_field(&field, out, why);
 	}
 	/* The Message-ID in the record is that of the resending: the message itself goes on without one if it never had one. */
 	if (!r && !is_resent)

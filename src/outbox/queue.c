@@ -33,15 +33,10 @@ static const char *own_addresses(const struct configuration *c)
 
 static void init_conditions(struct outbox *o)
 {
-	pthread_condattr_t monotonic;
-
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&o->lock, NULL);
-	pthread_cond_init(&o->claims, &monotonic);
-	pthread_cond_init(&o->commits, &monotonic);
-	pthread_cond_init(&o->work, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&o->claims, NULL);
+	pthread_cond_init(&o->commits, NULL);
+	pthread_cond_init(&o->work, NULL);
 }
 
 static int open_directory(const char *state_dir, int *ret_fd)

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "outbox/bounce.h"
@@ -177,15 +176,12 @@ int64_t sender_run_due(struct outbox *o)
 static void wait_for_work(struct submitter *s, int64_t seconds)
 {
 	struct outbox *o = s->o;
-	struct timespec until;
 
 	if (s->session && (seconds < 0 || seconds > SESSION_LINGER_S))
 		seconds = SESSION_LINGER_S;
 	if (seconds < 0 || seconds > LONGEST_WAIT_S)
 		seconds = LONGEST_WAIT_S;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
-	if (pthread_cond_timedwait(&o->work, &o->lock, &until) != ETIMEDOUT || !s->session)
+	if (clock_wait(&o->work, &o->lock, seconds * 1000) != -ETIMEDOUT || !s->session)
 		return;
 	pthread_mutex_unlock(&o->lock);
 	session_close(s);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "message/charset.h"
+
 void string_list_release(struct string_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)
@@ -34,6 +36,14 @@ bool string_list_has(const struct string_list *list, const char *text)
 		if (!strcasecmp(list->items[i], text))
 			return true;
 	return false;
+}
+
+bool string_list_is_ascii(const struct string_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!charset_is_ascii(list->items[i], strlen(list->items[i])))
+			return false;
+	return true;
 }
 
 static int compare(const void *a, const void *b)

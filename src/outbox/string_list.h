@@ -20,6 +20,7 @@ void string_list_release(struct string_list *list);
 int string_list_add(struct string_list *list, const char *text);
 /* Without case, as addresses are compared. */
 bool string_list_has(const struct string_list *list, const char *text);
+bool string_list_is_ascii(const struct string_list *list);
 /* Ascending, without case. */
 void string_list_sort(struct string_list *list);
 /* Joined by `separator`, appended to `out`. 0 or -ENOMEM. */
