@@ -39,18 +39,11 @@ static bool is_refusal(int r)
 	return r == -EINVAL || r == -EPERM || r == -EEXIST || r == -EFBIG;
 }
 
-/* The reason may name recipients, so it stays out of the log. */
 static void keep_in_failed(struct outbox *o, struct entry *e, const char *why)
 {
-	char name[NAME_MAX + 1];
-
-	memcpy(name, e->record.name, sizeof name);
-	queue_set_error(o, e, why);
-	queue_move(o, e, OUTBOX_FAILED, name);
-	queue_set_state(o, e, OUTBOX_FAILED_STATE);
+	queue_fail(o, e, OUTBOX_FAILED_STATE, why);
 	if (entry_publish(o->dirfd, e->id, &e->record) < 0)
 		e->is_unsaved = true;
-	log_warning("outbox: %s was not queued: see user.mail.error of failed/%s", name, e->record.name);
 	queue_show(o, e);
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "outbox/entry.h"
 #include "outbox/fault.h"
 #include "outbox/name.h"
@@ -300,6 +301,32 @@ void queue_set_error(struct outbox *o, struct entry *e, const char *text)
 	pthread_mutex_lock(&o->lock);
 	record_set(&e->record.error, text);
 	pthread_mutex_unlock(&o->lock);
+}
+
+void queue_fail(struct outbox *o, struct entry *e, enum outbox_state state, const char *why)
+{
+	char name[NAME_MAX + 1];
+
+	memcpy(name, e->record.name, sizeof name);
+	queue_set_error(o, e, why);
+	queue_move(o, e, OUTBOX_FAILED, name);
+	queue_set_state(o, e, state);
+	/* The words may name recipients, so they stay out of the log. */
+	log_warning("outbox: %s %s: see user.mail.error of failed/%s", name,
+		    state == OUTBOX_UNCERTAIN ? "may have been sent" : "was not sent", e->record.name);
+}
+
+int queue_set_rcpt(struct outbox *o, struct entry *e, const struct string_list *recipients)
+{
+	CLEANUP(buf) struct buf rcpt = BUF_INIT;
+	int r = string_list_join(recipients, ", ", &rcpt);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&o->lock);
+	r = record_set(&e->record.rcpt, buf_str(&rcpt));
+	pthread_mutex_unlock(&o->lock);
+	return r;
 }
 
 /* Under the lock. An entry's directory stays where it is when its name changes: the time is for outbox_mtime(). */

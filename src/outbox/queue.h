@@ -127,6 +127,11 @@ void queue_set_state(struct outbox *o, struct entry *e, enum outbox_state state)
 /* `text` NULL: none. Out of memory leaves the old words. */
 void queue_set_error(struct outbox *o, struct entry *e, const char *text);
 
+/* Into failed/, under its name or the next that is free, as FAILED_STATE or UNCERTAIN, with the words for it. Saved by the caller. */
+void queue_fail(struct outbox *o, struct entry *e, enum outbox_state state, const char *why);
+/* Moved back from there it goes to these alone. */
+int queue_set_rcpt(struct outbox *o, struct entry *e, const struct string_list *recipients);
+
 /* Tells `changed` what is different since it was last told; queue_note() only remembers that the caller knows. */
 void queue_announce(struct outbox *o, struct entry *e);
 void queue_note(struct outbox *o, struct entry *e);

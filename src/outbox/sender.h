@@ -35,6 +35,8 @@ void attempt_send(struct submitter *s, struct entry *e);
 
 /* sent.c. The copy and the record of a claimed entry in state SENT. True: the entry is gone. */
 bool sent_finish(struct outbox *o, struct entry *e);
+/* Files a due copy, and records that this message was sent to these recipients. 0 or -errno: to be repeated. */
+int sent_record(struct outbox *o, struct entry *e);
 /* 0 when the copy is filed. */
 int sent_file_copy(struct outbox *o, struct entry *e);
 /* The message as the server takes it, or as the sent folder keeps it, in a file without a name. -EINVAL with `why`. */

@@ -66,23 +66,30 @@ int sent_file_copy(struct outbox *o, struct entry *e)
 	return r;
 }
 
+int sent_record(struct outbox *o, struct entry *e)
+{
+	int64_t now_s = clock_realtime_s();
+	int r = e->record.copy == RECORD_COPY_DUE ? sent_file_copy(o, e) : 0;
+
+	/* -EAGAIN: the server may yet file it itself. */
+	if (r < 0 && e->record.failures++ == 0 && r != -EAGAIN)
+		log_warning("outbox: %s was sent; filing its copy is tried again: %s", e->record.name, strerror(-r));
+	if (r < 0)
+		return r;
+	e->record.copy = RECORD_COPY_DONE;
+	r = state_sent_add(o->options.state, e->record.key, now_s, now_s - SENT_RECORD_S);
+	outbox_fault_point("sent: key recorded");
+	return r;
+}
+
 /* Those that refused it for good, when others took it: what is left in failed/ goes to them alone when it is moved back. */
 static int keep_refused(struct outbox *o, struct entry *e)
 {
-	CLEANUP(buf) struct buf rcpt = BUF_INIT;
-	char name[NAME_MAX + 1];
-	int r = string_list_join(&e->record.refused, ", ", &rcpt);
+	int r = queue_set_rcpt(o, e, &e->record.refused);
 
 	if (r < 0)
 		return r;
-	memcpy(name, e->record.name, sizeof name);
-	pthread_mutex_lock(&o->lock);
-	r = record_set(&e->record.rcpt, buf_str(&rcpt));
-	pthread_mutex_unlock(&o->lock);
-	if (r < 0)
-		return r;
-	queue_move(o, e, OUTBOX_FAILED, name);
-	queue_set_state(o, e, OUTBOX_FAILED_STATE);
+	queue_fail(o, e, OUTBOX_FAILED_STATE, e->record.error);
 	verdict_owe_bounce(o, e);
 	queue_save(o, e);
 	queue_announce(o, e);
@@ -91,17 +98,8 @@ static int keep_refused(struct outbox *o, struct entry *e)
 
 bool sent_finish(struct outbox *o, struct entry *e)
 {
-	int64_t now_s = clock_realtime_s();
-	int r = e->record.copy == RECORD_COPY_DUE ? sent_file_copy(o, e) : 0;
+	int r = sent_record(o, e);
 
-	/* -EAGAIN: the server may yet file it itself. */
-	if (r < 0 && e->record.failures++ == 0 && r != -EAGAIN)
-		log_warning("outbox: %s was sent; filing its copy is tried again: %s", e->record.name, strerror(-r));
-	if (!r) {
-		e->record.copy = RECORD_COPY_DONE;
-		r = state_sent_add(o->options.state, e->record.key, now_s, now_s - SENT_RECORD_S);
-		outbox_fault_point("sent: key recorded");
-	}
 	if (!r && e->record.refused.n)
 		r = keep_refused(o, e);
 	else if (!r) {
@@ -111,6 +109,6 @@ bool sent_finish(struct outbox *o, struct entry *e)
 			return true;
 	}
 	if (r < 0)
-		e->record.next_s = now_s + verdict_wait_s(e->record.failures);
+		e->record.next_s = clock_realtime_s() + verdict_wait_s(e->record.failures);
 	return false;
 }

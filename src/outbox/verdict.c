@@ -46,18 +46,6 @@ static void conclude(struct outbox *o, struct entry *e, int answer)
 	commit_answer_verdict(o, e->id, answer);
 }
 
-static void move_to_failed(struct outbox *o, struct entry *e, const char *why)
-{
-	char name[NAME_MAX + 1];
-
-	memcpy(name, e->record.name, sizeof name);
-	queue_set_error(o, e, why);
-	queue_move(o, e, OUTBOX_FAILED, name);
-	queue_set_state(o, e, OUTBOX_FAILED_STATE);
-	verdict_owe_bounce(o, e);
-	log_warning("outbox: %s was not sent: see user.mail.error of failed/%s", name, e->record.name);
-}
-
 static int refuse_recipient(struct entry *e, const char *address, const char *words)
 {
 	int r = string_list_add(&e->record.refusals, words);
@@ -73,7 +61,8 @@ static void fail(struct outbox *o, struct entry *e, const char *why)
 			return;
 	string_list_release(&e->record.recipients);
 	if (e->record.copy == RECORD_COPY_NONE) {
-		move_to_failed(o, e, why);
+		queue_fail(o, e, OUTBOX_FAILED_STATE, why);
+		verdict_owe_bounce(o, e);
 		return;
 	}
 	queue_set_error(o, e, why);
