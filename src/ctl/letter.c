@@ -71,49 +71,16 @@ void letter_release(struct letter *l)
 	buf_release(&l->start);
 }
 
-static bool is_called(const struct header_field *field, const char *prefix, const char *name)
+static struct buf header_of(const struct letter *l)
 {
-	size_t prefix_len = strlen(prefix);
-
-	return field->name_len == prefix_len + strlen(name) && !strncasecmp(field->name, prefix, prefix_len) &&
-	       !strncasecmp(field->name + prefix_len, name, strlen(name));
-}
-
-/* The fields that count, and what their names begin with. */
-struct block {
-	const char *text;
-	size_t len;
-	const char *prefix;
-};
-
-static struct block block_of(const struct letter *l)
-{
-	const struct buf header = { l->start.data, l->header_len, 0 };
-	size_t start, len;
-
-	if (l->header_len && envelope_resent_block(&header, &start, &len))
-		return (struct block){ header.data + start, len, "Resent-" };
-	return (struct block){ header.data, header.len, "" };
-}
-
-static int parse(const struct header_field *field, struct address_list *list)
-{
-	CLEANUP(buf) struct buf text = BUF_INIT;
-	int r = header_unfold(field, &text);
-
-	return r < 0 || !text.len ? r : address_parse(text.data, text.len, list);
+	return (struct buf){ l->start.data, l->header_len, 0 };
 }
 
 int letter_from(const struct letter *l, struct address_list *list)
 {
-	struct block b = block_of(l);
-	struct header_field field;
-	size_t at = 0;
+	const struct buf header = header_of(l);
 
-	while (b.len && header_next(b.text, b.len, &at, &field))
-		if (is_called(&field, b.prefix, "From"))
-			return parse(&field, list) == -ENOMEM ? -ENOMEM : 0;
-	return 0;
+	return envelope_from(&header, list) == -ENOMEM ? -ENOMEM : 0;
 }
 
 static bool is_this_user(const char *name)
@@ -123,50 +90,16 @@ static bool is_this_user(const char *name)
 	return !strcmp(name, "root") || (user && !strcmp(name, user->pw_name));
 }
 
-static int refuse(struct buf *why, const char *what, const char *detail)
-{
-	int r = buf_printf(why, "%s: %s", what, detail);
-
-	return r < 0 ? r : -EINVAL;
-}
-
-static int add(const struct address *a, struct string_list *list, struct buf *why)
-{
-	CLEANUP(buf) struct buf path = BUF_INIT;
-	int r;
-
-	if (!a->domain && strcasecmp(a->local, "postmaster"))
-		return refuse(why, "a recipient without a domain", a->local);
-	r = address_format(a, &path);
-	if (r < 0)
-		return r;
-	return string_list_has(list, buf_str(&path)) ? 0 : string_list_add(list, buf_str(&path));
-}
-
 int letter_recipients(const struct letter *l, struct string_list *list, struct buf *why)
 {
-	struct block b = block_of(l);
-	struct header_field field;
-	size_t at = 0;
-	int r = 0;
+	const struct buf header = header_of(l);
 
-	while (!r && b.len && header_next(b.text, b.len, &at, &field)) {
-		CLEANUP(address_list) struct address_list found = { NULL, 0 };
-
-		if (!is_called(&field, b.prefix, "To") && !is_called(&field, b.prefix, "Cc") && !is_called(&field, b.prefix, "Bcc"))
-			continue;
-		r = parse(&field, &found);
-		if (r == -EINVAL)
-			return refuse(why, "no list of addresses", "To, Cc or Bcc");
-		for (size_t i = 0; !r && i < found.n; i++)
-			r = add(&found.items[i], list, why);
-	}
-	return r;
+	return envelope_recipients(&header, list, why);
 }
 
 static int add_operand(const struct address *a, const struct address_list *own, struct string_list *list, struct buf *why)
 {
-	return add(!a->domain && own->n && is_this_user(a->local) ? &own->items[0] : a, list, why);
+	return envelope_add_recipient(!a->domain && own->n && is_this_user(a->local) ? &own->items[0] : a, list, why);
 }
 
 static int first_own(const char *own, struct address_list *list)
@@ -182,8 +115,10 @@ int letter_add_recipients(const char *text, const char *own, struct string_list 
 	CLEANUP(address_list) struct address_list found = { NULL, 0 };
 	int r = address_parse(text, strlen(text), &found);
 
-	if (r == -EINVAL || (r == 0 && found.n == 0))
-		return refuse(why, "not an address", text);
+	if (r == -EINVAL || (r == 0 && found.n == 0)) {
+		r = buf_printf(why, "not an address: %s", text);
+		return r < 0 ? r : -EINVAL;
+	}
 	if (r == 0)
 		r = first_own(own, &mine);
 	for (size_t i = 0; !r && i < found.n; i++)
@@ -208,6 +143,14 @@ static int append_field(const struct address *mine, const char *name, struct buf
 	if (!r)
 		r = prepare_append_address(&sender, out);
 	return r < 0 ? r : buf_append_char(out, '\n');
+}
+
+static int parse(const struct header_field *field, struct address_list *list)
+{
+	CLEANUP(buf) struct buf text = BUF_INIT;
+	int r = header_unfold(field, &text);
+
+	return r < 0 ? r : address_parse(buf_str(&text), text.len, list);
 }
 
 /* In place of `old`, or at the very top. */

@@ -91,7 +91,7 @@ static int refuse(struct buf *why, int error, const char *what, const char *deta
 	return r < 0 ? r : error;
 }
 
-static int add_recipient(struct envelope *e, const struct address *a, struct buf *why)
+int envelope_add_recipient(const struct address *a, struct string_list *list, struct buf *why)
 {
 	CLEANUP(buf) struct buf path = BUF_INIT;
 	int r;
@@ -102,35 +102,36 @@ static int add_recipient(struct envelope *e, const struct address *a, struct buf
 	r = address_format(a, &path);
 	if (r < 0)
 		return r;
-	return string_list_has(&e->recipients, buf_str(&path)) ? 0 : string_list_add(&e->recipients, buf_str(&path));
+	return string_list_has(list, buf_str(&path)) ? 0 : string_list_add(list, buf_str(&path));
 }
 
-static int add_recipients(struct envelope *e, const char *text, size_t len, struct buf *why)
+static int add_recipients(struct string_list *list, const char *text, size_t len, struct buf *why)
 {
-	CLEANUP(address_list) struct address_list list = { NULL, 0 };
-	int r = address_parse(text, len, &list);
+	CLEANUP(address_list) struct address_list found = { NULL, 0 };
+	int r = address_parse(text, len, &found);
 
 	if (r == -EINVAL)
 		return refuse(why, r, "not a list of addresses: ", text);
-	for (size_t i = 0; i < list.n && !r; i++)
-		r = add_recipient(e, &list.items[i], why);
+	for (size_t i = 0; i < found.n && !r; i++)
+		r = envelope_add_recipient(&found.items[i], list, why);
 	return r;
 }
 
-static int add_header_recipients(struct envelope *e, const struct source *s, struct buf *why)
+int envelope_recipients(const struct buf *header, struct string_list *list, struct buf *why)
 {
+	struct source s = source_of(header);
 	struct header_field field;
 	size_t at = 0;
 	int r = 0;
 
-	while (!r && header_next(s->text, s->len, &at, &field)) {
+	while (!r && header_next(s.text, s.len, &at, &field)) {
 		CLEANUP(buf) struct buf text = BUF_INIT;
 
-		if (!names_recipients(&field, s->prefix))
+		if (!names_recipients(&field, s.prefix))
 			continue;
 		r = header_unfold(&field, &text);
 		if (!r && text.len)
-			r = add_recipients(e, text.data, text.len, why);
+			r = add_recipients(list, text.data, text.len, why);
 	}
 	return r;
 }
@@ -190,11 +191,20 @@ static int sender_from_own(struct envelope *e, const char *own, const struct add
 }
 
 /* A resending that does not say by whom is judged by the message's own From. */
-static bool find_from(const struct buf *header, const struct source *s, struct header_field *ret)
+static bool find_from(const struct buf *header, struct header_field *ret)
 {
-	const struct source whole = { header->data, header->len, "" };
+	const struct source s = source_of(header), whole = { header->data, header->len, "" };
 
-	return find(s, "From", ret) || find(&whole, "From", ret);
+	return find(&s, "From", ret) || find(&whole, "From", ret);
+}
+
+int envelope_from(const struct buf *header, struct address_list *list)
+{
+	CLEANUP(buf) struct buf text = BUF_INIT;
+	struct header_field field;
+	int r = find_from(header, &field) ? header_unfold(&field, &text) : -ENOENT;
+
+	return r < 0 ? r : address_parse(buf_str(&text), text.len, list);
 }
 
 /* The trace that a delivery leaves (RFC 5321 4.4): whoever wrote it, it was not written to be sent from here. */
@@ -215,15 +225,14 @@ static int sender_without_from(struct envelope *e, const struct buf *header, con
 	return sender_from_own(e, own, &none, why);
 }
 
-static int read_sender(struct envelope *e, const struct buf *header, const struct source *s, const char *own, bool is_forced,
-		       struct buf *why)
+static int read_sender(struct envelope *e, const struct buf *header, const char *own, bool is_forced, struct buf *why)
 {
 	CLEANUP(address_list) struct address_list list = { NULL, 0 };
 	CLEANUP(buf) struct buf text = BUF_INIT;
 	struct header_field field;
 	int r;
 
-	if (!find_from(header, s, &field))
+	if (!find_from(header, &field))
 		return sender_without_from(e, header, own, is_forced, why);
 	r = header_unfold(&field, &text);
 	if (r < 0)
@@ -271,11 +280,11 @@ int envelope_read(const struct buf *header, const char *own, const char *rcpt, b
 	int r;
 
 	e.is_resent = *s.prefix;
-	r = rcpt ? add_recipients(&e, rcpt, strlen(rcpt), why) : add_header_recipients(&e, &s, why);
+	r = rcpt ? add_recipients(&e.recipients, rcpt, strlen(rcpt), why) : envelope_recipients(header, &e.recipients, why);
 	if (!r && !e.recipients.n)
 		r = refuse(why, -EINVAL, "no recipient: no address in To, Cc or Bcc", "");
 	if (!r)
-		r = read_sender(&e, header, &s, own, is_forced, why);
+		r = read_sender(&e, header, own, is_forced, why);
 	if (!r)
 		r = read_message_id(&e, &s, why);
 	if (r < 0)

@@ -29,6 +29,12 @@ int envelope_read(const struct buf *header, const char *own, const char *rcpt, b
 		  struct buf *why);
 void envelope_release(struct envelope *e);
 
+/* The same recipients alone, and one more, each once: into `list`. -EINVAL with `why`. */
+int envelope_recipients(const struct buf *header, struct string_list *list, struct buf *why);
+int envelope_add_recipient(const struct address *a, struct string_list *list, struct buf *why);
+/* Whom a message is from, by which its sender is judged. -ENOENT: it does not say; -EINVAL: it says nothing that makes sense. */
+int envelope_from(const struct buf *header, struct address_list *list);
+
 /* The bytes of the latest block of Resent- fields, if it names recipients. */
 bool envelope_resent_block(const struct buf *header, size_t *ret_start, size_t *ret_len);
 
