@@ -29,7 +29,7 @@ def names(mount, folder='INBOX'):
 
 
 def bytes_of_bodies(cache):
-    """On disk.  Eviction may be at work: it goes on a while below the limit."""
+    """On disk."""
     total = 0
     for path, _, files in os.walk(cache):
         for name in files:
@@ -470,8 +470,9 @@ class Disk(mailtest.MountTestCase):
             with mailtest.Mount(mailtest.account(server, cache_size='1M')) as mount:
                 for _ in range(2):
                     self.assertEqual(mount.by_uid(), held)
-                mailtest.wait_for(lambda: mount.status()['cache']['bytes'] <= 1 << 20, 5, 'the cache to shrink')
-                self.assertLess(bytes_of_bodies(mount.cache), 1.3 * (1 << 20))
+                # What was fetched ahead may still arrive, and whoever walks the directories meanwhile counts what comes and what goes.
+                mailtest.wait_for(lambda: max(bytes_of_bodies(mount.cache), mount.status()['cache']['bytes']) <= 1 << 20, 5,
+                                  'the cache to shrink')
 
     def test_deleted_cache_is_built_again(self):
         with mailtest.Dovecot() as server:
