@@ -9,6 +9,7 @@ src_libbase_a_SOURCES = \
 	src/base/configuration_file.c src/base/configuration_file.h \
 	src/base/configuration_key.c src/base/configuration_key.h \
 	src/base/configuration_value.c src/base/configuration_value.h \
+	src/base/fault.c src/base/fault.h \
 	src/base/log.c src/base/log.h \
 	src/base/table.c src/base/table.h \
 	src/base/waiter.c src/base/waiter.h \

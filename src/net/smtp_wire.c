@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "net/smtp_reply.h"
 
@@ -119,7 +120,9 @@ int smtp_wire_send(struct smtp_wire *w, const void *data, size_t len, int timeou
 
 		if (r < 0)
 			return r;
+		fault_point("smtp: before a write");
 		code = curl_easy_send(w->curl, next, len, &n);
+		fault_point("smtp: written");
 		if (code != CURLE_OK && code != CURLE_AGAIN)
 			return hear_last_words(w);
 		if (n) {
@@ -183,8 +186,10 @@ int smtp_wire_reply(struct smtp_wire *w, int timeout_s, struct smtp_reply *ret)
 		buf_consume(&w->in, len);
 		if (r < 0)
 			return fail(w, r);
-		if (r == 0)
+		if (r == 0) {
+			fault_point("smtp: answered");
 			return 0;
+		}
 	}
 	return fail(w, -EPROTO);
 }

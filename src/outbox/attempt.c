@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "message/charset.h"
 #include "outbox/dsn.h"
 #include "outbox/entry.h"
-#include "outbox/fault.h"
 #include "outbox/sender.h"
 #include "outbox/verdict.h"
 
@@ -29,9 +29,9 @@ static int mark_dot(void *userdata)
 	struct attempt *a = userdata;
 	int r;
 
-	outbox_fault_point("send: before the mark");
+	fault_point("send: before the mark");
 	r = entry_mark_dot(a->o->dirfd, a->e->id, a->e->record.attempts + 1);
-	outbox_fault_point("send: marked");
+	fault_point("send: marked");
 	return r;
 }
 
@@ -80,7 +80,7 @@ static int submit(struct submitter *s, struct entry *e, int fd, const struct pre
 		session_close(s);
 	if (r < 0)
 		return r;
-	outbox_fault_point("send: the server has answered");
+	fault_point("send: the server has answered");
 	if (result.outcome == SMTP_ACCEPTED || result.outcome == SMTP_REFUSED)
 		session_is_good(s);
 	else
@@ -128,7 +128,7 @@ static int attempt_once(struct submitter *s, struct entry *e)
 		verdict_refuse(o, e, buf_str(&why));
 		return 0;
 	}
-	outbox_fault_point("send: prepared");
+	fault_point("send: prepared");
 	if (!r)
 		r = submit(s, e, fd, &prepared, is_smtputf8);
 	if (r == -EINVAL)

@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "message/charset.h"
 #include "message/date.h"
 #include "message/header.h"
 #include "outbox/entry.h"
-#include "outbox/fault.h"
 #include "outbox/sender.h"
 #include "outbox/verdict.h"
 
@@ -258,7 +258,7 @@ static void note_outcome(struct outbox *o, struct entry *e, int result)
 	if (result == 0 || result == -EOPNOTSUPP) {
 		e->record.is_bounce_due = false;
 		queue_save(o, e);
-		outbox_fault_point("bounce: recorded");
+		fault_point("bounce: recorded");
 		return;
 	}
 	if (e->record.failures++ == 0)
@@ -299,9 +299,9 @@ void bounce_file(struct outbox *o, struct entry *e)
 	e->is_bouncing = true;
 	pthread_mutex_unlock(&o->lock);
 	queue_release(o, e);
-	outbox_fault_point("bounce: before it is filed");
+	fault_point("bounce: before it is filed");
 	if (!r)
 		r = o->options.file_bounce(o->options.userdata, fd, size_bytes, buf_str(&message_id), clock_realtime_s());
-	outbox_fault_point("bounce: filed");
+	fault_point("bounce: filed");
 	end(o, id, attempts, r);
 }

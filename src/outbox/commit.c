@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "message/scratch_name.h"
 #include "outbox/commit.h"
 #include "outbox/entry.h"
-#include "outbox/fault.h"
 #include "outbox/guard.h"
 #include "outbox/name.h"
 
@@ -55,9 +55,9 @@ static int queue_it(struct outbox *o, struct entry *e)
 	queue_set_error(o, e, NULL);
 	e->record.next_s = clock_realtime_s() + hold_s;
 	queue_set_state(o, e, hold_s > 0 ? OUTBOX_HELD : OUTBOX_QUEUED);
-	outbox_fault_point("commit: judged");
+	fault_point("commit: judged");
 	r = entry_publish(o->dirfd, e->id, &e->record);
-	outbox_fault_point("commit: published");
+	fault_point("commit: published");
 	if (!r)
 		queue_show(o, e);
 	return r;

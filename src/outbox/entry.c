@@ -30,7 +30,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "outbox/fault.h"
+#include "base/fault.h"
 #include "store/durable.h"
 
 enum { ENTRY_NAME_SIZE = 32, RECORD_MAX_BYTES = 16 * 1024 * 1024 };
@@ -92,11 +92,11 @@ static int fill_new_directory(int outbox_dirfd, int64_t id, const struct record 
 	fd = openat(dirfd, message_file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	outbox_fault_point("create: before its record");
+	fault_point("create: before its record");
 	e = write_first_record(dirfd, r);
 	if (e < 0)
 		return e;
-	outbox_fault_point("create: made");
+	fault_point("create: made");
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
@@ -109,7 +109,7 @@ int entry_make(int outbox_dirfd, int64_t id, const struct record *r, int *ret_fd
 	snprintf(name, sizeof name, "%" PRId64, id);
 	if (mkdirat(outbox_dirfd, name, 0700) < 0)
 		return -errno;
-	outbox_fault_point("create: directory without files");
+	fault_point("create: directory without files");
 	e = fill_new_directory(outbox_dirfd, id, r, ret_fd);
 	if (e < 0)
 		entry_sweep(outbox_dirfd, name);
@@ -181,11 +181,11 @@ int entry_publish(int outbox_dirfd, int64_t id, const struct record *r)
 		return e;
 	if (fsync(fd) < 0)
 		return -errno;
-	outbox_fault_point("publish: before the record");
+	fault_point("publish: before the record");
 	e = entry_save(outbox_dirfd, id, r);
 	if (e < 0)
 		return e;
-	outbox_fault_point("publish: before the directory's fsync");
+	fault_point("publish: before the directory's fsync");
 	return fsync(outbox_dirfd) < 0 ? -errno : 0;
 }
 
@@ -202,7 +202,7 @@ int entry_mark_dot(int outbox_dirfd, int64_t id, int attempt)
 	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	outbox_fault_point("send: mark made");
+	fault_point("send: mark made");
 	/* An empty file is its name: the directory's fsync is what counts. */
 	if (fsync(dirfd) == 0)
 		return 0;
@@ -240,7 +240,7 @@ int entry_remove(int outbox_dirfd, int64_t id)
 	e = durable_rename(outbox_dirfd, name, outbox_dirfd, gone);
 	if (e < 0)
 		return e;
-	outbox_fault_point("remove: renamed");
+	fault_point("remove: renamed");
 	entry_sweep(outbox_dirfd, gone);
 	return 0;
 }
@@ -260,7 +260,7 @@ void entry_sweep(int outbox_dirfd, const char *name)
 	}
 	while ((file = readdir(dir))) {
 		unlinkat(fd, file->d_name, 0);
-		outbox_fault_point("remove: in the middle");
+		fault_point("remove: in the middle");
 	}
 	closedir(dir);
 	unlinkat(outbox_dirfd, name, AT_REMOVEDIR);
@@ -289,7 +289,7 @@ int entry_temporary(int outbox_dirfd, int64_t id, int *ret_fd)
 	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	outbox_fault_point("prepare: named");
+	fault_point("prepare: named");
 	unlinkat(dirfd, name, 0);
 	*ret_fd = fd;
 	return 0;

@@ -7,7 +7,6 @@ src_liboutbox_a_SOURCES = \
 	src/outbox/dsn.c src/outbox/dsn.h \
 	src/outbox/entry.c src/outbox/entry.h \
 	src/outbox/envelope.c src/outbox/envelope.h \
-	src/outbox/fault.h \
 	src/outbox/guard.c src/outbox/guard.h \
 	src/outbox/lines.c src/outbox/lines.h \
 	src/outbox/name.c src/outbox/name.h \

@@ -12,11 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "outbox/entry.h"
-#include "outbox/fault.h"
 #include "outbox/name.h"
 #include "store/durable.h"
-
-void (*outbox_fault_hook)(const char *name);
 
 enum { IDS_AT_A_TIME = 1000, HURRIED_WAIT_S = 60 };
 

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "message/scratch_name.h"
 #include "outbox/commit.h"
 #include "outbox/entry.h"
-#include "outbox/fault.h"
 #include "outbox/sender.h"
 
 /* A claimed entry on its way over another one, claimed as well. */
@@ -137,7 +137,7 @@ static int commit_moved(struct outbox *o, struct move *m)
 
 	take_name(o, m, m->entry->record.state);
 	r = commit_entry(o, m->entry, false, is_retry);
-	outbox_fault_point("rename: queued beside what it replaces");
+	fault_point("rename: queued beside what it replaces");
 	if (r < 0 && m->over)
 		queue_release(o, m->over);
 	if (r < 0 || !m->over)

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "outbox/entry.h"
-#include "outbox/fault.h"
 #include "outbox/sender.h"
 #include "outbox/verdict.h"
 
@@ -60,9 +60,9 @@ int sent_file_copy(struct outbox *o, struct entry *e)
 		.date_s = e->record.date_s,
 		.accepted_s = e->record.accepted_s,
 	};
-	outbox_fault_point("copy: before it is filed");
+	fault_point("copy: before it is filed");
 	r = o->options.file_sent_copy(o->options.userdata, &copy);
-	outbox_fault_point("copy: filed");
+	fault_point("copy: filed");
 	return r;
 }
 
@@ -78,7 +78,7 @@ int sent_record(struct outbox *o, struct entry *e)
 		return r;
 	e->record.copy = RECORD_COPY_DONE;
 	r = state_sent_add(o->options.state, e->record.key, now_s, now_s - SENT_RECORD_S);
-	outbox_fault_point("sent: key recorded");
+	fault_point("sent: key recorded");
 	return r;
 }
 
@@ -104,7 +104,7 @@ bool sent_finish(struct outbox *o, struct entry *e)
 		r = keep_refused(o, e);
 	else if (!r) {
 		r = queue_remove(o, e);
-		outbox_fault_point("sent: removed");
+		fault_point("sent: removed");
 		if (!r)
 			return true;
 	}

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "outbox/commit.h"
 #include "outbox/entry.h"
-#include "outbox/fault.h"
 #include "outbox/uncertain.h"
 #include "outbox/verdict.h"
 
@@ -36,12 +36,12 @@ static void conclude(struct outbox *o, struct entry *e, int answer)
 {
 	int attempt = ++e->record.attempts;
 
-	outbox_fault_point("verdict: before the record");
+	fault_point("verdict: before the record");
 	if (queue_save(o, e) < 0)
 		log_error("outbox: the state of %s cannot be saved; it is tried again", e->record.name);
 	else
 		entry_clear_dot(o->dirfd, e->id, attempt);
-	outbox_fault_point("verdict: recorded");
+	fault_point("verdict: recorded");
 	queue_announce(o, e);
 	commit_answer_verdict(o, e->id, answer);
 }

@@ -9,15 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fault.h"
+
 enum { TEMPORARY_NAME_MAX = 64 };
-
-void (*durable_fault_hook)(const char *name);
-
-static void fault_point(const char *name)
-{
-	if (durable_fault_hook)
-		durable_fault_hook(name);
-}
 
 int durable_sync_fd(int fd)
 {

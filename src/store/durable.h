@@ -12,9 +12,6 @@
 
 #include "base/buf.h"
 
-/* Tests only; NULL in the program. Told between the steps of the calls below, where a test lets the process die. Set before any thread. */
-extern void (*durable_fault_hook)(const char *name);
-
 /* The file `name` in `dirfd` holds exactly these bytes, or what it held before. Mode 0600. */
 int durable_write(int dirfd, const char *name, const void *data, size_t len);
 /* Appends the file's content. -ENOENT, -EFBIG over `max` bytes; `out` is then as before. */

@@ -2,9 +2,10 @@
 /*
  * The outbox by hand, with a real submission server: does what the lines of its standard input say, and answers each with one line.
  *
- *	outbox_client [-c CA] [-t SECONDS] [-r SECONDS] [-n CONNECTIONS] [-m MESSAGES] STATE SMTP-URL PASSWORD FROM
+ *	outbox_client [-c CA] [-t SECONDS] [-r SECONDS] [-n CONNECTIONS] [-m MESSAGES] [-k POINTS] STATE SMTP-URL PASSWORD FROM
  *
  * -t, -n, -m: the keys `timeout`, `connections` and `rate-limit`. -r: each reply of the dialogue is waited for this long, not minutes.
+ * -k: dies as by kill -9 at the fault point (base/fault.h) after so many; those that it came to are named on standard error, a line each.
  *
  *	send NAME FILE        a copy of FILE is written into the outbox and closed: 0 or the errno of the close
  *	settle SECONDS        waits until nothing waits to be sent: 0, or ETIMEDOUT
@@ -17,6 +18,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +28,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "outbox/queue.h"
 #include "store/durable.h"
@@ -57,6 +61,15 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (now.tv_sec + passed_s) * 1000 + now.tv_nsec / 1000000;
+}
+
+static atomic_int points_left;
+
+static void die_at_the_last(const char *name)
+{
+	dprintf(STDERR_FILENO, "%s\n", name);
+	if (atomic_fetch_sub(&points_left, 1) == 0)
+		raise(SIGKILL);
 }
 
 static int copy_bytes(int from, int to)
@@ -222,7 +235,7 @@ int main(int argc, char **argv)
 	const char *why;
 	int c, r;
 
-	while ((c = getopt(argc, argv, "c:t:r:n:m:")) > 0) {
+	while ((c = getopt(argc, argv, "c:t:r:n:m:k:")) > 0) {
 		if (c == 'c')
 			configuration.tls_ca = optarg;
 		else if (c == 't')
@@ -233,7 +246,10 @@ int main(int argc, char **argv)
 			configuration.connections = atoi(optarg);
 		else if (c == 'm')
 			configuration.rate_limit = atoi(optarg);
-		else
+		else if (c == 'k') {
+			atomic_init(&points_left, atoi(optarg));
+			fault_hook = die_at_the_last;
+		} else
 			return 2;
 	}
 	if (argc - optind != 4 || url_parse(argv[optind + 1], &configuration.smtp, &why) < 0)

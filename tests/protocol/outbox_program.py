@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The program outbox_client: the outbox and net/smtp without a mount."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -41,7 +42,8 @@ class Outbox:
         self.child.communicate()
 
     def ask(self, *words):
-        print(*words, file=self.child.stdin, flush=True)
+        with contextlib.suppress(BrokenPipeError):
+            print(*words, file=self.child.stdin, flush=True)
         answer = self.child.stdout.readline()
         if not answer:
             raise BrokenPipeError(self.child.stderr.read())

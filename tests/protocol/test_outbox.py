@@ -6,6 +6,7 @@ The outbox and a real submission server: what arrives, what each fault leaves be
 import errno
 import os
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -204,6 +205,62 @@ class Kills(unittest.TestCase):
             self.assertEqual({state for state in left.values()} - {'uncertain', 'scratch', 'failed'}, set())
             copies = {int(name.strip('<>').split('@')[0]) for name in outbox.copies()}
             self.assertEqual(set(times) - uncertain - copies, set())
+
+
+class Points(unittest.TestCase):
+    """Killed at each named point there is, from the first byte on this disk to the record of the verdict, each step of SMTP included."""
+
+    limit_s = 120
+    refusal = {'RCPT carol@example.com': b'550 5.1.1 no such user'}
+    data = letter(1, 'bob@example.com, carol@example.com') + b'and another line\n' * 5000      # two blocks
+
+    def die(self, server, number):
+        """Killed at the point after so many, and started again: which points it came to, and what is left. False where there are not so many."""
+        outbox = Outbox(f'smtp+insecure://alice@localhost:{server.port}', '-k', str(number))
+        closed = False
+        points = ''
+        try:
+            closed = outbox.send('m', self.data) == 0
+            mailtest.wait_for(lambda: outbox.list() == {'m': 'failed'}, 10, 'the verdict')
+        except BrokenPipeError as error:
+            points = str(error)
+        points += outbox.child.communicate()[1]
+        is_dead = outbox.child.returncode == -signal.SIGKILL
+        outbox.arguments = [word for word in outbox.arguments if word not in ('-k', str(number))]
+        outbox.start()
+        self.check(server, outbox, closed, points.splitlines())
+        return is_dead
+
+    def check(self, server, outbox, closed, points):
+        """What was closed is with bob once and with its sender for carol, or uncertain; what was not, either that or still being written."""
+        def settled():
+            return outbox.settle() == 0 and (outbox.list() or not (closed or server.accepted()))
+        mailtest.wait_for(settled, 10, f'a verdict after {points}')
+        left = outbox.list().get('m')
+        self.assertLessEqual(len(server.accepted()), 1, points)
+        if left == 'uncertain':
+            self.assertIn('send: before the mark', points)
+            self.assertNotIn('verdict: recorded', points)
+        elif closed or server.accepted():
+            self.assertEqual((len(server.accepted()), left), (1, 'failed'), points)
+            self.assertEqual(outbox.attribute('failed', 'm', 'rcpt'), 'carol@example.com')
+            self.assertEqual(outbox.copies(), ['<1@example.com>'])
+        outbox.close()
+
+    def die_everywhere(self, extensions):
+        number = 0
+        is_dead = True
+        while is_dead:
+            with scripted_smtp.ScriptedSmtp(self.refusal, extensions=extensions) as server:
+                is_dead = self.die(server, number)
+            number += 1
+        self.assertGreater(number, 50)
+
+    def test_with_pipelining(self):
+        self.die_everywhere(scripted_smtp.EXTENSIONS)
+
+    def test_without_pipelining(self):
+        self.die_everywhere(())
 
 
 if __name__ == '__main__':

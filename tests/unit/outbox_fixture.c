@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "outbox/commit.h"
-#include "outbox/fault.h"
 #include "outbox/sender.h"
 #include "scratch.h"
 
@@ -59,7 +59,7 @@ static void note_accepted(void)
 		return;
 	assert_non_null(end);
 	assert_true(write(fake.accepted_log, id + 14, (size_t)(end + 2 - id - 14)) > 0);
-	outbox_fault_point("send: the server has it, its reply is under way");
+	fault_point("send: the server has it, its reply is under way");
 }
 
 static int fake_smtp_send(struct smtp *s, const struct smtp_message *message, struct smtp_result *ret)
@@ -130,7 +130,7 @@ static void note_copy(const char *message_id)
 	if (memmem(ids, (size_t)len, message_id, strlen(message_id)))
 		return;
 	assert_true(dprintf(fake.copies_log, "%s\n", message_id) > 0);
-	outbox_fault_point("copy: the server has it");
+	fault_point("copy: the server has it");
 }
 
 static int file_sent_copy(void *userdata, const struct outbox_copy *copy)

@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "outbox/entry.h"
-#include "outbox/fault.h"
 #include "outbox/sender.h"
 #include "scratch.h"
 #include "store/durable.h"
@@ -35,22 +35,18 @@ static void report_and_die(const char *name)
 
 static void die_at_the_last(const char *name)
 {
-	last_point = name;
-	if (points_left-- == 0)
-		report_and_die("");
-}
+	bool is_within_a_step = !strncmp(name, "durable: ", 9);
 
-static void die_within_a_step(const char *name)
-{
+	if (!is_within_a_step)
+		last_point = name;
 	if (points_left-- == 0)
-		report_and_die(name);
+		report_and_die(is_within_a_step ? name : "");
 }
 
 static void set_hooks(bool is_armed)
 {
 	last_point = "";
-	outbox_fault_hook = is_armed ? die_at_the_last : NULL;
-	durable_fault_hook = is_armed ? die_within_a_step : NULL;
+	fault_hook = is_armed ? die_at_the_last : NULL;
 }
 
 /* How many lines of a log begin with this Message-ID. */

@@ -8,8 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "outbox/commit.h"
-#include "outbox/fault.h"
 #include "outbox/name.h"
 #include "outbox/sender.h"
 
@@ -99,9 +99,9 @@ static void the_new_one_is_not_sent_before_the_old_one_is_gone(void **state)
 	(void)state;
 	assert_int_equal(fake_write("m", "To: bob@example.com\n\nold\n"), 0);
 	assert_int_equal(fake_write(".m", "To: bob@example.com\n\nnew\n"), 0);
-	outbox_fault_hook = send_at_once;
+	fault_hook = send_at_once;
 	assert_int_equal(outbox_rename(fake.outbox, fake_id(OUTBOX_QUEUE, ".m"), OUTBOX_QUEUE, "m", true), 0);
-	outbox_fault_hook = NULL;
+	fault_hook = NULL;
 	assert_int_equal(fake.sent, 0);
 	fake_restart();
 	sender_run_due(fake.outbox);

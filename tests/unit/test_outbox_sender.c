@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "outbox/fault.h"
+#include "base/fault.h"
 #include "outbox/sender.h"
 #include "outbox/verdict.h"
 
@@ -264,9 +264,9 @@ static void a_mark_that_is_not_on_disk_keeps_the_dot_back_and_is_gone(void **sta
 {
 	(void)state;
 	assert_int_equal(fake_write("a", letter), 0);
-	outbox_fault_hook = fail_the_mark;
+	fault_hook = fail_the_mark;
 	assert_int_equal(sender_run_due(fake.outbox), 60);
-	outbox_fault_hook = NULL;
+	fault_hook = NULL;
 	assert_string_equal(fake_state(OUTBOX_QUEUE, "a"), "retry");
 	assert_string_equal(fake_attribute(OUTBOX_QUEUE, "a", "error"), "this machine: Input/output error");
 	/* A crash now: nobody has it, and nothing says that somebody may. */

@@ -172,6 +172,9 @@ def main(module='__main__', patterns=None):
     """
     patterns = sys.argv[1:] if patterns is None else patterns
     signal.signal(signal.SIGALRM, _raise_timeout)
+    # Under nohup, or in the background of a script, they are ignored, and so they would be by the programs that a test kills with them.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     classes = [(case, [test for test in suite if _chosen(test, patterns)]) for case, suite in _classes_of(sys.modules[module])]
     _say('TAP version 12', as_diagnostic=False)
     _say(f'1..{sum(len(tests) for _, tests in classes)}', as_diagnostic=False)
