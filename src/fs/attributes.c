@@ -5,6 +5,8 @@
 
 #define NS_PER_S 1000000000
 #define BLOCK_SIZE 4096
+/* What opendir(3) reads at a time: since Linux 6.16 one READDIRPLUS answers as much. */
+#define DIRECTORY_BLOCK_SIZE (128 << 10)
 /* Where the server tells no quota, df shows this much, all of it free: zeros would stop installers and file managers. */
 #define BOUNDLESS_BYTES (INT64_C(1) << 40)
 
@@ -16,7 +18,12 @@ static mode_t permissions(const struct fs *fs, mode_t mode, bool is_writable)
 static void fill(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t nlink, struct stat *ret)
 {
 	*ret = (struct stat){
-		.st_ino = ino, .st_mode = mode, .st_nlink = nlink, .st_uid = fs->uid, .st_gid = fs->gid, .st_blksize = BLOCK_SIZE
+		.st_ino = ino,
+		.st_mode = mode,
+		.st_nlink = nlink,
+		.st_uid = fs->uid,
+		.st_gid = fs->gid,
+		.st_blksize = S_ISDIR(mode) ? DIRECTORY_BLOCK_SIZE : BLOCK_SIZE,
 	};
 }
 

@@ -10,6 +10,9 @@
 
 enum { POSITION_DOT = 1, POSITION_DOT_DOT = 2 };
 
+/* The first piece of a large one: who wants attributes, too, looks up each name in it. */
+enum { FIRST_BYTES = 4096 };
+
 /* An open directory of more than LISTING_LARGE entries. */
 struct large_listing {
 	struct handle handle; /* first */
@@ -194,8 +197,12 @@ static void reply_piece(struct fuse_req *req, const struct listing *piece, int r
 
 static void list_large(struct fs *fs, struct fuse_req *req, struct large_listing *large, struct listing *piece)
 {
+	size_t size = piece->size;
+	bool is_first = atomic_load(&large->given) == 0;
 	int r = 0;
 
+	if (is_first && size > FIRST_BYTES)
+		piece->size = FIRST_BYTES;
 	piece->names_only = wants_names_only(large);
 	if (!take_ahead(fs, large, piece))
 		r = fill(fs, large->ino, piece);
@@ -203,8 +210,8 @@ static void list_large(struct fs *fs, struct fuse_req *req, struct large_listing
 		atomic_fetch_add(&large->given, piece->added);
 	atomic_fetch_add(&large->users, 1); /* the reply may be followed by the close */
 	reply_piece(req, piece, r);
-	if (r == 0 && piece->added)
-		make_ahead(fs, large, piece->size, piece->last);
+	if (r == 0 && piece->added && !is_first)
+		make_ahead(fs, large, size, piece->last);
 	unref_large(large);
 }
 
