@@ -97,6 +97,8 @@ static bool take_message(struct smtp_server *s, struct buf *in)
 		return false;
 	if (s->reads_slowly)
 		usleep(50000);
+	if (s->go)
+		sem_wait(s->go);
 	while (!is_end) {
 		size_t len = take_line(s, in);
 

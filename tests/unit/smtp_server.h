@@ -8,6 +8,7 @@
 #define MAILFS_TESTS_SMTP_SERVER_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ struct smtp_server {
 	bool holds_replies;	       /* says nothing from MAIL on until DATA has come */
 	bool reads_slowly;	       /* nothing of the message for 50 ms */
 	unsigned ponders_ms;	       /* before it answers the final dot */
+	sem_t *go;		       /* borrowed; nothing of the message before it is posted; NULL: at once */
 	bool has_small_buffers;	       /* the kernel's, for this end */
 	struct buf seen;	       /* own; read after smtp_server_stop() */
 	uint16_t port;

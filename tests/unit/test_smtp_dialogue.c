@@ -519,6 +519,13 @@ static void a_refusal_or_an_end_in_the_middle_of_the_message_counts(void **state
 	stop(&e);
 }
 
+/* Lines of 64 bytes. */
+static void fill(char *lines, size_t len)
+{
+	for (size_t i = 0; i < len; i += 64)
+		memcpy(lines + i, "123456789012345678901234567890123456789012345678901234567890..\r\n", 64);
+}
+
 static void a_large_message_arrives_over_tls_as_it_is(void **state)
 {
 	static const struct certificate_template template = { "x", NULL, -1, 1, 0 };
@@ -528,8 +535,7 @@ static void a_large_message_arrives_over_tls_as_it_is(void **state)
 	const char *data;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof lines; i += 64)
-		memcpy(lines + i, "123456789012345678901234567890123456789012345678901234567890..\r\n", 64);
+	fill(lines, sizeof lines);
 	certificate_make(&c, &template, NULL);
 	e.server.tls = tls_server_context(&c);
 	e.server.rules = RULES({ "EHLO", "250-test\r\n250 PIPELINING\r\n", 0 });
@@ -633,11 +639,88 @@ static void behind_the_dot_the_reply_is_waited_for_a_while(void **state)
 
 	reply_timeout_s = 1;
 	start(&e, RULES({ ".", "", 1 }));
-	reply_timeout_s = 0;
+	reply_timeout_s = 20;
 	pthread_create(&thread, NULL, cancel_soon, &e.cancel);
 	assert_int_equal(send_hello(&e), SMTP_UNCERTAIN);
 	pthread_join(thread, NULL);
 	stop(&e);
+}
+
+/* A message to a server that stops reading, given up once the last block was due, or after half a second. */
+struct giving_up {
+	struct exchange exchange;
+	sem_t dot_is_due, go;
+};
+
+static int post_dot(void *dot_is_due)
+{
+	return sem_post(dot_is_due);
+}
+
+static void *cancel_at_the_dot(void *userdata)
+{
+	struct giving_up *g = userdata;
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 500 * 1000 * 1000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	sem_timedwait(&g->dot_is_due, &until);
+	return cancel_soon(&g->exchange.cancel);
+}
+
+/* The server reads on only when it has been given up, and the session is closed last. What came of the `len` bytes. */
+static const char *give_up(SSL_CTX *tls, struct certificate *c, size_t len, struct giving_up *g)
+{
+	static char lines[16 << 20];
+	struct exchange *e = &g->exchange;
+	pthread_t canceller;
+
+	*g = (struct giving_up){ .exchange.server = { .is_wrapped = true, .tls = tls, .go = &g->go } };
+	sem_init(&g->dot_is_due, 0, 0);
+	sem_init(&g->go, 0, 0);
+	e->server.rules = RULES({ "EHLO", "250-test\r\n250 PIPELINING\r\n", 0 });
+	open_session(e, c);
+	e->message.before_dot = post_dot;
+	e->message.userdata = &g->dot_is_due;
+	fill(lines, len);
+	assert_int_equal(pthread_create(&canceller, NULL, cancel_at_the_dot, g), 0);
+	assert_int_equal(send_bytes(e, lines, len), 0);
+	pthread_join(canceller, NULL);
+	sem_post(&g->go);
+	usleep(200000); /* the server takes in what the kernel has: now there is room for more */
+	return strstr(wire(e), "DATA\r\n") + 6;
+}
+
+/*
+ * libcurl's TLS keeps the record of 16 KiB that it could not send, and would send it when it is closed: with the end of a message of which it was said that it
+ * was not sent, where that is in this record. `room` is what arrives of a large message, with that record where it does leave, so one of two sizes ends in it.
+ */
+static void what_was_given_up_before_the_dot_does_not_leave_at_the_close(void **state)
+{
+	static const struct certificate_template template = { "x", NULL, -1, 1, 0 };
+	struct giving_up g;
+	struct certificate c;
+	SSL_CTX *tls;
+	size_t room;
+
+	(void)state;
+	certificate_make(&c, &template, NULL);
+	tls = tls_server_context(&c);
+	reply_timeout_s = 1;
+	room = strlen(give_up(tls, &c, 16 << 20, &g)) & ~(size_t)63;
+	assert_int_equal(g.exchange.result.outcome, SMTP_SESSION);
+	release(&g.exchange);
+	for (size_t len = room - 8192; len <= room + 8192; len += 16384) {
+		bool has_end = strstr(give_up(tls, &c, len, &g), "\r\n.\r\n") != NULL;
+
+		assert_true(g.exchange.result.outcome == SMTP_UNCERTAIN || !has_end);
+		release(&g.exchange);
+	}
+	reply_timeout_s = 20;
+	SSL_CTX_free(tls);
+	certificate_release(&c);
 }
 
 static void too_many_recipients_in_old_words_is_for_later(void **state)
@@ -704,6 +787,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_tired_of_waiting_costs_nothing_but_the_session),
 		cmocka_unit_test(cancelling_ends_the_wait_before_the_dot),
 		cmocka_unit_test(behind_the_dot_the_reply_is_waited_for_a_while),
+		cmocka_unit_test(what_was_given_up_before_the_dot_does_not_leave_at_the_close),
 		cmocka_unit_test(too_many_recipients_in_old_words_is_for_later),
 		cmocka_unit_test(replies_are_joined_and_made_printable),
 	};
