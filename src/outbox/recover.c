@@ -128,6 +128,8 @@ static int load_directory(struct outbox *o)
 			entry_sweep(o->dirfd, file->d_name);
 		else if (id)
 			r = load_entry(o, id);
+		else if (durable_is_leftover(file->d_name))
+			unlinkat(o->dirfd, file->d_name, 0);
 	}
 	closedir(dir);
 	return r;

@@ -13,6 +13,9 @@
 
 enum { TEMPORARY_NAME_MAX = 64 };
 
+#define TEMPORARY_PREFIX ".mailfs-"
+#define TEMPORARY_SUFFIX ".tmp"
+
 int durable_sync_fd(int fd)
 {
 	return fsync(fd) < 0 ? -errno : 0;
@@ -39,7 +42,16 @@ static void temporary_name(char out[TEMPORARY_NAME_MAX])
 {
 	static atomic_uint counter;
 
-	snprintf(out, TEMPORARY_NAME_MAX, ".mailfs-%ld-%u.tmp", (long)getpid(), atomic_fetch_add(&counter, 1));
+	snprintf(out, TEMPORARY_NAME_MAX, TEMPORARY_PREFIX "%ld-%u" TEMPORARY_SUFFIX, (long)getpid(),
+		 atomic_fetch_add(&counter, 1));
+}
+
+bool durable_is_leftover(const char *name)
+{
+	size_t len = strlen(name), suffix = strlen(TEMPORARY_SUFFIX);
+
+	return !strncmp(name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) && len > suffix &&
+	       !strcmp(name + len - suffix, TEMPORARY_SUFFIX);
 }
 
 static int write_new_file(int dirfd, const char *name, const void *data, size_t len)

@@ -2,11 +2,12 @@
 /*
  * Files that are on disk when the call returns: written aside, fsynced, renamed, their directory fsynced. Any thread.
  *
- * A crash may leave `.mailfs-*.tmp` beside them: whoever lists such a directory passes over names that begin with a dot.
+ * A crash may leave `.mailfs-*.tmp` beside them, of no use to anybody: whoever lists such a directory passes over it, or removes it.
  */
 #ifndef MAILFS_DURABLE_H
 #define MAILFS_DURABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -18,6 +19,8 @@ int durable_write(int dirfd, const char *name, const void *data, size_t len);
 int durable_read(int dirfd, const char *name, size_t max, struct buf *out);
 /* rename(2) within or between directories, both fsynced. */
 int durable_rename(int from_dirfd, const char *from, int to_dirfd, const char *to);
+/* Whether a file of this name was left by a crash, provided that nobody writes in this directory now. */
+bool durable_is_leftover(const char *name);
 int durable_unlink(int dirfd, const char *name, int flags);
 int durable_sync_fd(int fd);
 

@@ -8,6 +8,7 @@
 #include "outbox_fixture.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -228,6 +229,16 @@ static void check_guard(const char *message_id, const char *text)
 		fail_msg("died at \"%s\": %s would be sent a second time", died_at, message_id);
 }
 
+static void check_no_litter(void)
+{
+	char pattern[512];
+	glob_t found;
+
+	snprintf(pattern, sizeof pattern, "%s/outbox/.mailfs-*.tmp", fake.directory);
+	if (glob(pattern, 0, NULL, &found) == 0)
+		fail_msg("died at \"%s\": %s stays for ever", died_at, found.gl_pathv[0]);
+}
+
 /* What must hold once everything that is due was done. `closed`: the marks of note_closed(). `is_dead`: false in the last run, which came to its end. */
 typedef void (*verdict_on)(const char *closed, bool is_dead);
 
@@ -251,6 +262,7 @@ static void die_everywhere(scenario work, verdict_on check)
 		is_dead = run_and_die(work, n, closed);
 		settle();
 		check(closed, is_dead);
+		check_no_litter();
 		/* Once more: what was settled stays so. */
 		fake_restart();
 		settle();
