@@ -14,6 +14,7 @@ struct submission {
 	bool closer_failing;
 	unsigned closes; /* seen so far */
 	bool is_put_off; /* its end, until others closed it too */
+	bool is_ending;	 /* not handed over yet: who opened it for writing now would write what is committed */
 	uint64_t source; /* what it is a copy of, its own bytes none; 0: its bytes are its own */
 	int64_t source_size_bytes;
 	bool is_filling; /* from the source */
@@ -22,6 +23,7 @@ struct submission {
 void submissions_init(struct submissions *submissions)
 {
 	pthread_mutex_init(&submissions->lock, NULL);
+	pthread_cond_init(&submissions->handed_over, NULL);
 	submissions->first = NULL;
 }
 
@@ -79,18 +81,25 @@ static bool somebody_closes_later(const struct submission *s)
 int submission_begin(struct submissions *submissions, struct writer *writer, uint64_t ino)
 {
 	struct submission *s;
+	int r = 0;
 
 	writer->fd = -1;
 	writer->is_opening = true;
 	pthread_mutex_lock(&submissions->lock);
+	while (writer->can_write && (s = find(submissions, ino)) && s->is_ending && !s->source)
+		pthread_cond_wait(&submissions->handed_over, &submissions->lock);
 	s = find_or_add(submissions, ino);
-	if (s) {
+	if (!s)
+		r = -ENOMEM;
+	else if (writer->can_write && s->is_ending)
+		r = -EBUSY;
+	if (r == 0) {
 		writer->submission = s;
 		writer->next = s->writers;
 		s->writers = writer;
 	}
 	pthread_mutex_unlock(&submissions->lock);
-	return s ? 0 : -ENOMEM;
+	return r;
 }
 
 void submission_attach(struct submissions *submissions, struct writer *writer, int fd)
@@ -114,13 +123,16 @@ static enum submission_ending end(struct submission *s)
 		return SUBMISSION_GOES_ON;
 	for (struct writer *at = s->writers; at; at = at->next)
 		at->is_over = true;
+	s->is_ending = true;
 	return s->failure || s->closer_failing ? SUBMISSION_ABANDON : SUBMISSION_COMMIT;
 }
 
-static void free_submission(struct submissions *submissions, struct submission *s)
+static void free_if_unused(struct submissions *submissions, struct submission *s)
 {
 	struct submission **at;
 
+	if (s->writers || s->is_ending)
+		return;
 	for (at = &submissions->first; *at != s; at = &(*at)->next)
 		;
 	*at = s->next;
@@ -140,10 +152,23 @@ enum submission_ending submission_detach(struct submissions *submissions, struct
 	writer->submission = NULL;
 	if ((is_writing(writer) || s->is_put_off) && !first_who_writes(s))
 		ending = end(s);
-	if (!s->writers)
-		free_submission(submissions, s);
+	free_if_unused(submissions, s);
 	pthread_mutex_unlock(&submissions->lock);
 	return ending;
+}
+
+void submission_handed_over(struct submissions *submissions, uint64_t ino)
+{
+	struct submission *s;
+
+	pthread_mutex_lock(&submissions->lock);
+	s = find(submissions, ino);
+	if (s) {
+		s->is_ending = false;
+		free_if_unused(submissions, s);
+	}
+	pthread_cond_broadcast(&submissions->handed_over);
+	pthread_mutex_unlock(&submissions->lock);
 }
 
 enum submission_ending submission_end(struct submissions *submissions, struct writer *writer, unsigned number, int *ret_failure)

@@ -19,6 +19,7 @@ struct timespec;
 
 struct submissions {
 	pthread_mutex_t lock; /* protects the list and what it holds */
+	pthread_cond_t handed_over;
 	struct submission *first;
 };
 
@@ -42,7 +43,10 @@ enum submission_ending {
 
 void submissions_init(struct submissions *submissions);
 
-/* A file is being opened. A submission does not end before that one is closed, or could not be opened. 0 or -ENOMEM. */
+/*
+ * A file is being opened. A submission does not end before that one is closed, or could not be opened. Waits for whoever is about to hand an ended one over.
+ * 0, -ENOMEM, or -EBUSY: a copy is, for which bytes are on their way.
+ */
 int submission_begin(struct submissions *submissions, struct writer *writer, uint64_t ino);
 /* An open file more: of a submission that begins, or takes bytes again through this one. Takes the descriptor. */
 void submission_attach(struct submissions *submissions, struct writer *writer, int fd);
@@ -60,6 +64,9 @@ enum submission_ending submission_end(struct submissions *submissions, struct wr
 
 /* RELEASE of the only open file, before it is detached. */
 enum submission_ending submission_end_alone(struct submissions *submissions, struct writer *writer);
+
+/* What stands behind the file has taken, or abandoned, what was ended: from now on it decides who may open it. Due after every ending but GOES_ON. */
+void submission_handed_over(struct submissions *submissions, uint64_t ino);
 
 /* False once it was ended: what is committed does not change any more. */
 bool submission_takes_bytes(struct submissions *submissions, const struct writer *writer);

@@ -24,16 +24,33 @@ static void unseen_commit_done(struct waiter *w, int result)
 	free(w);
 }
 
+/* Of what the submission said: handed over, so that others may open it again. */
+static int hand_over(struct fs *fs, fuse_ino_t ino, struct waiter *w)
+{
+	int r = written_operations(ino)->commit(fs, ino, w);
+
+	submission_handed_over(&fs->submissions, ino);
+	return r;
+}
+
+static void abandon(struct fs *fs, fuse_ino_t ino)
+{
+	written_operations(ino)->abandon(fs, ino);
+	submission_handed_over(&fs->submissions, ino);
+}
+
 void writing_commit_unseen(struct fs *fs, fuse_ino_t ino)
 {
 	struct unseen *unseen = calloc(1, sizeof(*unseen));
 	int r;
 
-	if (!unseen)
+	if (!unseen) {
+		submission_handed_over(&fs->submissions, ino);
 		return; /* the next mount takes it for the leftover of a crash */
+	}
 	unseen->waiter.done = unseen_commit_done;
 	unseen->what = written_operations(ino)->what;
-	r = written_operations(ino)->commit(fs, ino, &unseen->waiter);
+	r = hand_over(fs, ino, &unseen->waiter);
 	if (r != -EINPROGRESS)
 		unseen_commit_done(&unseen->waiter, r);
 }
@@ -41,7 +58,7 @@ void writing_commit_unseen(struct fs *fs, fuse_ino_t ino)
 static void abandon_copy(struct fs *fs, fuse_ino_t ino, int r)
 {
 	log_warning("%s: a copy that was closed unseen was not made: %s", written_operations(ino)->what, strerror(-r));
-	written_operations(ino)->abandon(fs, ino);
+	abandon(fs, ino);
 }
 
 /* -EXDEV: it needs the bytes. Else it is settled. */
@@ -63,7 +80,7 @@ void writing_drop(struct fs *fs, struct writer *writer, fuse_ino_t ino)
 
 	handle_close(fs, &writer->handle);
 	if (ending == SUBMISSION_ABANDON)
-		written_operations(ino)->abandon(fs, ino);
+		abandon(fs, ino);
 	else if (ending == SUBMISSION_COMMIT && !source)
 		writing_commit_unseen(fs, ino);
 	else if (ending == SUBMISSION_COMMIT && commit_copy_unseen(fs, source, ino) == -EXDEV)
@@ -99,13 +116,14 @@ static void commit(struct fs *fs, fuse_req_t req, fuse_ino_t ino)
 	int r;
 
 	if (!committing) {
+		submission_handed_over(&fs->submissions, ino);
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
 	committing->ino = ino;
 	committing->wait.may_leave = is_safe;
 	wait_start(&committing->wait, fs, req, committed);
-	r = written_operations(ino)->commit(fs, ino, &committing->wait.waiter);
+	r = hand_over(fs, ino, &committing->wait.waiter);
 	if (r == -EINPROGRESS)
 		return;
 	wait_end(&committing->wait);
@@ -120,16 +138,16 @@ static bool others_write(struct fs *fs, const struct writer *writer, fuse_ino_t 
 	return holders_write(&fs->own_mount, ino, &opener, closer);
 }
 
-static void abandon(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int failure)
+static void abandon_and_reply(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int failure)
 {
-	written_operations(ino)->abandon(fs, ino);
+	abandon(fs, ino);
 	fuse_reply_err(req, -failure);
 }
 
 static void commit_filled(struct filling *filling, int r)
 {
 	if (r < 0)
-		abandon(filling->wait.fs, filling->wait.req, filling->ino, r);
+		abandon_and_reply(filling->wait.fs, filling->wait.req, filling->ino, r);
 	else
 		commit(filling->wait.fs, filling->wait.req, filling->ino);
 	copying_end(filling);
@@ -146,7 +164,7 @@ static void commit_copy(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fu
 	}
 	submission_end_source(&fs->submissions, writing_of(fi), true);
 	if (r < 0)
-		abandon(fs, req, ino, r);
+		abandon_and_reply(fs, req, ino, r);
 	else
 		commit(fs, req, ino);
 }
@@ -176,7 +194,7 @@ void writing_flush(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fi
 			commit(fs, req, ino);
 		break;
 	case SUBMISSION_ABANDON:
-		abandon(fs, req, ino, failure);
+		abandon_and_reply(fs, req, ino, failure);
 		break;
 	case SUBMISSION_GOES_ON:
 		fuse_reply_err(req, -failure);
@@ -213,7 +231,7 @@ static void release_copy(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct f
 		r = commit_copy_unseen(fs, source, ino);
 		break;
 	case SUBMISSION_ABANDON:
-		written_operations(ino)->abandon(fs, ino);
+		abandon(fs, ino);
 		break;
 	case SUBMISSION_GOES_ON:
 		break;

@@ -5,39 +5,41 @@
 #include <stdlib.h>
 
 #include "fs/attributes.h"
+#include "fs/loop.h"
 #include "fs/requester.h"
 #include "fs/writing_private.h"
 
-static struct writer *new_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+static int new_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct writer *writer = calloc(1, sizeof(*writer));
+	int r;
 
 	if (!writer)
-		return NULL;
+		return -ENOMEM;
 	writer->can_write = (fi->flags & O_ACCMODE) != O_RDONLY;
 	if (writer->can_write)
 		requester_identify(fuse_req_ctx(req)->pid, &writer->opener);
-	if (submission_begin(&fs->submissions, writer, ino) < 0) {
+	r = submission_begin(&fs->submissions, writer, ino);
+	if (r < 0) {
 		free(writer);
-		return NULL;
+		return r;
 	}
 	handle_open(&fs->handles, &writer->handle, writing_close);
 	fi->fh = (uintptr_t)writer;
 	fi->direct_io = written_operations(ino)->bytes_may_change;
-	return writer;
+	return 0;
 }
 
 /* A file that was just created, into `fi`; takes the descriptor. */
 static int open_created(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int fd, struct fuse_file_info *fi)
 {
-	struct writer *writer = new_writer(fs, req, ino, fi);
+	int r = new_writer(fs, req, ino, fi);
 
-	if (!writer) {
+	if (r < 0)
 		close(fd);
-		return -ENOMEM;
-	}
-	submission_attach(&fs->submissions, writer, fd);
-	return 0;
+	else
+		submission_attach(&fs->submissions, writing_of(fi), fd);
+	return r;
 }
 
 void writing_create(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
@@ -141,10 +143,14 @@ static void try_open(struct opening *opening)
 void writing_open(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct opening *opening = calloc(1, sizeof(*opening));
+	int r;
 
-	if (!opening || !new_writer(fs, req, ino, fi)) {
+	if ((fi->flags & O_ACCMODE) != O_RDONLY)
+		loop_step_aside();
+	r = opening ? new_writer(fs, req, ino, fi) : -ENOMEM;
+	if (r < 0) {
 		free(opening);
-		fuse_reply_err(req, ENOMEM);
+		fuse_reply_err(req, -r);
 		return;
 	}
 	*opening = (struct opening){ .wait = { .fs = fs, .req = req }, .fi = *fi, .ino = ino };
@@ -175,16 +181,15 @@ static int open_to_truncate(struct fs *fs, fuse_ino_t ino, bool to_nothing, int 
 int writing_truncate(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int64_t size_bytes)
 {
 	struct fuse_file_info fi = { .flags = O_WRONLY };
-	struct writer *writer = new_writer(fs, req, ino, &fi);
-	int fd, r;
+	int fd, r = new_writer(fs, req, ino, &fi);
 
-	if (!writer)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	r = open_to_truncate(fs, ino, size_bytes == 0, &fd);
 	if (r == 0) {
-		submission_attach(&fs->submissions, writer, fd);
+		submission_attach(&fs->submissions, writing_of(&fi), fd);
 		r = submission_truncate(&fs->submissions, ino, size_bytes);
 	}
-	writing_drop(fs, writer, ino);
+	writing_drop(fs, writing_of(&fi), ino);
 	return r;
 }

@@ -99,7 +99,7 @@ static void on_quota(char **words, struct buf *out)
 
 static void on_behave(char **words, struct buf *out)
 {
-	static const char *const names[] = { "look", "open", "read", "commit", "edit", "compare", "copy", "settle" };
+	static const char *const names[] = { "look", "open", "read", "commit", "edit", "compare", "copy", "settle", "hand-over" };
 
 	(void)out;
 	for (int i = 0; i < FAKE_OPERATIONS; i++)

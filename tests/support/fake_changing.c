@@ -264,6 +264,12 @@ static int commit(struct mailbox *mb, struct node *node, struct waiter *w)
 
 int mailbox_commit(struct mailbox *mb, int64_t row, struct waiter *w)
 {
+	int delay_ms;
+
+	pthread_mutex_lock(&mb->lock);
+	delay_ms = mb->behaviours[FAKE_HAND_OVER].delay_ms;
+	pthread_mutex_unlock(&mb->lock);
+	usleep((useconds_t)delay_ms * 1000);
 	pthread_mutex_lock(&mb->lock);
 	return unlock(mb, commit(mb, alive(mb, row), w));
 }

@@ -30,6 +30,7 @@ enum fake_operation {
 	FAKE_COMPARE,
 	FAKE_COPY,
 	FAKE_SETTLE,
+	FAKE_HAND_OVER, /* mailbox_commit() takes so long before it begins */
 	FAKE_OPERATIONS
 };
 

@@ -90,7 +90,7 @@ class _Session:
         self.file = connection.makefile('rb')
         self.encrypted = isinstance(connection, ssl.SSLSocket)
         self.message = None
-        self.said = None                # last
+        self.judged = None              # the message whose final dot is being answered
 
     def run(self):
         self.reply('greeting')
@@ -113,7 +113,8 @@ class _Session:
         return line.rstrip(b'\r\n')
 
     def send(self, reply):
-        self.said = reply
+        if self.judged:
+            self.judged.reply = reply       # before the client can know it
         self.connection.sendall(reply if reply.endswith(b'\n') else reply + b'\r\n')
 
     def reply(self, place, line=b'', detail=None):
@@ -219,11 +220,11 @@ class _Session:
         message, self.message = self.message, None
         message.data = b''.join(lines)
         self.server.messages.append(message)
-        self.said = None
+        self.judged = message
         try:
             self.reply('.')
         finally:
-            message.reply = self.said
+            self.judged = None
 
     def read_data(self, lines):
         action = self.server.at('data')
