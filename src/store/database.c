@@ -7,11 +7,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/wal_vfs.h"
 
 enum { BUSY_TIMEOUT_MS = 5000 };
-
-/* The VFS that locks a database's files once for this process, not at each statement (sqlite.org/vfs.html): they are ours alone by store/lock.h. */
-static const char ONE_PROCESS[] = "unix-excl";
 
 static const struct {
 	int result;
@@ -65,6 +63,7 @@ static void configure_once(void)
 {
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	sqlite3_initialize();
+	wal_vfs_register();
 }
 
 /* SQLite would make it readable by others; its -wal and -shm files copy the mode. */
@@ -96,7 +95,8 @@ int database_open(const char *path, enum database_mode mode, const char *const *
 		return -ENOMEM;
 	d->sql = sql;
 	d->n_statements = n_statements;
-	r = database_errno(d, sqlite3_open_v2(path, &d->handle, flags | SQLITE_OPEN_NOMUTEX, ONE_PROCESS));
+	r = database_errno(
+		d, sqlite3_open_v2(path, &d->handle, flags | SQLITE_OPEN_NOMUTEX, WAL_VFS)); /* ours alone by store/lock.h */
 	if (r < 0) {
 		database_close(d);
 		return r;

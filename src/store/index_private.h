@@ -104,6 +104,7 @@ struct index {
 	char identity[33];
 	int journal_wal_fd; /* own; -1: no journal is attached */
 	atomic_int changes; /* in the journal */
+	int64_t last_seq;   /* under turn; none is used twice while we run: somebody may wait for it, or know it as settled */
 	atomic_uint_fast64_t commits;
 
 	pthread_mutex_t turn;		      /* held from index_begin() to commit or rollback */

@@ -116,7 +116,8 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[READING_BEGIN] = "BEGIN",
 	[READING_END] = "COMMIT",
 
-	[CHANGE_APPEND] = "INSERT INTO journal.change (kind, row, source, folder, detail, depends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[CHANGE_APPEND] = "INSERT INTO journal.change (seq, kind, row, source, folder, detail, depends)"
+			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[CHANGE_EACH] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 ORDER BY seq",
 	[CHANGE_EACH_OF] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE row = ?1 ORDER BY seq",
 	[CHANGE_EACH_DEPENDING] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE depends = ?1 AND depends <> 0 ORDER BY seq",

@@ -9,11 +9,11 @@
 #include "store/durable.h"
 #include "store/index_private.h"
 
-enum { SCHEMA_VERSION = 3 };
+enum { SCHEMA_VERSION = 4 };
 
 static const char schema[] = "BEGIN IMMEDIATE;"
 			     "CREATE TABLE journal.change ("
-			     " seq INTEGER PRIMARY KEY AUTOINCREMENT,"
+			     " seq INTEGER PRIMARY KEY,"
 			     " kind INTEGER NOT NULL,"
 			     " row INTEGER NOT NULL,"
 			     " source INTEGER NOT NULL,"
@@ -56,7 +56,7 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " flags TEXT NOT NULL);"
 			     "CREATE TABLE journal.directory ("
 			     " row INTEGER PRIMARY KEY, directory INTEGER NOT NULL, wire TEXT NOT NULL, name TEXT NOT NULL);"
-			     "PRAGMA journal.user_version = 3;"
+			     "PRAGMA journal.user_version = 4;"
 			     "COMMIT";
 
 /* NORMAL: a commit is not fsynced; journal_sync() does that. */
@@ -84,7 +84,7 @@ static int count(struct index *ix)
 	int r = database_ask_int(ix->writer, "SELECT count(*) FROM journal.change", &n);
 
 	atomic_store(&ix->changes, (int)n);
-	return r;
+	return r < 0 ? r : database_ask_int(ix->writer, "SELECT ifnull(max(seq), 0) FROM journal.change", &ix->last_seq);
 }
 
 static int sync_directory(const char *directory)
@@ -141,12 +141,12 @@ void journal_place_release(struct journal_place *p)
 
 int journal_append(struct index *ix, struct journal_entry *e)
 {
-	int r = index_run(ix, CHANGE_APPEND, "iiitti", (int64_t)e->kind, e->row, e->source, e->folder ? e->folder : "",
-			  e->detail ? e->detail : "", e->depends);
+	int r = index_run(ix, CHANGE_APPEND, "iiiitti", ix->last_seq + 1, (int64_t)e->kind, e->row, e->source,
+			  e->folder ? e->folder : "", e->detail ? e->detail : "", e->depends);
 
 	if (r < 0)
 		return r;
-	e->seq = sqlite3_last_insert_rowid(ix->writer->handle);
+	e->seq = ++ix->last_seq;
 	atomic_fetch_add(&ix->changes, 1);
 	return 0;
 }

@@ -7,6 +7,7 @@ src_libstore_a_SOURCES = \
 	src/store/index_folder.c src/store/index_message.c src/store/index_message_write.c src/store/index_sql.c \
 	src/store/journal.c src/store/journal.h \
 	src/store/local.c src/store/local.h \
+	src/store/wal_vfs.c src/store/wal_vfs.h \
 	src/store/lock.c src/store/lock.h \
 	src/store/state.c src/store/state.h
 

@@ -345,13 +345,13 @@ class Commits(ChangeTestCase):
 
     def test_nobody_opens_it_between_its_end_and_its_commit(self):
         """Who did would write into what is uploaded, or into what nobody reads any more, and be told that all is well."""
-        script = ('import os\nfd = os.open("INBOX/m", os.O_WRONLY | os.O_CREAT | os.O_APPEND)\nos.write(fd, b"To: a\\n" * 10)\n'
-                  'print("closing", flush=True)\nos.close(fd)\n')
+        script = ('import os, sys, time\nfd = os.open("INBOX/m", os.O_WRONLY | os.O_CREAT | os.O_APPEND)\ntime.sleep(float(sys.argv[1]))\n'
+                  'os.write(fd, b"To: a\\n" * 10)\nprint("closing", flush=True)\nos.close(fd)\n')
         self.mount.behave('hand-over', 300)
-        first = self.background(sys.executable, '-c', script, stdout=subprocess.PIPE)
+        first = self.background(sys.executable, '-c', script, '0', stdout=subprocess.PIPE)
         self.assertEqual(first.stdout.readline(), b'closing\n')
         time.sleep(0.1)
-        second = self.background(sys.executable, '-c', script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        second = self.background(sys.executable, '-c', script, '0.5', stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.assertEqual(first.wait(30), 0)
         self.assertEqual(self.read(), b'To: a\r\n' * 10 * (1 + (second.wait(30) == 0)))
 
