@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "fs/session.h"
 
@@ -18,6 +19,11 @@
 /* A spin that loses the processor for longer than this takes it from somebody who needs it: no more spins for a while. */
 #define CROWDED_US 10
 #define CROWDED_FOR_US 20000
+/* Work that may wait for a disk seldom does: only what lasts longer than this loses the turn to another thread, which looks every TICK_MS. */
+#define PATIENCE_US 1000
+#define TICK_MS 2
+/* And looks no more when there was no such work for so long. */
+#define QUIET_US 100000
 
 static int64_t now_us(void)
 {
@@ -67,23 +73,72 @@ static int receive(struct loop *loop, struct fuse_buf *request)
 	}
 }
 
+/* The calling thread's: the loop whose turn it has, and since when it may have been taken away, 0: it cannot have been. */
 static __thread struct loop *having_turn;
+static __thread int64_t slow_since_us;
+
+static bool try_take(struct loop *loop)
+{
+	int64_t since = atomic_load(&loop->slow_since_us);
+
+	return since && now_us() >= since + PATIENCE_US && atomic_compare_exchange_strong(&loop->slow_since_us, &since, 0);
+}
+
+/* Looks every now and then, for as long as there is work that may wait for a disk. */
+static void tick(struct loop *loop)
+{
+	loop->is_ticking = true;
+	clock_wait(&loop->relief, &loop->lock, TICK_MS);
+	loop->is_ticking = false;
+	if (now_us() < atomic_load(&loop->last_slow_us) + QUIET_US)
+		return;
+	atomic_store(&loop->is_watched, false);
+	if (atomic_load(&loop->slow_since_us))
+		atomic_store(&loop->is_watched, true);
+}
+
+static void wait_for_turn(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	while (!atomic_load(&loop->fs->is_over) && !try_take(loop)) {
+		if (atomic_load(&loop->is_watched) && !loop->is_ticking)
+			tick(loop);
+		else
+			pthread_cond_wait(&loop->relief, &loop->lock);
+	}
+	pthread_cond_signal(&loop->relief); /* another one ticks */
+	pthread_mutex_unlock(&loop->lock);
+	having_turn = loop;
+}
 
 static void take_turn(struct loop *loop)
 {
-	if (having_turn)
+	int64_t since = slow_since_us;
+
+	slow_since_us = 0;
+	if (having_turn && (!since || atomic_compare_exchange_strong(&loop->slow_since_us, &since, 0)))
 		return;
-	pthread_mutex_lock(&loop->turn);
-	having_turn = loop;
+	wait_for_turn(loop);
+}
+
+static void wake_watcher(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	pthread_cond_signal(&loop->relief);
+	pthread_mutex_unlock(&loop->lock);
 }
 
 void loop_step_aside(void)
 {
 	struct loop *loop = having_turn;
 
-	having_turn = NULL;
-	if (loop)
-		pthread_mutex_unlock(&loop->turn);
+	if (!loop || slow_since_us)
+		return;
+	slow_since_us = now_us();
+	atomic_store(&loop->last_slow_us, slow_since_us);
+	atomic_store(&loop->slow_since_us, slow_since_us);
+	if (!atomic_exchange(&loop->is_watched, true))
+		wake_watcher(loop);
 }
 
 static void *serve(void *userdata)
@@ -100,7 +155,9 @@ static void *serve(void *userdata)
 		fuse_session_process_buf(loop->fs->session, &request);
 	}
 	atomic_store(&loop->fs->is_over, true);
-	loop_step_aside();
+	pthread_mutex_lock(&loop->lock);
+	pthread_cond_broadcast(&loop->relief);
+	pthread_mutex_unlock(&loop->lock);
 	if (r < 0)
 		log_error("reading from the kernel failed with errno %d", -r);
 	fs_wake(loop->fs);
@@ -113,8 +170,9 @@ int loop_start(struct loop *loop, struct fs *fs)
 	int fd = fuse_session_fd(fs->session), r = 0;
 	sigset_t all, before;
 
-	*loop = (struct loop){ .fs = fs, .spin_us = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_US : 0 };
-	pthread_mutex_init(&loop->turn, NULL);
+	*loop = (struct loop){ .fs = fs, .spin_us = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_US : 0, .slow_since_us = 1 };
+	pthread_mutex_init(&loop->lock, NULL);
+	pthread_cond_init(&loop->relief, NULL);
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
 		return -errno;
 	sigfillset(&all);
@@ -134,5 +192,6 @@ void loop_stop(struct loop *loop)
 	eventfd_write(loop->fs->stop_fd, 1);
 	while (loop->n > 0)
 		pthread_join(loop->threads[--loop->n], NULL);
-	pthread_mutex_destroy(&loop->turn);
+	pthread_cond_destroy(&loop->relief);
+	pthread_mutex_destroy(&loop->lock);
 }

@@ -343,6 +343,17 @@ class Commits(ChangeTestCase):
             self.assertEqual(self.read(), b'To: a\r\n' * 10 * succeeded)
             os.unlink(self.path())
 
+    def test_others_are_answered_while_a_disk_is_waited_for(self):
+        self.mount.behave('hand-over', 3000)
+        closers = [self.background('sh', '-c', f'printf "To: a\\n\\n" > INBOX/m{number}') for number in range(3)]
+        time.sleep(0.2)
+        for number in range(20):
+            begun = time.monotonic()
+            self.assertFalse(os.path.exists(self.path(f'none{number}')))
+            self.assertLess(time.monotonic() - begun, 1)
+        self.assertEqual([closer.poll() for closer in closers], [None] * 3)
+        self.assertEqual([closer.wait(30) for closer in closers], [0] * 3)
+
     def test_nobody_opens_it_between_its_end_and_its_commit(self):
         """Who did would write into what is uploaded, or into what nobody reads any more, and be told that all is well."""
         script = ('import os, sys, time\nfd = os.open("INBOX/m", os.O_WRONLY | os.O_CREAT | os.O_APPEND)\ntime.sleep(float(sys.argv[1]))\n'
