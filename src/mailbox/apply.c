@@ -276,6 +276,13 @@ int apply_show_anew(struct mailbox *mb, int64_t row, struct news *news)
 	return r < 0 ? r : add_news(news, &before, &m);
 }
 
+static bool looks_the_same(const struct index_message *a, const struct index_message *b)
+{
+	return a->folder == b->folder && !strcmp(a->name, b->name) && a->is_local == b->is_local &&
+	       a->size_bytes == b->size_bytes && a->mtime_ns == b->mtime_ns && a->mode == b->mode &&
+	       a->internaldate_s == b->internaldate_s && a->ctime_ns == b->ctime_ns && a->arrived_s == b->arrived_s;
+}
+
 /* A sync may have met the message at its new place before we heard of it: the row that it had before goes on. */
 static int make_room(struct mailbox *mb, int64_t row, int64_t folder, uint32_t uid, struct news *news)
 {
@@ -392,7 +399,7 @@ int apply_place(struct mailbox *mb, int64_t row, int64_t folder, const char *wir
 		r = journal_place_sweep(mb->index, row);
 	if (r == 0)
 		r = index_message_get(mb->index, row, &m);
-	return r < 0 ? r : add_news(news, &before, &m);
+	return r < 0 || looks_the_same(&before, &m) ? r : add_news(news, &before, &m);
 }
 
 /* ------------------------------------------------------------ recording */

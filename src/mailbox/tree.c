@@ -74,7 +74,7 @@ static int get_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *re
 
 int mailbox_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
 {
-	int r = index_begin_reading(mb->index);
+	int r = index_begin_reading(mb->index, true);
 
 	if (r < 0)
 		return r;
@@ -86,10 +86,14 @@ int mailbox_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
 int mailbox_message(struct mailbox *mb, int64_t row, struct mailbox_message *ret)
 {
 	struct index_message m;
-	int r = index_message_get(mb->index, row, &m);
+	int r = index_begin_reading(mb->index, true);
 
+	if (r < 0)
+		return r;
+	r = index_message_get(mb->index, row, &m);
 	if (r == 0)
 		to_message(mb, &m, ret);
+	index_end_reading(mb->index);
 	return r;
 }
 
@@ -129,7 +133,7 @@ static int lookup(struct mailbox *mb, int64_t folder, const char *name, struct m
 
 int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret)
 {
-	int r = index_begin_reading(mb->index);
+	int r = index_begin_reading(mb->index, true);
 
 	if (r < 0)
 		return r;
@@ -230,7 +234,7 @@ int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)
 		 void *userdata)
 {
 	struct listing l = { .mb = mb, .each = each, .userdata = userdata };
-	int r = index_begin_reading(mb->index);
+	int r = index_begin_reading(mb->index, false);
 
 	if (r < 0)
 		return r;
@@ -248,7 +252,7 @@ int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, b
 			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
 {
 	struct listing l = { .mb = mb, .each = each, .userdata = userdata, .flag = flag, .is_set = is_set };
-	int r = index_begin_reading(mb->index);
+	int r = index_begin_reading(mb->index, false);
 
 	if (r < 0)
 		return r;

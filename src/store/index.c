@@ -21,7 +21,7 @@ static const void *this_thread(void)
 /* This thread's, between index_begin_reading() and index_end_reading(). */
 static _Thread_local struct {
 	const struct index *index; /* NULL: no */
-	struct database *database; /* own */
+	struct database *database; /* own; or the writer's, whose turn is held for it */
 	unsigned nested;	   /* more of them within this one, or within a transaction */
 } reading;
 
@@ -38,13 +38,21 @@ static bool has_turn(struct index *ix)
 	return atomic_load_explicit(&ix->writing_thread, memory_order_relaxed) == this_thread();
 }
 
+static int run_alone(struct database *d, enum index_statement which)
+{
+	CLEANUP(query) struct query q = QUERY_INIT;
+	int r = database_query(d, which, &q);
+
+	return r < 0 ? r : query_run(&q);
+}
+
 int index_begin(struct index *ix)
 {
 	int r;
 
 	assert(!has_turn(ix) && reading.index != ix);
 	pthread_mutex_lock(&ix->turn);
-	r = database_exec(ix->writer, "BEGIN IMMEDIATE");
+	r = run_alone(ix->writer, BEGIN_WRITING);
 	if (r < 0) {
 		pthread_mutex_unlock(&ix->turn);
 		return r;
@@ -68,7 +76,7 @@ int index_commit(struct index *ix)
 	assert(has_turn(ix));
 	r = ix->failure < 0 ? ix->failure : index_flush_counts(ix);
 	if (r == 0)
-		r = database_exec(ix->writer, "COMMIT");
+		r = run_alone(ix->writer, END_TRANSACTION);
 	if (r < 0) {
 		index_rollback(ix);
 		return r;
@@ -143,15 +151,7 @@ static void give_reader_back(void *owner, struct database *d)
 	database_close(d);
 }
 
-static int run_alone(struct database *d, enum index_statement which)
-{
-	CLEANUP(query) struct query q = QUERY_INIT;
-	int r = database_query(d, which, &q);
-
-	return r < 0 ? r : query_run(&q);
-}
-
-int index_begin_reading(struct index *ix)
+int index_begin_reading(struct index *ix, bool is_brief)
 {
 	struct database *d;
 	int r;
@@ -160,10 +160,15 @@ int index_begin_reading(struct index *ix)
 		reading.nested++;
 		return 0;
 	}
+	if (is_brief && pthread_mutex_trylock(&ix->turn) == 0) {
+		reading.index = ix;
+		reading.database = ix->writer; /* nobody writes meanwhile: no snapshot is needed */
+		return 0;
+	}
 	r = take_reader(ix, &d);
 	if (r < 0)
 		return r;
-	r = run_alone(d, READING_BEGIN);
+	r = run_alone(d, BEGIN_READING);
 	if (r < 0) {
 		database_close(d);
 		return r;
@@ -184,7 +189,9 @@ void index_end_reading(struct index *ix)
 	assert(reading.index == ix);
 	d = steal_pointer(&reading.database);
 	reading.index = NULL;
-	if (run_alone(d, READING_END) < 0)
+	if (d == ix->writer)
+		pthread_mutex_unlock(&ix->turn);
+	else if (run_alone(d, END_TRANSACTION) < 0)
 		database_close(d);
 	else
 		give_reader_back(ix, d);

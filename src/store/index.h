@@ -93,8 +93,9 @@ uint64_t index_state(struct index *ix);
 /*
  * Between the two, this thread's reads see the index as it is at the first of them, and take its lock once in all, which is most of what a small read
  * costs. 0: until index_end_reading(); else -errno. Within itself or a transaction it changes nothing. For moments only: meanwhile the log of changes grows.
+ * Brief: the caller does nothing else until the end, so that it may be the writer's turn where nobody writes, whose pages are still in memory after a change.
  */
-int index_begin_reading(struct index *ix);
+int index_begin_reading(struct index *ix, bool is_brief);
 void index_end_reading(struct index *ix);
 
 void index_folder_release(struct index_folder *f);

@@ -113,8 +113,9 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[MESSAGE_BURY_AWAY] = "UPDATE message SET folder = -row, server_folder = NULL, server_uid = NULL WHERE server_folder = ?1",
 	[MESSAGE_PLACE] = "SELECT folder, local, flags, server_folder FROM message WHERE row = ?1",
 
-	[READING_BEGIN] = "BEGIN",
-	[READING_END] = "COMMIT",
+	[BEGIN_READING] = "BEGIN",
+	[BEGIN_WRITING] = "BEGIN IMMEDIATE",
+	[END_TRANSACTION] = "COMMIT",
 
 	[CHANGE_APPEND] = "INSERT INTO journal.change (seq, kind, row, source, folder, detail, depends)"
 			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

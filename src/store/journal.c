@@ -11,6 +11,9 @@
 
 enum { SCHEMA_VERSION = 4 };
 
+/* Hardly a change touches two rows of one page, and a transaction writes whole ones. */
+static const char page_size[] = "PRAGMA journal.page_size = 1024";
+
 static const char schema[] = "BEGIN IMMEDIATE;"
 			     "CREATE TABLE journal.change ("
 			     " seq INTEGER PRIMARY KEY,"
@@ -74,7 +77,10 @@ static int prepare(struct index *ix)
 		return r;
 	if (version != SCHEMA_VERSION && (version != 0 || tables != 0))
 		return -EUCLEAN;
-	r = database_exec(ix->writer, pragmas);
+	if (version == 0)
+		r = database_exec(ix->writer, page_size);
+	if (r == 0)
+		r = database_exec(ix->writer, pragmas);
 	return r == 0 && version == 0 ? database_exec(ix->writer, schema) : r;
 }
 

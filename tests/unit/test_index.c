@@ -552,7 +552,7 @@ static void reading_sees_one_moment_and_then_the_next(void **state)
 	struct index_message m;
 	pthread_t thread;
 
-	assert_int_equal(index_begin_reading(ix), 0);
+	assert_int_equal(index_begin_reading(ix, false), 0);
 	assert_int_equal(index_folder_get(ix, writer.folder, &f), 0);
 	assert_int_equal(pthread_create(&thread, NULL, write_beside, &writer), 0);
 	pthread_join(thread, NULL);
