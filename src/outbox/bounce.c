@@ -226,7 +226,7 @@ static int read_header(struct outbox *o, struct entry *e, struct buf *out)
 	if (!r)
 		r = survey_message(fd, &s, &why);
 	if (!r)
-		r = prepare_header(&s, &options, PREPARE_AS_IS, out, &why);
+		r = prepare_header(&s, &options, PART_AS_IS, out, &why);
 	if (out->len > HEADER_MAX_BYTES)
 		buf_truncate(out, header_length(out->data, HEADER_MAX_BYTES));
 	return r == -EINVAL ? 0 : r;

@@ -23,16 +23,16 @@ static int refuse(struct buf *why, int error, const char *what)
 }
 
 /* Whatever would stop it at the server's door anyway: better known now, while somebody listens. */
-static int judge_form(struct outbox *o, const struct entry *e, const struct survey *s, struct buf *why)
+static int judge_form(struct outbox *o, const struct entry *e, int fd, const struct survey *s, struct buf *why)
 {
 	const struct prepare_options options = { .own = o->own, .message_id = "<>", .takes_eightbit = true };
 	CLEANUP(buf) struct buf header = BUF_INIT;
-	enum prepare_encoding encoding;
+	CLEANUP(parts) struct parts parts = { .list = NULL };
 	struct stat st;
-	int r = prepare_choose_encoding(s, true, &encoding, why);
+	int r = parts_plan(fd, s, true, &parts, why);
 
 	if (!r)
-		r = prepare_header(s, &options, encoding, &header, why);
+		r = prepare_header(s, &options, parts_encoding(&parts, 0), &header, why);
 	if (!r)
 		r = entry_stat_message(o->dirfd, e->id, &st);
 	if (r < 0 || o->size_max_bytes <= 0 || st.st_size <= o->size_max_bytes)
@@ -119,7 +119,7 @@ int guard_judge(struct outbox *o, struct entry *e, bool may_ask, bool is_retry, 
 	if (!r)
 		r = envelope_read(&s.header, o->own, e->record.rcpt, e->record.is_forced, &envelope, why);
 	if (!r)
-		r = judge_form(o, e, &s, why);
+		r = judge_form(o, e, fd, &s, why);
 	if (r < 0)
 		return r;
 	/* A Message-ID that is made here is new by itself. */

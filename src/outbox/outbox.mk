@@ -11,7 +11,9 @@ src_liboutbox_a_SOURCES = \
 	src/outbox/lines.c src/outbox/lines.h \
 	src/outbox/name.c src/outbox/name.h \
 	src/outbox/outbox.c src/outbox/outbox.h \
+	src/outbox/parts.c src/outbox/parts.h \
 	src/outbox/prepare.c src/outbox/prepare.h \
+	src/outbox/prepare_body.c \
 	src/outbox/prepare_field.c \
 	src/outbox/prepare_header.c \
 	src/outbox/queue.c src/outbox/queue.h \

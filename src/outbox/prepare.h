@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "outbox/parts.h"
 #include "outbox/survey.h"
 
 /* All borrowed. */
@@ -31,14 +32,14 @@ struct prepared {
 /* Writes to fd_out from its present position on. -EINVAL with `why` where it cannot be sent as it is and encoding it would alter it; else 0 or -errno. */
 int prepare_message(int fd_in, int fd_out, const struct prepare_options *options, struct prepared *ret, struct buf *why);
 
-/* How the body is to be written. */
-enum prepare_encoding { PREPARE_AS_IS, PREPARE_QUOTED_PRINTABLE };
-/* The same, decided: -EINVAL with `why` where only a multipart's parts, or what is encoded already, would have to be encoded. */
-int prepare_choose_encoding(const struct survey *s, bool takes_eightbit, enum prepare_encoding *ret, struct buf *why);
-
-/* prepare_header.c: appends the header as it is sent, the empty line included. */
-int prepare_header(const struct survey *s, const struct prepare_options *options, enum prepare_encoding encoding, struct buf *out,
+/* prepare_header.c: appends the header as it is sent, the empty line included; `encoding` of the message as a part. */
+int prepare_header(const struct survey *s, const struct prepare_options *options, enum part_encoding encoding, struct buf *out,
 		   struct buf *why);
+/* RFC 2045 6.1; NULL for PART_AS_IS. */
+const char *prepare_encoding_name(enum part_encoding encoding);
+
+/* prepare_body.c: writes what stands behind the header, each part encoded as planned. */
+int prepare_body(int fd_in, const struct survey *s, const struct parts *parts, struct line_writer *w, struct buf *why);
 
 /* prepare_field.c: appends a field that holds raw 8-bit bytes as ASCII (RFC 2047, for parameters RFC 2231), with CRLF. Addresses that are not ASCII themselves stay as they are. */
 struct header_field;

@@ -56,9 +56,9 @@ static bool is_blank(const struct header_field *field, const char *prefix)
 }
 
 /* What the one who sends must not pass on (RFC 5322 3.6.3, RFC 5321 4.4), or what is written anew. */
-static bool is_dropped(const struct header_field *field, const struct prepare_options *options, enum prepare_encoding encoding)
+static bool is_dropped(const struct header_field *field, const struct prepare_options *options, enum part_encoding encoding)
 {
-	if (encoding == PREPARE_QUOTED_PRINTABLE && is_called(field, "Content-Transfer-Encoding"))
+	if (encoding != PART_AS_IS && is_called(field, "Content-Transfer-Encoding"))
 		return true;
 	if (options->keeps_bcc)
 		return false;
@@ -108,14 +108,21 @@ static int append_missing(const char *text, size_t len, const char *prefix, cons
 	return r;
 }
 
+const char *prepare_encoding_name(enum part_encoding encoding)
+{
+	static const char *const names[] = { NULL, "quoted-printable", "base64", "7bit" };
+
+	return names[encoding];
+}
+
 /* What the body needs to be understood (RFC 2045). A message that is passed on keeps its own words as far as they do. */
-static int append_mime(const struct survey *s, enum prepare_encoding encoding, bool is_resent, struct buf *out)
+static int append_mime(const struct survey *s, enum part_encoding encoding, bool is_resent, struct buf *out)
 {
 	const struct buf *header = &s->header;
 	bool has_type = has(header->data, header->len, "Content-Type");
 	bool has_encoding = has(header->data, header->len, "Content-Transfer-Encoding");
 	bool needs_type = !has_type && s->is_eightbit;
-	bool needs_encoding = encoding == PREPARE_QUOTED_PRINTABLE || (s->is_eightbit && !has_encoding);
+	bool needs_encoding = encoding != PART_AS_IS || (s->is_eightbit && !has_encoding);
 	int r = 0;
 
 	if (!has(header->data, header->len, "MIME-Version") && (!is_resent || needs_type || needs_encoding))
@@ -123,8 +130,7 @@ static int append_mime(const struct survey *s, enum prepare_encoding encoding, b
 	if (!r && needs_type)
 		r = buf_printf(out, "Content-Type: text/plain; charset=%s\r\n", s->is_utf8 ? "utf-8" : "unknown-8bit");
 	if (!r && needs_encoding)
-		r = buf_printf(out, "Content-Transfer-Encoding: %s\r\n",
-			       encoding == PREPARE_QUOTED_PRINTABLE ? "quoted-printable" : "8bit");
+		r = buf_printf(out, "Content-Transfer-Encoding: %s\r\n", encoding ? prepare_encoding_name(encoding) : "8bit");
 	return r;
 }
 
@@ -144,7 +150,7 @@ static int check_lines(const struct buf *header, struct buf *why)
 	return 0;
 }
 
-int prepare_header(const struct survey *s, const struct prepare_options *options, enum prepare_encoding encoding, struct buf *out,
+int prepare_header(const struct survey *s, const struct prepare_options *options, enum part_encoding encoding, struct buf *out,
 		   struct buf *why)
 {
 	const struct buf *header = &s->header;

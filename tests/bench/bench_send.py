@@ -113,7 +113,7 @@ def measure(postfix, port, title, count, runs, at_least):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--messages', type=int, default=1000)
-    parser.add_argument('--far-messages', type=int, default=100)
+    parser.add_argument('--far-messages', type=int, default=300)
     parser.add_argument('--runs', type=int, default=3)
     parser.add_argument('--only', choices=('near', 'far'), action='append')
     arguments = parser.parse_args()

@@ -110,6 +110,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	check_lines(&once);
 	check_header(&once);
+	if (!takes_eightbit)
+		must(is_ascii(once.data + header_length(once.data, once.len), once.len - header_length(once.data, once.len)));
+	/* A boundary that is not ASCII is none (RFC 2046 5.1.1), and encoded it may be another. */
+	if (header_find((const char *)data, size, "Content-Type", &field) && !is_ascii(field.value, field.value_len))
+		return 0;
 	must(prepare(once.data, once.len, takes_eightbit, &twice) == 0);
 	if (header_find((const char *)data, size, "Resent-Bcc", &field) || !is_ascii(once.data, header_length(once.data, once.len)))
 		return 0;

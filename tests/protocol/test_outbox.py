@@ -3,6 +3,8 @@
 """
 The outbox and a real submission server: what arrives, what each fault leaves behind, and a daemon killed again and again.
 """
+import email.message
+import email.policy
 import errno
 import os
 import random
@@ -102,6 +104,37 @@ class Large(unittest.TestCase):
         self.assertEqual(self.attempt({'data': scripted_smtp.DISCONNECT}), ('retry', 0))
         self.assertEqual(self.attempt({'.': scripted_smtp.RESET}), ('uncertain', 0))
         self.assertEqual(self.attempt({}), ('sent', 1))
+
+
+class WithoutEightBit(unittest.TestCase):
+    """A server that takes ASCII alone gets the same content."""
+
+    def written(self):
+        message = email.message.EmailMessage(policy=email.policy.SMTP.clone(cte_type='8bit'))
+        message['From'], message['To'], message['Subject'], message['Message-ID'] = 'alice@example.com', 'bob@example.com', 'parts', '<parts@example.com>'
+        message.set_content('Grüße = 1 \n.\n\nund noch eine Zeile\n', cte='8bit')
+        message.add_alternative('<p>Grüße</p>' + 'x' * 3000 + '\n', subtype='html', cte='8bit')
+        inner = email.message_from_bytes('Subject: inner\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n'
+                                         'Content-Transfer-Encoding: 8bit\r\n\r\ninnen ä\r\n'.encode(), policy=message.policy)
+        message.add_attachment(inner)
+        message.add_attachment(bytes(range(256)) * 20, maintype='image', subtype='png', filename='all.png')
+        return message
+
+    def contents(self, message):
+        return [(part.get_content_type(), part.get_filename(), None if part.is_multipart() else part.get_payload(decode=True)) for part in message.walk()]
+
+    def test_it_gets_the_same_content(self):
+        written = self.written()
+        with scripted_smtp.ScriptedSmtp(extensions=('PIPELINING',)) as server:
+            with Outbox(f'smtp+insecure://alice@localhost:{server.port}') as outbox:
+                self.assertEqual(outbox.send('m', written.as_bytes()), 0)
+                mailtest.wait_for(lambda: outbox.copies(), 10, 'the copy')
+                self.assertEqual(outbox.list(), {})
+        sent, = server.accepted()
+        self.assertTrue(sent.data.isascii())
+        self.assertLessEqual(max(len(line) for line in sent.data.split(b'\r\n')), 998)
+        received = email.message_from_bytes(sent.data, policy=email.policy.SMTP)
+        self.assertEqual(self.contents(received), self.contents(email.message_from_bytes(written.as_bytes(), policy=email.policy.SMTP)))
 
 
 class Parallel(unittest.TestCase):

@@ -182,7 +182,108 @@ static void without_8bitmime_a_single_text_part_becomes_quoted_printable(void **
 	check(WHOLE "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\xc3\xbc = 1 \n", WHOLE
 	      "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC =3D 1=20\r\n");
 	check(WHOLE "Content-Type: text/plain\n\nascii = ascii\n", WHOLE "Content-Type: text/plain\r\n\r\nascii = ascii\r\n");
-	check_refused(WHOLE "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n\xc3\xbc\n--b--\n", "takes no 8-bit text");
+	check(WHOLE "Content-Type: application/x\n\n\xc3\xbc\n",
+	      WHOLE "Content-Type: application/x\r\nContent-Transfer-Encoding: base64\r\n\r\nw7wNCg==\r\n");
+}
+
+#define MIXED "Content-Type: multipart/mixed; boundary=\"b c\"\r\n"
+
+/* Nothing else changes: neither other parts nor what stands between them, nor fields in another spelling. */
+static void without_8bitmime_each_part_that_needs_it_is_encoded(void **state)
+{
+	(void)state;
+	options.takes_eightbit = false;
+	check(WHOLE MIXED
+	      "Content-Transfer-Encoding: 8bit\n\npreamble\n--b c\ncontent-type: Text/plain; charset=utf-8\n"
+	      "CONTENT-transfer-encoding: 8BIT (so)\nX: y\n\n\xc3\xbc= \n\n--b c\t\n\nascii =\n"
+	      "--b c\nContent-Type: image/x\n\n\xff\n\n--b c\nContent-Type: image/x\nContent-Transfer-Encoding: binary\n\n"
+	      "123456789012345678901234567890123456789012345678901234567\xfe\n--b c--\n\nepilogue",
+	      WHOLE MIXED
+	      "Content-Transfer-Encoding: 7bit\r\n\r\npreamble\r\n--b c\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+	      "content-type: Text/plain; charset=utf-8\r\nX: y\r\n\r\n=C3=BC=3D=20\r\n\r\n--b c\t\r\n\r\nascii =\r\n"
+	      "--b c\r\nContent-Transfer-Encoding: base64\r\nContent-Type: image/x\r\n\r\n/w0K\r\n"
+	      "--b c\r\nContent-Transfer-Encoding: base64\r\nContent-Type: image/x\r\n\r\n"
+	      "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3\r\n/g==\r\n"
+	      "--b c--\r\n\r\nepilogue\r\n");
+}
+
+#define OUTER "Content-Type: multipart/mixed; boundary=outer\r\n"
+
+/* An outer delimiter ends what is inside of it; in a digest a message is what says nothing else; and a header may be cut off. */
+static void parts_within_parts_are_encoded(void **state)
+{
+	(void)state;
+	options.takes_eightbit = false;
+	check(WHOLE OUTER
+	      "\n--outer\nContent-Type: multipart/alternative; boundary=inner\nContent-Transfer-Encoding: binary\n\n"
+	      "--inner\n\n\xc3\xbc\n--outer\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 8bit\n\n"
+	      "Subject: a\n\n\xc3\xa4\n--outer\nContent-Type: multipart/digest; boundary=d\n\n--d\n\nSubject: b\n\n\xc3\xb6\n"
+	      "--d--\n--outer\nX: no end\n--outer--\n",
+	      WHOLE OUTER "Content-Transfer-Encoding: 7bit\r\n\r\n--outer\r\nContent-Transfer-Encoding: 7bit\r\n"
+			  "Content-Type: multipart/alternative; boundary=inner\r\n\r\n"
+			  "--inner\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=C3=BC\r\n"
+			  "--outer\r\nContent-Transfer-Encoding: 7bit\r\nContent-Type: message/rfc822\r\n\r\n"
+			  "Content-Transfer-Encoding: quoted-printable\r\nSubject: a\r\n\r\n=C3=A4\r\n"
+			  "--outer\r\nContent-Type: multipart/digest; boundary=d\r\n\r\n--d\r\n\r\n"
+			  "Content-Transfer-Encoding: quoted-printable\r\nSubject: b\r\n\r\n=C3=B6\r\n--d--\r\n"
+			  "--outer\r\nX: no end\r\n--outer--\r\n");
+}
+
+static void what_encoding_would_alter_is_refused(void **state)
+{
+	CLEANUP(buf) struct buf deep = BUF_INIT;
+	static const char *const refused[][2] = {
+		{ "\n--outer\nContent-Transfer-Encoding: base64\n\n\xc3\xbc\n--outer--\n", "encoded already" },
+		{ "\n--outer\nContent-Transfer-Encoding: x-other\n\n\xc3\xbc\n--outer--\n", "encoded already" },
+		{ "\n--outer\nContent-Type: multipart/signed; boundary=s\n\n--s\n\n\xc3\xbc\n--s--\n--outer--\n", "signed" },
+		{ "\n--outer\nContent-Type: multipart/signed; boundary=s\n\n--s\nContent-Type: multipart/mixed; "
+		  "boundary=m\n\n--m\n\n\xc3\xbc\n"
+		  "--m--\n--s--\n--outer--\n",
+		  "signed" },
+		{ "\n--outer\nContent-Type: message/partial; id=1\n\n\xc3\xbc\n--outer--\n", "a piece" },
+		{ "\n--outer\nContent-Type: multipart/mixed\n\n\xc3\xbc\n--outer--\n", "a piece" },
+		{ "\n\xc3\xbc\n--outer--\n", "between" },
+		{ "\n--outer\nSubject: \xc3\xbc\n\n--outer--\n", "between" },
+		{ "\n--outer--\n\xc3\xbc\n", "between" },
+	};
+
+	(void)state;
+	options.takes_eightbit = false;
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		CLEANUP(buf) struct buf written = BUF_INIT;
+
+		buf_printf(&written, WHOLE OUTER "%s", refused[i][0]);
+		check_refused(written.data, "takes no 8-bit text");
+		check_refused(written.data, refused[i][1]);
+	}
+	buf_append_str(&deep, WHOLE "Content-Type: multipart/mixed; boundary=0\n\n");
+	for (int i = 0; i < 40; i++)
+		buf_printf(&deep, "--%d\nContent-Type: multipart/mixed; boundary=%d\n\n", i, i + 1);
+	buf_append_str(&deep, "\xc3\xbc\n--0--\n");
+	check_refused(deep.data, "nested too deep");
+}
+
+static void a_long_line_of_a_part_is_encoded_for_any_server(void **state)
+{
+	CLEANUP(buf) struct buf written = BUF_INIT;
+	CLEANUP(buf) struct buf out = BUF_INIT;
+	CLEANUP(buf) struct buf why = BUF_INIT;
+
+	(void)state;
+	buf_append_str(&written, WHOLE OUTER "\n--outer\nContent-Type: text/html\n\n");
+	for (int i = 0; i < 40000; i++)
+		buf_append_char(&written, i % 10 ? 'x' : ' ');
+	buf_append_str(
+		&written,
+		"\n--outer\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\xc3\xbc\n--outer--\n");
+	assert_int_equal(prepare_bytes(written.data, written.len, &out, &why), 0);
+	assert_non_null(strstr(out.data,
+			       "--outer\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Type: text/html\r\n\r\n xxxxxxxxx "));
+	assert_non_null(strstr(
+		out.data,
+		"x\r\n--outer\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xbc\r\n"
+		"--outer--\r\n"));
+	assert_null(strstr(out.data, "Encoding: 7bit"));
 }
 
 static void a_long_line_of_text_is_encoded_and_any_other_refused(void **state)
@@ -260,6 +361,10 @@ int main(void)
 		cmocka_unit_test_setup(a_long_raw_file_name_is_cut_into_sections, setup),
 		cmocka_unit_test_setup(a_raw_eightbit_body_is_declared, setup),
 		cmocka_unit_test_setup(without_8bitmime_a_single_text_part_becomes_quoted_printable, setup),
+		cmocka_unit_test_setup(without_8bitmime_each_part_that_needs_it_is_encoded, setup),
+		cmocka_unit_test_setup(parts_within_parts_are_encoded, setup),
+		cmocka_unit_test_setup(what_encoding_would_alter_is_refused, setup),
+		cmocka_unit_test_setup(a_long_line_of_a_part_is_encoded_for_any_server, setup),
 		cmocka_unit_test_setup(a_long_line_of_text_is_encoded_and_any_other_refused, setup),
 		cmocka_unit_test_setup(a_long_line_of_the_header_is_refused, setup),
 		cmocka_unit_test_setup(a_line_end_across_two_reads_is_one_line_end, setup),
