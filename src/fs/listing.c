@@ -13,15 +13,16 @@ enum { POSITION_DOT = 1, POSITION_DOT_DOT = 2 };
 /* The first piece of a large one: who wants attributes, too, looks up each name in it. */
 enum { FIRST_BYTES = 4096 };
 
-/* An open directory of more than LISTING_LARGE entries. */
-struct large_listing {
+/* An open directory of more than LISTING_LONG entries. */
+struct long_listing {
 	struct handle handle; /* first */
 	uint64_t ino;
+	bool is_large;			/* names alone, unless lookups follow */
 	atomic_size_t given, looked_up; /* entries */
 	atomic_int users;		/* the kernel, and whoever makes a piece ahead */
 	pthread_mutex_t lock;
-	struct listing ahead;	    /* lock; its data NULL: none */
-	struct large_listing *next; /* protected by the listings' lock */
+	struct listing ahead;	   /* lock; its data NULL: none */
+	struct long_listing *next; /* protected by the listings' lock */
 };
 
 void listings_init(struct listings *listings)
@@ -74,77 +75,78 @@ uint64_t listing_stored_position(uint64_t after)
 	return inode_kind(after) == INODE_POSITION ? 0 : after;
 }
 
-static void unref_large(struct large_listing *large)
+static void unref_long(struct long_listing *l)
 {
-	if (atomic_fetch_sub(&large->users, 1) > 1)
+	if (atomic_fetch_sub(&l->users, 1) > 1)
 		return;
-	pthread_mutex_destroy(&large->lock);
-	free(large->ahead.data);
-	free(large);
+	pthread_mutex_destroy(&l->lock);
+	free(l->ahead.data);
+	free(l);
 }
 
-static void close_large(struct fs *fs, struct handle *handle)
+static void close_long(struct fs *fs, struct handle *handle)
 {
-	struct large_listing *large = (struct large_listing *)handle, **at;
+	struct long_listing *l = (struct long_listing *)handle, **at;
 
 	pthread_mutex_lock(&fs->listings.lock);
-	for (at = &fs->listings.first; *at != large; at = &(*at)->next)
+	for (at = &fs->listings.first; *at != l; at = &(*at)->next)
 		;
-	*at = large->next;
+	*at = l->next;
 	pthread_mutex_unlock(&fs->listings.lock);
 	atomic_fetch_sub(&fs->listings.n, 1);
-	unref_large(large);
+	unref_long(l);
 }
 
-static struct large_listing *open_large(struct fs *fs, uint64_t ino)
+static struct long_listing *open_long(struct fs *fs, uint64_t ino, bool is_large)
 {
-	struct large_listing *large = calloc(1, sizeof(*large));
+	struct long_listing *l = calloc(1, sizeof(*l));
 
-	if (!large)
+	if (!l)
 		return NULL;
-	large->ino = ino;
-	atomic_init(&large->users, 1);
-	pthread_mutex_init(&large->lock, NULL);
+	l->ino = ino;
+	l->is_large = is_large;
+	atomic_init(&l->users, 1);
+	pthread_mutex_init(&l->lock, NULL);
 	pthread_mutex_lock(&fs->listings.lock);
-	large->next = fs->listings.first;
-	fs->listings.first = large;
+	l->next = fs->listings.first;
+	fs->listings.first = l;
 	pthread_mutex_unlock(&fs->listings.lock);
 	atomic_fetch_add(&fs->listings.n, 1);
-	handle_open(&fs->handles, &large->handle, close_large);
-	return large;
+	handle_open(&fs->handles, &l->handle, close_long);
+	return l;
 }
 
-static struct large_listing *large_of(const struct fuse_file_info *fi)
+static struct long_listing *long_of(const struct fuse_file_info *fi)
 {
-	return (struct large_listing *)(uintptr_t)fi->fh;
+	return (struct long_listing *)(uintptr_t)fi->fh;
 }
 
 void listing_reply_open(struct fs *fs, struct fuse_req *req, uint64_t ino, size_t entries, struct fuse_file_info *fi)
 {
-	struct large_listing *large = entries > LISTING_LARGE ? open_large(fs, ino) : NULL;
+	struct long_listing *l = entries > LISTING_LONG ? open_long(fs, ino, entries > LISTING_LARGE) : NULL;
 
-	fi->fh = (uintptr_t)large;
-	if (fuse_reply_open(req, fi) != 0 && large)
-		handle_close(fs, &large->handle);
+	fi->fh = (uintptr_t)l;
+	if (fuse_reply_open(req, fi) != 0 && l)
+		handle_close(fs, &l->handle);
 }
 
 void listing_note_lookup(struct fs *fs, uint64_t parent)
 {
-	struct large_listing *large;
+	struct long_listing *l;
 
 	if (atomic_load_explicit(&fs->listings.n, memory_order_relaxed) == 0)
 		return;
 	pthread_mutex_lock(&fs->listings.lock);
-	for (large = fs->listings.first; large; large = large->next)
-		if (large->ino == parent)
-			atomic_fetch_add(&large->looked_up, 1);
+	for (l = fs->listings.first; l; l = l->next)
+		if (l->ino == parent)
+			atomic_fetch_add(&l->looked_up, 1);
 	pthread_mutex_unlock(&fs->listings.lock);
 }
 
 /* After a first piece, whoever looks up a fair part of the names that it got wants them all. */
-static bool wants_names_only(struct large_listing *large)
+static bool wants_names_only(struct long_listing *l)
 {
-	return large && (atomic_load(&large->given) == 0 || atomic_load(&large->looked_up) < atomic_load(&large->given) / 4);
+	return l->is_large && (atomic_load(&l->given) == 0 || atomic_load(&l->looked_up) < atomic_load(&l->given) / 4);
 }
 
 static int fill(struct fs *fs, uint64_t ino, struct listing *piece)
@@ -155,35 +157,35 @@ static int fill(struct fs *fs, uint64_t ino, struct listing *piece)
 }
 
 /* The piece made ahead, if it is the one wanted and as it would be made now. */
-static bool take_ahead(struct fs *fs, struct large_listing *large, struct listing *piece)
+static bool take_ahead(struct fs *fs, struct long_listing *l, struct listing *piece)
 {
-	const struct listing *ahead = &large->ahead;
+	const struct listing *ahead = &l->ahead;
 	bool is_it;
 
-	pthread_mutex_lock(&large->lock);
+	pthread_mutex_lock(&l->lock);
 	is_it = ahead->data && ahead->after == piece->after && ahead->size == piece->size &&
 		ahead->names_only == piece->names_only && ahead->index_state == mailbox_index_state(fs->mailbox);
 	if (is_it) {
 		*piece = *ahead;
-		large->ahead.data = NULL;
+		l->ahead.data = NULL;
 	}
-	pthread_mutex_unlock(&large->lock);
+	pthread_mutex_unlock(&l->lock);
 	return is_it;
 }
 
-static void make_ahead(struct fs *fs, struct large_listing *large, size_t size, uint64_t after)
+static void make_ahead(struct fs *fs, struct long_listing *l, size_t size, uint64_t after)
 {
-	struct listing piece = { .size = size, .after = after, .names_only = wants_names_only(large) };
+	struct listing piece = { .size = size, .after = after, .names_only = wants_names_only(l) };
 	char *unused;
 
-	if (fill(fs, large->ino, &piece) < 0) {
+	if (fill(fs, l->ino, &piece) < 0) {
 		free(piece.data);
 		return;
 	}
-	pthread_mutex_lock(&large->lock);
-	unused = large->ahead.data;
-	large->ahead = piece;
-	pthread_mutex_unlock(&large->lock);
+	pthread_mutex_lock(&l->lock);
+	unused = l->ahead.data;
+	l->ahead = piece;
+	pthread_mutex_unlock(&l->lock);
 	free(unused);
 }
 
@@ -195,34 +197,34 @@ static void reply_piece(struct fuse_req *req, const struct listing *piece, int r
 		fuse_reply_buf(req, piece->data, piece->used);
 }
 
-static void list_large(struct fs *fs, struct fuse_req *req, struct large_listing *large, struct listing *piece)
+static void list_long(struct fs *fs, struct fuse_req *req, struct long_listing *l, struct listing *piece)
 {
 	size_t size = piece->size;
-	bool is_first = atomic_load(&large->given) == 0;
+	bool is_first = l->is_large && atomic_load(&l->given) == 0;
 	int r = 0;
 
 	if (is_first && size > FIRST_BYTES)
 		piece->size = FIRST_BYTES;
-	piece->names_only = wants_names_only(large);
-	if (!take_ahead(fs, large, piece))
-		r = fill(fs, large->ino, piece);
+	piece->names_only = wants_names_only(l);
+	if (!take_ahead(fs, l, piece))
+		r = fill(fs, l->ino, piece);
 	if (piece->names_only)
-		atomic_fetch_add(&large->given, piece->added);
-	atomic_fetch_add(&large->users, 1); /* the reply may be followed by the close */
+		atomic_fetch_add(&l->given, piece->added);
+	atomic_fetch_add(&l->users, 1); /* the reply may be followed by the close */
 	reply_piece(req, piece, r);
 	if (r == 0 && piece->added && !is_first)
-		make_ahead(fs, large, size, piece->last);
-	unref_large(large);
+		make_ahead(fs, l, size, piece->last);
+	unref_long(l);
 }
 
 void listing_readdirplus(struct fuse_req *req, uint64_t ino, size_t size, int64_t after, struct fuse_file_info *fi)
 {
-	struct large_listing *large = large_of(fi);
+	struct long_listing *l = long_of(fi);
 	struct listing piece = { .size = size, .after = (uint64_t)after };
 	struct fs *fs = fs_of(req);
 
-	if (large)
-		list_large(fs, req, large, &piece);
+	if (l)
+		list_long(fs, req, l, &piece);
 	else
 		reply_piece(req, &piece, fill(fs, ino, &piece));
 	free(piece.data);
@@ -230,10 +232,10 @@ void listing_readdirplus(struct fuse_req *req, uint64_t ino, size_t size, int64_
 
 void listing_releasedir(struct fuse_req *req, uint64_t ino, struct fuse_file_info *fi)
 {
-	struct large_listing *large = large_of(fi);
+	struct long_listing *l = long_of(fi);
 
 	(void)ino;
-	if (large)
-		handle_close(fs_of(req), &large->handle);
+	if (l)
+		handle_close(fs_of(req), &l->handle);
 	fuse_reply_err(req, 0);
 }

@@ -4,8 +4,8 @@
  *
  * Positions are the mailbox's cookies and the queue's inode numbers, so that a listing goes on at its place whatever is removed meanwhile; entries that
  * stand in no index have a position of the kind INODE_POSITION and come first. Names come with their attributes, which saves `ls -l` and `grep -r` a LOOKUP each. But a
- * folder of more than LISTING_LARGE entries would fill the kernel's memory with them: there, names alone, unless lookups follow; and the next piece is
- * made while the kernel takes the last one apart.
+ * folder of more than LISTING_LARGE entries would fill the kernel's memory with them: there, names alone, unless lookups follow. Of more than LISTING_LONG, the next
+ * piece is made while the kernel takes the last one apart.
  */
 #ifndef MAILFS_LISTING_H
 #define MAILFS_LISTING_H
@@ -17,12 +17,13 @@
 #include <stdint.h>
 
 #define LISTING_LARGE 50000
+#define LISTING_LONG 2000
 
 struct fuse_entry_param;
 struct fuse_file_info;
 struct fuse_req;
 struct fs;
-struct large_listing;
+struct long_listing;
 
 /* A piece, while it is filled and afterwards. */
 struct listing {
@@ -34,10 +35,10 @@ struct listing {
 	uint64_t index_state; /* mailbox_index_state() before it was filled */
 };
 
-/* The large listings under way. */
+/* The long listings under way. */
 struct listings {
 	pthread_mutex_t lock; /* protects the list */
-	struct large_listing *first;
+	struct long_listing *first;
 	atomic_int n;
 };
 

@@ -139,17 +139,33 @@ static void free_if_unused(struct submissions *submissions, struct submission *s
 	free(s);
 }
 
-enum submission_ending submission_detach(struct submissions *submissions, struct writer *writer)
+static void leave(struct submission *s, struct writer *writer)
 {
-	enum submission_ending ending = SUBMISSION_GOES_ON;
-	struct submission *s = writer->submission;
 	struct writer **at;
 
-	pthread_mutex_lock(&submissions->lock);
 	for (at = &s->writers; *at != writer; at = &(*at)->next)
 		;
 	*at = writer->next;
 	writer->submission = NULL;
+}
+
+void submission_forget(struct submissions *submissions, struct writer *writer)
+{
+	struct submission *s = writer->submission;
+
+	pthread_mutex_lock(&submissions->lock);
+	leave(s, writer);
+	free_if_unused(submissions, s);
+	pthread_mutex_unlock(&submissions->lock);
+}
+
+enum submission_ending submission_detach(struct submissions *submissions, struct writer *writer)
+{
+	enum submission_ending ending = SUBMISSION_GOES_ON;
+	struct submission *s = writer->submission;
+
+	pthread_mutex_lock(&submissions->lock);
+	leave(s, writer);
 	if ((is_writing(writer) || s->is_put_off) && !first_who_writes(s))
 		ending = end(s);
 	free_if_unused(submissions, s);

@@ -54,6 +54,9 @@ void submission_attach(struct submissions *submissions, struct writer *writer, i
  * does it now. */
 enum submission_ending submission_detach(struct submissions *submissions, struct writer *writer);
 
+/* An open file less at an unmount: nothing ends. */
+void submission_forget(struct submissions *submissions, struct writer *writer);
+
 /* A close, and whether the process that closes was killed or failed: the last one's word counts. Returns the number of the close. */
 unsigned submission_note_closer(struct submissions *submissions, struct writer *writer, bool is_failing);
 /*

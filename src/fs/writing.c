@@ -24,7 +24,7 @@ void writing_close(struct fs *fs, struct handle *handle)
 	struct writer *writer = (struct writer *)handle;
 
 	if (writer->submission)
-		submission_detach(&fs->submissions, writer);
+		submission_forget(&fs->submissions, writer);
 	if (writer->fd >= 0)
 		close(writer->fd);
 	free(writer);
