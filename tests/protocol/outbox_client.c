@@ -2,10 +2,11 @@
 /*
  * The outbox by hand, with a real submission server: does what the lines of its standard input say, and answers each with one line.
  *
- *	outbox_client [-c CA] [-t SECONDS] [-r SECONDS] [-n CONNECTIONS] [-m MESSAGES] [-k POINTS] STATE SMTP-URL PASSWORD FROM
+ *	outbox_client [-c CA] [-t SECONDS] [-r SECONDS] [-n CONNECTIONS] [-m MESSAGES] [-k POINTS[:NAME]] STATE SMTP-URL PASSWORD FROM
  *
  * -t, -n, -m: the keys `timeout`, `connections` and `rate-limit`. -r: each reply of the dialogue is waited for this long, not minutes.
- * -k: dies as by kill -9 at the fault point (base/fault.h) after so many; those that it came to are named on standard error, a line each.
+ * -k: dies as by kill -9 at the fault point (base/fault.h) after so many, or after so many of this name; those that it came to are named on standard
+ * error, a line each.
  *
  *	send NAME FILE        a copy of FILE is written into the outbox and closed: 0 or the errno of the close
  *	settle SECONDS        waits until nothing waits to be sent: 0, or ETIMEDOUT
@@ -64,11 +65,12 @@ static int64_t now_ms(void)
 }
 
 static atomic_int points_left;
+static const char *counted; /* NULL: all */
 
 static void die_at_the_last(const char *name)
 {
 	dprintf(STDERR_FILENO, "%s\n", name);
-	if (atomic_fetch_sub(&points_left, 1) == 0)
+	if ((!counted || !strcmp(counted, name)) && atomic_fetch_sub(&points_left, 1) == 0)
 		raise(SIGKILL);
 }
 
@@ -248,6 +250,7 @@ int main(int argc, char **argv)
 			configuration.rate_limit = atoi(optarg);
 		else if (c == 'k') {
 			atomic_init(&points_left, atoi(optarg));
+			counted = strchr(optarg, ':') ? strchr(optarg, ':') + 1 : NULL;
 			fault_hook = die_at_the_last;
 		} else
 			return 2;

@@ -3,6 +3,8 @@
 """
 The outbox and a real submission server: what arrives, what each fault leaves behind, and a daemon killed again and again.
 """
+import collections
+import contextlib
 import email.message
 import email.policy
 import errno
@@ -196,6 +198,25 @@ class Parallel(unittest.TestCase):
             self.assertEqual(len(server.accepted()), 5)
 
 
+def check_after_kills(test, server, outbox, number_of_letters, most_uncertain):
+    """Of letters whose closes all returned 0, named NUMBER.anything: each was accepted once and has its copy, or is uncertain and listed. Ends the outbox."""
+    test.assertEqual(outbox.settle(20), 0)
+    mailtest.wait_for(lambda: not {'queued', 'sending'} & set(outbox.list().values()), 10, 'rest')
+    left = outbox.list()
+    outbox.wait_for_copies(number_of_letters - list(left.values()).count('uncertain'))
+    outbox.close()
+    times = {number: 0 for number in range(number_of_letters)}
+    for message in server.accepted():
+        times[int(message.data.split(b'Message-ID: <')[1].split(b'@')[0])] += 1
+    uncertain = {int(name.split('.')[0]) for name, state in left.items() if state == 'uncertain'}
+    test.assertEqual({number for number, n in times.items() if n > 1}, set())
+    test.assertEqual({number for number, n in times.items() if n == 0} - uncertain, set())
+    test.assertLessEqual(len(uncertain), most_uncertain)
+    test.assertEqual({state for state in left.values()} - {'uncertain', 'scratch', 'failed'}, set())
+    copies = {int(name.strip('<>').split('@')[0]) for name in outbox.copies()}
+    test.assertEqual(set(times) - uncertain - copies, set())
+
+
 class Kills(unittest.TestCase):
     limit_s = 120
     connections = 4
@@ -223,21 +244,54 @@ class Kills(unittest.TestCase):
                     outbox.child.communicate()
                     outbox.start()
                     kills += 1
-            self.assertEqual(outbox.settle(20), 0)
-            mailtest.wait_for(lambda: not {'queued', 'sending'} & set(outbox.list().values()), 10, 'rest')
-            left = outbox.list()
-            outbox.wait_for_copies(number_of_letters - list(left.values()).count('uncertain'))
-            outbox.close()
-            times = {number: 0 for number in range(number_of_letters)}
-            for message in server.accepted():
-                times[int(message.data.split(b'Message-ID: <')[1].split(b'@')[0])] += 1
-            uncertain = {int(name.split('.')[0]) for name, state in left.items() if state == 'uncertain'}
-            self.assertEqual({number for number, n in times.items() if n > 1}, set())
-            self.assertEqual({number for number, n in times.items() if n == 0} - uncertain, set())
-            self.assertLessEqual(len(uncertain), kills * self.connections)
-            self.assertEqual({state for state in left.values()} - {'uncertain', 'scratch', 'failed'}, set())
-            copies = {int(name.strip('<>').split('@')[0]) for name in outbox.copies()}
-            self.assertEqual(set(times) - uncertain - copies, set())
+            check_after_kills(self, server, outbox, number_of_letters, kills * self.connections)
+
+
+class PointsInFlight(unittest.TestCase):
+    """Killed at each named point, with fifty letters on their way through four sessions."""
+
+    limit_s = 300
+    number_of_letters = 50
+    connections = 4
+
+    def start(self, server, *options):
+        return Outbox(f'smtp+insecure://alice@localhost:{server.port}', '-n', str(self.connections), *options)
+
+    def send_all(self, outbox, missing, suffix):
+        """Those that could not be sent, since it died, stay in `missing`."""
+        with contextlib.suppress(BrokenPipeError):
+            while missing:
+                self.assertIn(outbox.send(f'{missing[0]}.{suffix}', letter(missing[0])), (0, errno.EEXIST))
+                missing.pop(0)
+            if suffix == 'first':
+                mailtest.wait_for(lambda: outbox.settle() == 0 and len(outbox.copies()) == self.number_of_letters, 20, 'all')
+
+    def points(self):
+        """How often it comes to each."""
+        with scripted_smtp.ScriptedSmtp() as server:
+            outbox = self.start(server, '-k', '1000000')
+            missing = list(range(self.number_of_letters))
+            self.send_all(outbox, missing, 'first')
+            return collections.Counter(line for line in outbox.close().splitlines() if not line.startswith('mailfs: '))
+
+    def die_at(self, name, times):
+        with scripted_smtp.ScriptedSmtp() as server:
+            outbox = self.start(server, '-k', f'{times}:{name}')
+            missing = list(range(self.number_of_letters))
+            self.send_all(outbox, missing, 'first')
+            outbox.child.communicate()
+            self.assertEqual(outbox.child.returncode, -signal.SIGKILL)
+            outbox.arguments = [word for word in outbox.arguments if word not in ('-k', f'{times}:{name}')]
+            outbox.start()
+            self.send_all(outbox, missing, 'second')
+            check_after_kills(self, server, outbox, self.number_of_letters, self.connections)
+
+    def test_at_each_of_them(self):
+        points = self.points()
+        self.assertGreater(len(points), 20)
+        for name, times in points.items():
+            with self.subTest(name):
+                self.die_at(name, times // 2)
 
 
 class Points(unittest.TestCase):
