@@ -171,7 +171,7 @@ def _nonsense():
     for name, said in (('garbage', b'hello?'), ('two codes in one reply', b'250-one\r\n550 two'), ('nothing but a line end', b'\r\n'),
                        ('bytes', b'\xff\x00\xfe'), ('an endless line', b'250 ' + b'x' * 100000), ('an endless reply', b'250-ok\r\n' * 20000)):
         for place in ('MAIL', 'RCPT', 'DATA'):
-            yield Fault(f'{place}: {name}', {place: said}, 'retry', NONSENSE + '|554 5.5.1')     # or what it said to the DATA that followed
+            yield Fault(f'{place}: {name}', {place: said}, 'retry', NONSENSE + '|503 5.5.1|554 5.5.1')     # or what it said to the RCPT or DATA that followed
         yield Fault(f'.: {name}', {'.': said}, 'uncertain', MAYBE, dots=1)
     yield Fault('RCPT: 354', {'RCPT': b'354 go on'}, 'retry', NONSENSE + '|554 5.5.1')
     yield Fault('DATA: 250', {'DATA': b'250 ok'}, 'retry', NONSENSE)
