@@ -277,8 +277,8 @@ static void a_long_line_of_a_part_is_encoded_for_any_server(void **state)
 		&written,
 		"\n--outer\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\xc3\xbc\n--outer--\n");
 	assert_int_equal(prepare_bytes(written.data, written.len, &out, &why), 0);
-	assert_non_null(strstr(out.data,
-			       "--outer\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Type: text/html\r\n\r\n xxxxxxxxx "));
+	assert_non_null(strstr(
+		out.data, "--outer\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Type: text/html\r\n\r\n xxxxxxxxx "));
 	assert_non_null(strstr(
 		out.data,
 		"x\r\n--outer\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xc3\xbc\r\n"
