@@ -57,12 +57,6 @@ class ChangeTestCase(FakeTestCase):
         self.assertNotEqual(result.returncode, 0)
         self.assertIn(word, result.stderr)
 
-    def background(self, *arguments, **keywords):
-        process = subprocess.Popen(arguments, cwd=self.mount.path, **keywords)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        return process
-
     def assertStored(self, expected, name='m', folder='INBOX'):
         """What the mailbox holds, and what stat(2) and read(2) say at once after the close."""
         self.assertEqual(os.stat(self.path(name, folder)).st_size, len(expected))
@@ -313,12 +307,7 @@ class Commits(ChangeTestCase):
 
     def test_a_killed_or_failed_writer_leaves_a_partial_file(self):
         for number in (signal.SIGKILL, signal.SIGINT):
-            process = self.background(sys.executable, '-c', 'import os, time\nfd = os.open("INBOX/m", os.O_WRONLY | os.O_CREAT)\n'
-                                      'os.write(fd, b"To: a\\n\\nhalf")\nprint("ready", flush=True)\ntime.sleep(60)', stdout=subprocess.PIPE,
-                                      stderr=subprocess.DEVNULL)
-            process.stdout.readline()
-            process.send_signal(number)
-            process.wait()
+            self.kill_half_writer('INBOX/m', number)
             wait_for(lambda: self.names() == ['m.partial'], 5, 'the bytes to be set aside')
             self.assertFalse(os.path.exists(self.path()))
             self.assertEqual(self.read('m.partial'), b'To: a\n\nhalf')

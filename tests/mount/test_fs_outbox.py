@@ -39,12 +39,6 @@ class OutboxTestCase(FakeTestCase):
         result = self.shell(script, env=dict(os.environ, LETTER=self.letter))
         self.assertEqual((result.returncode, result.stderr), (0, ''))
 
-    def background(self, *arguments, **keywords):
-        process = subprocess.Popen(arguments, cwd=self.mount.path, **keywords)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        return process
-
 
 class Writers(OutboxTestCase):
     """Each program's last close commits, once, what is whole; and it does so before the program ends."""
@@ -185,12 +179,7 @@ class Killed(OutboxTestCase):
     def test_a_killed_writer_sends_nothing(self):
         for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(number):
-                process = self.background(sys.executable, '-c', 'import os, time\nfd = os.open("outbox/m", os.O_WRONLY | os.O_CREAT)\n'
-                                          'os.write(fd, b"To: a\\n\\nhalf")\nprint("ready", flush=True)\ntime.sleep(60)', stdout=subprocess.PIPE,
-                                          stderr=subprocess.DEVNULL)
-                process.stdout.readline()
-                process.send_signal(number)
-                process.wait()
+                self.kill_half_writer('outbox/m', number)
                 wait_for(lambda: 'm.partial' in self.mount.outbox(), 5, 'the bytes to be set aside')
                 self.assertOutbox({'m.partial': SCRATCH})
                 os.unlink(self.mount / 'outbox/m.partial')

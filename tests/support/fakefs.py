@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import subprocess
+import sys
 import urllib.parse
 
 import mailtest
@@ -66,6 +67,16 @@ class FakeMount(mailtest.Mount):
                 for name in [name]}
 
 
+# The sleeps are short: a signal between python's last look for one and the sleep would be seen only after it.
+HALF_WRITER = """
+import os, sys, time
+os.write(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), b'To: a\\n\\nhalf')
+print('ready', flush=True)
+for _ in range(600):
+    time.sleep(0.1)
+"""
+
+
 class FakeTestCase(mailtest.MountTestCase):
     """A test with a mount of its own, self.mount, and a folder INBOX, self.inbox."""
 
@@ -86,6 +97,18 @@ class FakeTestCase(mailtest.MountTestCase):
         with self.assertRaises(OSError) as caught:
             function(*arguments)
         self.assertEqual(errno.errorcode[caught.exception.errno], errno.errorcode[number])
+
+    def background(self, *arguments, **keywords):
+        process = subprocess.Popen(arguments, cwd=self.mount.path, **keywords)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def kill_half_writer(self, path, number):
+        """By the signal, once it has written half a message to the path and keeps it open."""
+        with self.background(sys.executable, '-c', HALF_WRITER, path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
+            self.assertEqual(writer.stdout.readline(), b'ready\n')
+            writer.send_signal(number)
 
     def shell(self, script, **keywords):
         """Run by sh in the mountpoint."""
