@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "fs/dispatch.h"
 #include "fs/inode.h"
 #include "fs/kinds.h"
@@ -10,26 +11,112 @@
 
 enum { POSITION_DOT = 1, POSITION_DOT_DOT = 2 };
 
-/* The first piece of a large one: who wants attributes, too, looks up each name in it. */
+/* The first piece of one without attributes: who wants them, too, looks up each name in it. */
 enum { FIRST_BYTES = 4096 };
+
+/* For so long after a listing that gave them all, or made no use of them, the kernel is thought to have the attributes still. */
+enum { KNOWN_FOR_MS = 10000 };
 
 /* An open directory of more than LISTING_LONG entries. */
 struct long_listing {
 	struct handle handle; /* first */
 	uint64_t ino;
-	bool is_large;			/* names alone, unless lookups follow */
-	atomic_size_t given, looked_up; /* entries */
-	atomic_int users;		/* the kernel, and whoever makes a piece ahead */
+	bool is_large;	  /* names alone, unless lookups follow */
+	atomic_int users; /* the kernel, and whoever makes a piece ahead */
+	atomic_bool gave_names_only;
+	atomic_bool is_in_flux; /* what was made ahead was out of date */
 	pthread_mutex_t lock;
-	struct listing ahead;	   /* lock; its data NULL: none */
-	struct long_listing *next; /* protected by the listings' lock */
+	struct listing ahead; /* lock; its data NULL: none */
 };
 
 void listings_init(struct listings *listings)
 {
+	*listings = (struct listings){ .next = 0 };
 	pthread_mutex_init(&listings->lock, NULL);
-	listings->first = NULL;
-	atomic_init(&listings->n, 0);
+}
+
+/* Lock held. One that is kept, or NULL. */
+static struct listed *find_listed(struct listings *listings, uint64_t ino)
+{
+	for (size_t i = 0; i < LISTED_KEPT; i++)
+		if (listings->listed[i].ino == ino)
+			return &listings->listed[i];
+	return NULL;
+}
+
+/* Lock held. */
+static struct listed *get_listed(struct listings *listings, uint64_t ino)
+{
+	struct listed *d = find_listed(listings, ino);
+
+	if (d)
+		return d;
+	d = &listings->listed[listings->next];
+	listings->next = (listings->next + 1) % LISTED_KEPT;
+	*d = (struct listed){ .ino = ino };
+	return d;
+}
+
+void listing_note_lookup(struct fs *fs, uint64_t ino)
+{
+	struct listed *d;
+
+	pthread_mutex_lock(&fs->listings.lock);
+	d = find_listed(&fs->listings, ino);
+	if (d)
+		d->looked_up++;
+	pthread_mutex_unlock(&fs->listings.lock);
+}
+
+/* Who looks up a fair part of the names that it got wants them all. */
+static bool is_looked_up(const struct listed *d)
+{
+	return d->given > 0 && d->looked_up >= d->given / 4;
+}
+
+static bool is_known(const struct listed *d)
+{
+	return d->known_ms && clock_monotonic_ms() < d->known_ms + KNOWN_FOR_MS && !is_looked_up(d);
+}
+
+static void note_begin(struct fs *fs, uint64_t ino)
+{
+	struct listed *d;
+
+	pthread_mutex_lock(&fs->listings.lock);
+	d = get_listed(&fs->listings, ino);
+	if (!is_known(d))
+		d->known_ms = 0;
+	d->given = d->looked_up = 0;
+	pthread_mutex_unlock(&fs->listings.lock);
+}
+
+/* A piece goes to the kernel; an empty one is the end. */
+static void note_given(struct fs *fs, struct long_listing *l, const struct listing *piece)
+{
+	struct listed *d;
+
+	if (piece->names_only && piece->added)
+		atomic_store(&l->gave_names_only, true);
+	pthread_mutex_lock(&fs->listings.lock);
+	d = get_listed(&fs->listings, l->ino);
+	if (piece->names_only)
+		d->given += piece->added;
+	if (!piece->added && (!l->gave_names_only || is_known(d)))
+		d->known_ms = clock_monotonic_ms();
+	pthread_mutex_unlock(&fs->listings.lock);
+}
+
+static bool wants_names_only(struct fs *fs, const struct long_listing *l)
+{
+	struct listed *d;
+	bool wants;
+
+	pthread_mutex_lock(&fs->listings.lock);
+	d = get_listed(&fs->listings, l->ino);
+	wants = is_known(d) || (l->is_large && !is_looked_up(d));
+	pthread_mutex_unlock(&fs->listings.lock);
+	return wants;
 }
 
 bool listing_add(struct listing *listing, const char *name, const struct fuse_entry_param *entry, uint64_t position)
@@ -86,15 +173,8 @@ static void unref_long(struct long_listing *l)
 
 static void close_long(struct fs *fs, struct handle *handle)
 {
-	struct long_listing *l = (struct long_listing *)handle, **at;
-
-	pthread_mutex_lock(&fs->listings.lock);
-	for (at = &fs->listings.first; *at != l; at = &(*at)->next)
-		;
-	*at = l->next;
-	pthread_mutex_unlock(&fs->listings.lock);
-	atomic_fetch_sub(&fs->listings.n, 1);
-	unref_long(l);
+	(void)fs;
+	unref_long((struct long_listing *)handle);
 }
 
 static struct long_listing *open_long(struct fs *fs, uint64_t ino, bool is_large)
@@ -107,11 +187,7 @@ static struct long_listing *open_long(struct fs *fs, uint64_t ino, bool is_large
 	l->is_large = is_large;
 	atomic_init(&l->users, 1);
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_mutex_lock(&fs->listings.lock);
-	l->next = fs->listings.first;
-	fs->listings.first = l;
-	pthread_mutex_unlock(&fs->listings.lock);
-	atomic_fetch_add(&fs->listings.n, 1);
+	note_begin(fs, ino);
 	handle_open(&fs->handles, &l->handle, close_long);
 	return l;
 }
@@ -128,25 +204,6 @@ void listing_reply_open(struct fs *fs, struct fuse_req *req, uint64_t ino, size_
 	fi->fh = (uintptr_t)l;
 	if (fuse_reply_open(req, fi) != 0 && l)
 		handle_close(fs, &l->handle);
-}
-
-void listing_note_lookup(struct fs *fs, uint64_t parent)
-{
-	struct long_listing *l;
-
-	if (atomic_load_explicit(&fs->listings.n, memory_order_relaxed) == 0)
-		return;
-	pthread_mutex_lock(&fs->listings.lock);
-	for (l = fs->listings.first; l; l = l->next)
-		if (l->ino == parent)
-			atomic_fetch_add(&l->looked_up, 1);
-	pthread_mutex_unlock(&fs->listings.lock);
-}
-
-/* After a first piece, whoever looks up a fair part of the names that it got wants them all. */
-static bool wants_names_only(struct long_listing *l)
-{
-	return l->is_large && (atomic_load(&l->given) == 0 || atomic_load(&l->looked_up) < atomic_load(&l->given) / 4);
 }
 
 static int fill(struct fs *fs, uint64_t ino, struct listing *piece)
@@ -169,15 +226,19 @@ static bool take_ahead(struct fs *fs, struct long_listing *l, struct listing *pi
 		*piece = *ahead;
 		l->ahead.data = NULL;
 	}
+	atomic_store(&l->is_in_flux, ahead->data && !is_it);
 	pthread_mutex_unlock(&l->lock);
 	return is_it;
 }
 
+/* Not while the folder changes: it would be made in vain. */
 static void make_ahead(struct fs *fs, struct long_listing *l, size_t size, uint64_t after)
 {
-	struct listing piece = { .size = size, .after = after, .names_only = wants_names_only(l) };
+	struct listing piece = { .size = size, .after = after, .names_only = wants_names_only(fs, l) };
 	char *unused;
 
+	if (l->is_in_flux)
+		return;
 	if (fill(fs, l->ino, &piece) < 0) {
 		free(piece.data);
 		return;
@@ -200,16 +261,17 @@ static void reply_piece(struct fuse_req *req, const struct listing *piece, int r
 static void list_long(struct fs *fs, struct fuse_req *req, struct long_listing *l, struct listing *piece)
 {
 	size_t size = piece->size;
-	bool is_first = l->is_large && atomic_load(&l->given) == 0;
+	bool is_first;
 	int r = 0;
 
-	if (is_first && size > FIRST_BYTES)
+	piece->names_only = wants_names_only(fs, l);
+	is_first = piece->names_only && piece->after == 0 && size > FIRST_BYTES;
+	if (is_first)
 		piece->size = FIRST_BYTES;
-	piece->names_only = wants_names_only(l);
 	if (!take_ahead(fs, l, piece))
 		r = fill(fs, l->ino, piece);
-	if (piece->names_only)
-		atomic_fetch_add(&l->given, piece->added);
+	if (r == 0)
+		note_given(fs, l, piece);
 	atomic_fetch_add(&l->users, 1); /* the reply may be followed by the close */
 	reply_piece(req, piece, r);
 	if (r == 0 && piece->added && !is_first)

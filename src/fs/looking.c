@@ -48,8 +48,9 @@ void looking_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char
 	struct fuse_entry_param entry;
 	int r;
 
-	listing_note_lookup(fs, parent);
 	r = find(fs, parent, name, &entry);
+	if (r == 0)
+		listing_note_lookup(fs, parent);
 	if (r == -ENOENT)
 		looking_start(fs, req, &(struct looking){ .ino = parent, .looked = lookup_looked, .find = find }, name);
 	else

@@ -216,10 +216,15 @@ enum { N_MAILDIR_LETTERS = sizeof maildir_letters / sizeof maildir_letters[0] };
 
 void flags_to_maildir(const char *flags, char letters[6])
 {
+	bool has[N_MAILDIR_LETTERS] = { false };
 	size_t n = 0;
 
+	/* System flags come first, and three bytes tell one from another: this is done for each entry of a listing. */
+	for (; *flags == '\\'; flags = strchrnul(flags, ' '), flags += *flags == ' ')
+		for (size_t i = 0; i < N_MAILDIR_LETTERS; i++)
+			has[i] |= strncmp(flags, maildir_letters[i].flag, 3) == 0;
 	for (size_t i = 0; i < N_MAILDIR_LETTERS; i++)
-		if (flags_has(flags, maildir_letters[i].flag))
+		if (has[i])
 			letters[n++] = maildir_letters[i].letter;
 	letters[n] = '\0';
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the kernel is shown of folders and messages: names, attributes, listings; on a made-up mailbox."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -136,6 +137,25 @@ class Listings(FakeTestCase):
         self.assertEqual(len(os.listdir(self.mount / 'INBOX')), 60000)
         with os.scandir(self.mount / 'INBOX') as entries:
             self.assertEqual(sum(1 for entry in entries if entry.stat().st_size == 0), 60000)
+
+    def test_a_long_listing_that_is_repeated_shows_what_is_new_and_what_changed(self):
+        """Its attributes are left out the second time, since the kernel has them."""
+        self.mount.tell('bulk', self.inbox, 3000, 0)
+        for size in (11, 22):
+            self.assertEqual(len(os.listdir(self.mount / 'INBOX')), 3000 + size // 22)
+            with os.scandir(self.mount / 'INBOX') as entries:
+                self.assertEqual({entry.stat().st_size for entry in entries}, {0, 11} if size == 22 else {0})
+            row = self.mount.message(self.inbox, f'new {size}.eml', size)
+            self.mount.tell('changed', CHANGE_MESSAGE_ADDED, self.inbox, row, f'new {size}.eml')
+            wait_for(lambda size=size: f'new {size}.eml' in os.listdir(self.mount / 'INBOX'), 5, 'the new one')
+
+    def test_a_long_listing_whose_names_the_kernel_forgot_is_as_it_was(self):
+        self.mount.tell('bulk', self.inbox, 3000, 7)
+        for _ in range(3):
+            with os.scandir(self.mount / 'INBOX') as entries:
+                self.assertEqual([entry.stat().st_size for entry in entries], [7] * 3000)
+            with contextlib.suppress(PermissionError), open('/proc/sys/vm/drop_caches', 'w', encoding='ascii') as file:
+                file.write('2')
 
     def test_a_large_listing_does_not_show_what_went_while_it_was_read(self):
         self.mount.tell('bulk', self.inbox, 60000, 0)
