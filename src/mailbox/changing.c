@@ -19,15 +19,22 @@ int changing_begin(struct changing *c, struct mailbox *mb)
 	return mb->options.read_only ? -EROFS : index_begin(mb->index);
 }
 
+/* Nobody can have made a new one for the row yet. */
+static void unlink_file(void *userdata)
+{
+	struct changing *c = userdata;
+
+	if (c->unlinked)
+		local_file_unlink(c->mb->files, c->unlinked);
+}
+
 int changing_end(struct changing *c, int r)
 {
-	r = index_end(c->mb->index, r);
+	r = index_end_then(c->mb->index, r, unlink_file, c);
 	if (r < 0) {
 		news_release(&c->news);
 		return r;
 	}
-	if (c->unlinked)
-		local_file_unlink(c->mb->files, c->unlinked);
 	news_tell(c->mb, &c->news);
 	if (c->last_seq)
 		replay_wake(c->mb->replay);
@@ -74,7 +81,18 @@ int changing_is_unsent(struct mailbox *mb, const struct index_message *m)
 	int64_t seq = 0;
 	int r = m->is_local ? journal_last_of(mb->index, m->row, &seq) : 0;
 
-	return r < 0 ? r : m->is_local && !seq;
+	if (r < 0 || !m->is_local || seq)
+		return r;
+	return m->uid ? -EBUSY : 1;
+}
+
+int changing_end_edit(struct changing *c, struct index_message *m)
+{
+	int r = local_remove(c->mb->index, m->row);
+
+	m->is_local = false;
+	c->unlinked = m->row;
+	return r < 0 ? r : index_message_put(c->mb->index, m);
 }
 
 int changing_drop_local(struct changing *c, const struct index_message *m)
@@ -277,10 +295,17 @@ static int remove_stored(struct changing *c, const struct index_message *m)
 
 int changing_unlink_message(struct changing *c, const struct index_message *m)
 {
+	struct index_message stored = *m;
 	int r = changing_is_unsent(c->mb, m);
 
-	if (r != 0)
-		return r < 0 ? r : changing_drop_local(c, m);
+	if (r == 1)
+		return changing_drop_local(c, m);
+	if (r == -EBUSY) {
+		r = changing_end_edit(c, &stored);
+		return r < 0 ? r : remove_stored(c, &stored);
+	}
+	if (r < 0)
+		return r;
 	return m->is_local ? record_removal(c, m, JOURNAL_REMOVE) : remove_stored(c, m);
 }
 
@@ -386,9 +411,20 @@ static int settle(struct mailbox *mb, int64_t row, const struct index_folder *fo
 	return folder ? 0 : replay_take_refused(mb->replay, row);
 }
 
-int mailbox_settle_message(struct mailbox *mb, int64_t row, struct waiter *w)
+/* What only this machine has, scratch files and names, is on its disk at least. */
+static int on_disk(struct mailbox *mb, int r)
+{
+	return r == 0 && !mb->options.read_only ? replay_sync(mb) : r;
+}
+
+int changing_settle(struct mailbox *mb, int64_t row, struct waiter *w)
 {
 	return settle(mb, row, NULL, w);
+}
+
+int mailbox_settle_message(struct mailbox *mb, int64_t row, struct waiter *w)
+{
+	return on_disk(mb, settle(mb, row, NULL, w));
 }
 
 int mailbox_settle_folder(struct mailbox *mb, int64_t row, struct waiter *w)
@@ -396,5 +432,5 @@ int mailbox_settle_folder(struct mailbox *mb, int64_t row, struct waiter *w)
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	int r = index_folder_get(mb->index, row, &f);
 
-	return r < 0 ? r : settle(mb, 0, &f, w);
+	return r < 0 ? r : on_disk(mb, settle(mb, 0, &f, w));
 }

@@ -13,7 +13,7 @@ struct changing {
 	struct mailbox *mb;
 	struct news news;
 	int64_t last_seq; /* the last entry that is to be sent; 0: none */
-	int64_t unlinked; /* a local file whose bytes go with the commit; 0: none */
+	int64_t unlinked; /* a local file whose name goes with the commit; 0: none */
 };
 
 /* -EROFS on a mount that only looks. */
@@ -33,14 +33,19 @@ int changing_drop_local(struct changing *c, const struct index_message *m);
 bool changing_has_keyword(const char *words);
 bool changing_is_drafts(struct mailbox *mb, int64_t folder);
 
-/* 1 for a local file whose upload has not begun. */
+/* 1 for a local file whose upload has not begun; -EBUSY for a stored draft that is being edited: where the server has it would not be what is moved or marked. */
 int changing_is_unsent(struct mailbox *mb, const struct index_message *m);
+/* A draft that is being edited is what the server has again; what was written goes. */
+int changing_end_edit(struct changing *c, struct index_message *m);
 /* What a local file will be uploaded with. */
 int changing_set_local_flags(struct mailbox *mb, int64_t row, const char *flags);
 /* -ENOENT; -EISDIR for a folder. */
 int changing_find_message(struct mailbox *mb, int64_t folder, const char *name, struct index_message *ret);
 /* As `delete` says. */
 int changing_unlink_message(struct changing *c, const struct index_message *m);
+
+/* As mailbox_settle_message(), but what has nothing to wait for need not be on the disk. */
+int changing_settle(struct mailbox *mb, int64_t row, struct waiter *w);
 
 /* What stat(2) shows of a message's mtime and mode, on this machine. In a transaction. */
 int changing_remember(struct mailbox *mb, struct index_message *m, int64_t mtime_ns, uint32_t mode);
@@ -54,6 +59,8 @@ int changing_rename_folder(struct changing *c, struct index_folder *f, int64_t t
 /* upload.c. In a transaction. An ordinary, closed local file is judged and goes into the journal; a scratch name or no bytes: it stays as it is. `replaces`: the row of a
  * draft that goes once this one is there; 0: none. */
 int upload_submit(struct changing *c, struct index_message *m, int64_t replaces);
+/* Whether a local file is to be a message under a name: no scratch, and not empty. */
+bool upload_is_message(struct mailbox *mb, int64_t row, const char *name);
 /* Where a local file is to stand. */
 int upload_place(struct local_entry *e, const struct index_folder *folder, const char *name);
 bool upload_is_written(struct mailbox *mb, int64_t row);

@@ -76,9 +76,7 @@ static int move_local(struct changing *c, struct index_message *m, const struct 
 		r = index_message_put(c->mb->index, m);
 	if (r < 0)
 		return r;
-	if (upload_is_written(c->mb, m->row))
-		return replaces ? -EBUSY : 0;
-	return upload_submit(c, m, replaces);
+	return upload_is_written(c->mb, m->row) ? 0 : upload_submit(c, m, replaces);
 }
 
 static int move_message(struct changing *c, struct index_message *m, const struct index_folder *to, const char *to_name,
@@ -92,17 +90,22 @@ static int move_message(struct changing *c, struct index_message *m, const struc
 }
 
 /* What stands under the name already makes way or not: 0; 1: it holds the same bytes, and stays. *ret_replaces: a draft that goes once the new one is there. */
-static int make_way(struct changing *c, const struct index_message *m, const struct index_message *target, int64_t *ret_replaces)
+static int make_way(struct changing *c, const struct index_message *m, struct index_message *target, int64_t *ret_replaces)
 {
+	bool is_written = upload_is_written(c->mb, m->row);
 	int r = changing_is_unsent(c->mb, target);
 
-	if (r != 0)
-		return r < 0 ? r : changing_drop_local(c, target);
+	if (r == 1)
+		return changing_drop_local(c, target);
+	if (r == -EBUSY && !upload_is_written(c->mb, target->row)) /* emptied, and closed */
+		r = changing_end_edit(c, target);
+	if (r < 0)
+		return r;
 	if (m->is_local && changing_is_drafts(c->mb, target->folder)) {
 		*ret_replaces = target->row;
-		return 0;
+		return is_written ? -EBUSY : upload_is_message(c->mb, m->row, target->name) ? 0 : -EEXIST;
 	}
-	r = upload_same_bytes(c->mb, m, target);
+	r = is_written ? 0 : upload_same_bytes(c->mb, m, target);
 	return r < 0 ? r : r ? 1 : -EEXIST;
 }
 

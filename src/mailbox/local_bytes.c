@@ -45,7 +45,7 @@ static const char *bare_lf(const char *from, const struct view *v)
 {
 	const char *end = v->data + v->len;
 
-	while ((from = memchr(from, '\n', (size_t)(end - from)))) {
+	while (from < end && (from = memchr(from, '\n', (size_t)(end - from)))) {
 		if (from == v->data || from[-1] != '\r')
 			return from;
 		from++;
@@ -75,7 +75,7 @@ static int make_crlf(struct local_files *files, int64_t row, const struct view *
 	const char *from = v->data, *end = v->data + v->len;
 	int r = local_file_begin(files, row, &fd);
 
-	for (; r == 0 && lf; lf = from < end ? bare_lf(from, v) : NULL) {
+	for (; r == 0 && lf; lf = bare_lf(from, v)) {
 		r = write_all(fd, from, (size_t)(lf - from));
 		if (r == 0)
 			r = write_all(fd, "\r\n", 2);
@@ -86,36 +86,63 @@ static int make_crlf(struct local_files *files, int64_t row, const struct view *
 	return r < 0 ? r : local_file_replace(files, row);
 }
 
-int local_bytes_make_message(struct local_files *files, int64_t row, int64_t *ret_size_bytes)
+int local_bytes_make_message(struct local_files *files, int64_t row)
 {
-	CLEANUP(fd) int fd = -1, ready = -1;
+	CLEANUP(fd) int fd = -1;
 	CLEANUP(view) struct view v = { 0 };
 	const char *lf;
-	struct stat st;
+	int r = local_file_open(files, row, O_RDONLY, &fd);
+
+	if (r == 0)
+		r = view_open(fd, &v);
+	lf = r == 0 && v.len ? bare_lf(v.data, &v) : NULL;
+	return lf ? make_crlf(files, row, &v, lf) : r;
+}
+
+int local_bytes_measure(struct local_files *files, int64_t row, int64_t *ret_size_bytes)
+{
+	CLEANUP(fd) int fd = -1;
+	CLEANUP(view) struct view v = { 0 };
+	int64_t n_bare = 0;
 	int r = local_file_open(files, row, O_RDONLY, &fd);
 
 	if (r == 0)
 		r = view_open(fd, &v);
 	if (r == 0 && !message_is_plausible(v.data, v.len < HEAD_BYTES ? v.len : HEAD_BYTES))
 		r = -EINVAL;
-	lf = r == 0 ? bare_lf(v.data, &v) : NULL;
-	if (lf)
-		r = make_crlf(files, row, &v, lf);
-	if (r == 0)
-		r = local_file_open(files, row, O_RDONLY, &ready);
-	if (r == 0 && fstat(ready, &st) < 0)
-		r = -errno;
-	if (r == 0)
-		*ret_size_bytes = st.st_size;
-	return r;
+	if (r < 0)
+		return r;
+	for (const char *lf = v.data - 1; (lf = bare_lf(lf + 1, &v));)
+		n_bare++;
+	*ret_size_bytes = (int64_t)v.len + n_bare;
+	return 0;
 }
 
-bool local_bytes_are_same(int a, int b)
+/* Whether the bytes go on so; *at then goes behind them. */
+static bool go_on_with(const struct view *v, size_t *at, const char *data, size_t len)
 {
-	CLEANUP(view) struct view va = { 0 }, vb = { 0 };
+	if (len > v->len - *at || memcmp(v->data + *at, data, len) != 0)
+		return false;
+	*at += len;
+	return true;
+}
 
-	return view_open(a, &va) == 0 && view_open(b, &vb) == 0 && va.len == vb.len &&
-	       (!va.len || memcmp(va.data, vb.data, va.len) == 0);
+static bool make_same(const struct view *written, const struct view *stored)
+{
+	const char *from = written->data, *end = from + written->len, *lf;
+	size_t at = 0;
+
+	for (; (lf = bare_lf(from, written)); from = lf + 1)
+		if (!go_on_with(stored, &at, from, (size_t)(lf - from)) || !go_on_with(stored, &at, "\r\n", 2))
+			return false;
+	return go_on_with(stored, &at, from, (size_t)(end - from)) && at == stored->len;
+}
+
+bool local_bytes_make_same(int written, int stored)
+{
+	CLEANUP(view) struct view w = { 0 }, s = { 0 };
+
+	return view_open(written, &w) == 0 && view_open(stored, &s) == 0 && w.len && s.len && make_same(&w, &s);
 }
 
 int local_bytes_copy(int from, int to)

@@ -35,8 +35,7 @@ struct replay {
 	int64_t busy_since_ms;		   /* the thread's; 0: it is not */
 };
 
-/* The bytes first: the journal must not speak of what a power cut took. */
-static int replay_sync(struct mailbox *mb)
+int replay_sync(struct mailbox *mb)
 {
 	int r = atomic_exchange(&mb->has_unsynced, false) ? local_files_sync(mb->files) : 0;
 

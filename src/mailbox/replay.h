@@ -19,6 +19,8 @@ void replay_free(struct replay *r);
 
 /* Waits until the journal is empty, the server is out of reach, or time is up. */
 void replay_finish(struct replay *r, int64_t timeout_ms);
+/* Local files and the journal are on the disk: the bytes first, since the journal must not speak of what a power cut took. Any thread. */
+int replay_sync(struct mailbox *mb);
 /* There is something new in the journal. */
 void replay_wake(struct replay *r);
 /* The server is back: who waits from now on waits for its word. */

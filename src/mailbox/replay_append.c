@@ -27,13 +27,13 @@ static void appending_cleanup(struct appending *a)
 	free(a->messages);
 }
 
-/* An index that was made anew may not know it yet; what the list of local files tells will do. */
-static int find_message(struct mailbox *mb, int64_t row, struct index_message *ret)
+/* An index that was made anew, or is older than the journal, may not know what the list of local files tells. */
+static int find_message(struct mailbox *mb, int64_t row, int64_t size_bytes, struct index_message *ret)
 {
 	CLEANUP(local_entry) struct local_entry e = { 0 };
 	int r = index_message_get(mb->index, row, ret);
 
-	if (r != -ENOENT)
+	if ((r == 0 && ret->size_bytes == size_bytes) || (r < 0 && r != -ENOENT))
 		return r;
 	r = index_begin(mb->index);
 	if (r < 0)
@@ -44,7 +44,7 @@ static int find_message(struct mailbox *mb, int64_t row, struct index_message *r
 		return r;
 	*ret = (struct index_message){
 		.row = row,
-		.size_bytes = local_file_size(mb->files, row),
+		.size_bytes = e.size_bytes,
 		.internaldate_s = e.mtime_ns ? e.mtime_ns / 1000000000 : clock_realtime_s(),
 	};
 	return 0;
@@ -54,24 +54,22 @@ static int open_message(struct mailbox *mb, const struct journal_entry *e, struc
 {
 	struct index_message m;
 	struct stat st;
-	int fd = -1, r = find_message(mb, e->row, &m);
+	CLEANUP(fd) int fd = -1;
+	int r = local_file_open(mb->files, e->row, O_RDONLY, &fd);
 
 	if (r == 0)
-		r = local_file_open(mb->files, e->row, O_RDONLY, &fd);
+		r = fstat(fd, &st) < 0 ? -errno : find_message(mb, e->row, st.st_size, &m);
 	if (r < 0)
 		return r;
-	/* Another size than was judged is what a power cut left of it. */
-	if (fstat(fd, &st) < 0 || st.st_size != m.size_bytes) {
-		close(fd);
+	if (st.st_size != m.size_bytes) /* than was judged: what a power cut left of it */
 		return -EIO;
-	}
 	*ret = (struct backend_append){
-		.fd = fd,
 		.size_bytes = st.st_size,
 		.flags = e->detail,
 		.internaldate_s = m.internaldate_s,
 		.binary = local_bytes_hold_nul(fd),
 	};
+	ret->fd = steal_fd(&fd);
 	return 0;
 }
 

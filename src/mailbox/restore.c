@@ -124,14 +124,39 @@ static int restore_directory(void *userdata, const struct local_entry *e)
 }
 
 /* The bytes of a draft that was being written when all ended: a file of their own. */
-static int restore_draft(struct changing *c, const struct local_entry *e, struct index_message *m)
+static int restore_draft(struct changing *c, struct index_message *m)
 {
 	int r;
 
-	(void)e;
 	m->is_local = true;
 	r = index_message_put(c->mb->index, m);
 	return r < 0 ? r : upload_set_aside(c, m->row);
+}
+
+/* An index that is older than the journal: by that, the draft's new text is on its way, and what the server has of it another row's, to be removed. */
+static int restore_replaced(struct mailbox *mb, struct index_message *m)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	CLEANUP(buf) struct buf flags = BUF_INIT;
+	struct index_message old = *m;
+	int r = index_folder_get(mb->index, m->folder, &f);
+
+	if (r == 0)
+		r = index_message_flags(mb->index, m->row, &flags);
+	m->uid = 0;
+	m->is_local = m->is_given = true;
+	if (r == 0)
+		r = index_message_put(mb->index, m);
+	old.server_folder = old.folder;
+	old.server_uid = old.uid;
+	old.folder = old.uid = 0;
+	if (r == 0)
+		r = journal_row_at(mb->index, f.wire, f.uidvalidity, old.server_uid, &old.row);
+	if (r == 0)
+		r = index_message_insert_hidden(mb->index, &old);
+	if (r == 0)
+		r = index_message_set_flags(mb->index, old.row, buf_str(&flags));
+	return r < 0 && r != -ENOENT ? r : 0;
 }
 
 /* `there`: the index knows its row, as that of a message that is gone. */
@@ -164,13 +189,20 @@ static int note_removal(void *userdata, const struct journal_entry *e)
 	return *(bool *)userdata;
 }
 
-/* Its folder went, not the file. */
-static int is_homeless(struct mailbox *mb, const struct index_message *m)
+int restore_is_homeless(struct mailbox *mb, const struct index_message *m)
 {
 	bool is_removed = false;
 	int r = m->folder ? 0 : journal_each_of(mb->index, m->row, note_removal, &is_removed);
 
 	return r < 0 ? r : !m->folder && !is_removed;
+}
+
+int restore_homeless(struct mailbox *mb, int64_t row)
+{
+	CLEANUP(local_entry) struct local_entry e = { 0 };
+	int r = local_get(mb->index, row, &e);
+
+	return r < 0 ? r : is_for_later(mb, show_file(mb, &e, true));
 }
 
 /* Whoever wrote it is not there any more: an ordinary name without an entry in the journal was never closed. */
@@ -186,17 +218,17 @@ static int restore_file(void *userdata, const struct local_entry *e)
 	if (r == -ENOENT)
 		return local_remove(mb->index, e->row);
 	if (r == 0)
+		r = journal_last_of(mb->index, e->row, &seq);
+	if (r == 0)
 		r = index_message_get(mb->index, e->row, &m);
 	if (r == 0 && m.uid && m.folder && !upload_is_written(mb, e->row))
-		return restore_draft(c, e, &m);
+		return seq ? restore_replaced(mb, &m) : restore_draft(c, &m);
 	if (r == 0)
-		r = is_homeless(mb, &m);
+		r = restore_is_homeless(mb, &m);
 	if (r == -ENOENT || r == 1)
 		r = show_file(mb, e, r == 1);
 	if (r == -EAGAIN)
 		return is_for_later(mb, r);
-	if (r == 0)
-		r = journal_last_of(mb->index, e->row, &seq);
 	return r < 0 || seq || upload_is_written(mb, e->row) || !local_file_size(mb->files, e->row) ? r
 												    : upload_set_aside(c, e->row);
 }

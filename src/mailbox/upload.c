@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mailbox/local_bytes.h"
+#include "mailbox/restore.h"
 #include "message/scratch_name.h"
 
 /* ------------------------------------------------------------ where they stand */
@@ -24,15 +25,14 @@
 int upload_same_bytes(struct mailbox *mb, const struct index_message *a, const struct index_message *b)
 {
 	CLEANUP(fd) int fd_a = -1, fd_b = body_open(mb->bodies, b->row, b->size_bytes);
-	int64_t size;
 
 	if (fd_b < 0)
 		return 0;
 	if (!a->is_local)
 		fd_a = body_open(mb->bodies, a->row, a->size_bytes);
-	else if (local_bytes_make_message(mb->files, a->row, &size) < 0 || local_file_open(mb->files, a->row, O_RDONLY, &fd_a) < 0)
+	else if (local_file_open(mb->files, a->row, O_RDONLY, &fd_a) < 0)
 		return 0;
-	return fd_a >= 0 && local_bytes_are_same(fd_a, fd_b);
+	return fd_a >= 0 && local_bytes_make_same(fd_a, fd_b);
 }
 
 bool upload_is_written(struct mailbox *mb, int64_t row)
@@ -49,6 +49,8 @@ int upload_note_writing(struct mailbox *mb, int64_t row, bool begins)
 {
 	int r = 0;
 
+	if (begins)
+		atomic_store(&mb->has_unsynced, true);
 	pthread_mutex_lock(&mb->lock);
 	if (begins)
 		r = table_set(&mb->writing, row, &mb->writing);
@@ -145,59 +147,61 @@ static int check_limit(struct mailbox *mb, int64_t size_bytes)
 	return limit && size_bytes > limit ? -EFBIG : 0;
 }
 
-/* Makes its bytes ready. */
+/* Makes its bytes ready; those that are refused stay as they are. */
 static int judge(struct mailbox *mb, struct index_message *m)
 {
-	int r = local_bytes_make_message(mb->files, m->row, &m->size_bytes);
+	int r = local_bytes_measure(mb->files, m->row, &m->size_bytes);
 
-	if (r < 0)
-		return r;
+	if (r == 0)
+		r = check_limit(mb, m->size_bytes);
+	if (r == 0)
+		r = local_bytes_make_message(mb->files, m->row);
 	if (m->mtime_ns)
 		m->internaldate_s = m->mtime_ns / 1000000000;
-	return check_limit(mb, m->size_bytes);
+	return r;
 }
 
-/* A draft's place on the server gets a row of its own, shown nowhere, until it is removed. */
+/* What the server has of a draft gets a row of its own, shown nowhere, until it is removed. */
 static int leave_old_draft(struct changing *c, struct index_message *m, int64_t *ret_row)
 {
 	struct index *ix = c->mb->index;
-	CLEANUP(index_folder) struct index_folder f = { 0 };
 	CLEANUP(buf) struct buf flags = BUF_INIT;
 	struct index_message old = *m;
-	int r = index_folder_get(ix, m->folder, &f);
-
-	if (r == 0)
-		r = index_message_flags(ix, m->row, &flags);
+	int r = index_message_flags(ix, m->row, &flags);
 
 	m->uid = 0;
 	m->is_given = true;
 	if (r == 0)
 		r = index_message_put(ix, m);
-	old.row = 0;
+	old.server_folder = old.folder;
+	old.server_uid = old.uid;
+	old.row = old.folder = old.uid = 0;
 	old.is_local = false;
-	old.is_given = false;
 	if (r == 0)
-		r = index_message_insert(ix, &old, buf_str(&flags));
+		r = index_message_insert_hidden(ix, &old);
 	if (r == 0)
-		r = journal_kept_remove(ix, f.wire, f.uidvalidity, old.uid);
+		r = index_message_set_flags(ix, old.row, buf_str(&flags));
 	*ret_row = old.row;
-	return r;
+	return r < 0 ? r : 0;
 }
 
-static int record_upload(struct changing *c, struct index_message *m, const struct index_folder *f, const char *flags,
+static int record_upload(struct changing *c, const struct index_message *m, const struct index_folder *f, const char *flags,
 			 int64_t replaces)
 {
 	struct journal_entry append = { .kind = JOURNAL_APPEND, .row = m->row, .folder = f->wire, .detail = (char *)flags };
 	struct journal_entry remove = { .kind = JOURNAL_REMOVE };
-	int r = m->uid ? leave_old_draft(c, m, &replaces) : 0;
+	int r = changing_record(c, &append);
 
-	if (r == 0)
-		r = changing_record(c, &append);
 	if (r < 0 || !replaces)
 		return r;
 	remove.row = replaces;
 	remove.depends = append.seq;
 	return changing_record(c, &remove);
+}
+
+bool upload_is_message(struct mailbox *mb, int64_t row, const char *name)
+{
+	return !scratch_name(name) && local_file_size(mb->files, row) > 0;
 }
 
 int upload_submit(struct changing *c, struct index_message *m, int64_t replaces)
@@ -208,9 +212,11 @@ int upload_submit(struct changing *c, struct index_message *m, int64_t replaces)
 
 	if (r < 0)
 		return r;
-	if (scratch_name(m->name) || f.attributes & INDEX_FOLDER_LOCAL || !local_file_size(c->mb->files, m->row))
+	if (f.attributes & INDEX_FOLDER_LOCAL || !upload_is_message(c->mb, m->row, m->name))
 		return 0;
 	r = changing_check_rights(&f, "i");
+	if (r == 0 && m->uid)
+		r = leave_old_draft(c, m, &replaces);
 	if (r == 0)
 		r = judge(c->mb, m);
 	atomic_store(&c->mb->has_unsynced, true);
@@ -218,6 +224,9 @@ int upload_submit(struct changing *c, struct index_message *m, int64_t replaces)
 		r = index_message_put(c->mb->index, m);
 	if (r == 0)
 		r = local_get(c->mb->index, m->row, &e);
+	e.size_bytes = m->size_bytes;
+	if (r == 0)
+		r = local_put(c->mb->index, &e);
 	return r < 0 ? r : record_upload(c, m, &f, e.flags, replaces);
 }
 
@@ -237,11 +246,20 @@ static int part_from_draft(struct changing *c, struct index_message *m, struct i
 	if (r == 0)
 		r = index_message_insert(mb->index, ret_aside, "");
 	if (r == 0)
-		r = local_remove(mb->index, m->row);
-	if (r == 0)
-		r = local_file_rename(mb->files, m->row, ret_aside->row);
-	m->is_local = false;
-	return r < 0 ? r : index_message_put(mb->index, m);
+		r = local_file_link(mb->files, m->row, ret_aside->row);
+	return r < 0 ? r : changing_end_edit(c, m);
+}
+
+/* Its folder went, and not the file: that is shown elsewhere, now or once it is known where. Otherwise it was removed. */
+static int take_home(struct changing *c, struct index_message *m)
+{
+	int r = restore_is_homeless(c->mb, m);
+
+	if (r == 1)
+		r = restore_homeless(c->mb, m->row);
+	else if (r == 0)
+		r = changing_drop_local(c, m);
+	return r < 0 ? r : index_message_get(c->mb->index, m->row, m);
 }
 
 int upload_set_aside(struct changing *c, int64_t row)
@@ -254,10 +272,14 @@ int upload_set_aside(struct changing *c, int64_t row)
 	if (r < 0 || !m.is_local)
 		return r;
 	if (!m.folder)
-		return changing_drop_local(c, &m);
+		r = take_home(c, &m);
+	if (r < 0 || !m.folder)
+		return r;
 	r = index_folder_get(mb->index, m.folder, &f);
 	if (r < 0 || ((scratch_name(m.name) || f.attributes & INDEX_FOLDER_LOCAL) && !m.uid))
 		return r;
+	if (m.uid && !local_file_size(mb->files, row))
+		return changing_end_edit(c, &m);
 	aside = m;
 	if (m.uid)
 		r = part_from_draft(c, &m, &aside);
@@ -284,12 +306,12 @@ static int set_aside(struct mailbox *mb, int64_t row)
 	struct changing c;
 	int r = changing_begin(&c, mb);
 
+	upload_note_writing(mb, row, false);
 	return r < 0 ? r : changing_end(&c, upload_set_aside(&c, row));
 }
 
 void mailbox_abandon(struct mailbox *mb, int64_t row)
 {
-	upload_note_writing(mb, row, false);
 	if (set_aside(mb, row) < 0)
 		log_warning("%s: a file whose writer failed keeps its name", mb->configuration->account);
 }
@@ -308,18 +330,19 @@ static int commit(struct changing *c, int64_t row)
 {
 	struct mailbox *mb = c->mb;
 	struct index_message m;
+	int64_t seq = 0;
 	int r = index_message_get(mb->index, row, &m);
 
-	if (r < 0 || !m.is_local)
+	if (r == 0 && m.is_local)
+		r = journal_last_of(mb->index, row, &seq);
+	if (r < 0 || !m.is_local || seq) /* taken back, or on its way already under another name */
 		return r;
-	if (!m.folder)
-		return changing_drop_local(c, &m);
-	if (is_unchanged(mb, &m)) {
-		m.is_local = false;
-		c->unlinked = row;
-		r = local_remove(mb->index, row);
-		return r < 0 ? r : index_message_put(mb->index, &m);
+	if (!m.folder) {
+		r = restore_is_homeless(mb, &m);
+		return r == 0 ? changing_drop_local(c, &m) : r < 0 ? r : -ESTALE;
 	}
+	if (is_unchanged(mb, &m))
+		return changing_end_edit(c, &m);
 	r = upload_submit(c, &m, 0);
 	return r < 0 || !c->last_seq ? r : news_add(&c->news, CHANGE_MESSAGE_ATTRIBUTES, m.folder, m.row, m.name);
 }
@@ -329,19 +352,19 @@ int mailbox_commit(struct mailbox *mb, int64_t row, struct waiter *w)
 	struct changing c;
 	int r;
 
-	upload_note_writing(mb, row, false);
 	r = changing_begin(&c, mb);
+	upload_note_writing(mb, row, false); /* with our turn, so that whoever renames it meanwhile finds it written or submitted */
 	if (r == 0)
 		r = changing_end(&c, commit(&c, row));
 	if (r == -ENOENT) /* removed meanwhile, or a copy that was refused */
 		return replay_take_refused(mb->replay, row);
 	if (r < 0) {
 		set_aside(mb, row);
-		return r;
+		return r == -ESTALE ? -ENOENT : r; /* its folder went */
 	}
 	if (c.last_seq)
 		return replay_wait(mb->replay, row, c.last_seq, w);
-	return mailbox_settle_message(mb, row, w);
+	return changing_settle(mb, row, w);
 }
 
 bool mailbox_commit_is_safe(struct mailbox *mb, int64_t row)

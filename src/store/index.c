@@ -69,7 +69,8 @@ static void end_turn(struct index *ix)
 	pthread_mutex_unlock(&ix->turn);
 }
 
-int index_commit(struct index *ix)
+/* The turn is kept when it succeeds. */
+static int commit(struct index *ix)
 {
 	int r;
 
@@ -82,8 +83,16 @@ int index_commit(struct index *ix)
 		return r;
 	}
 	atomic_fetch_add(&ix->commits, 1);
-	end_turn(ix);
 	return 0;
+}
+
+int index_commit(struct index *ix)
+{
+	int r = commit(ix);
+
+	if (r == 0)
+		end_turn(ix);
+	return r;
 }
 
 uint64_t index_state(struct index *ix)
@@ -104,7 +113,7 @@ void index_rollback(struct index *ix)
 	end_turn(ix);
 }
 
-int index_end(struct index *ix, int r)
+int index_end_then(struct index *ix, int r, void (*committed)(void *userdata), void *userdata)
 {
 	int error;
 
@@ -112,8 +121,22 @@ int index_end(struct index *ix, int r)
 		index_rollback(ix);
 		return r;
 	}
-	error = index_commit(ix);
-	return error < 0 ? error : r;
+	error = commit(ix);
+	if (error < 0)
+		return error;
+	committed(userdata);
+	end_turn(ix);
+	return r;
+}
+
+static void do_nothing(void *userdata)
+{
+	(void)userdata;
+}
+
+int index_end(struct index *ix, int r)
+{
+	return index_end_then(ix, r, do_nothing, NULL);
 }
 
 static int take_reader(struct index *ix, struct database **ret)

@@ -87,6 +87,8 @@ int index_commit(struct index *ix);
 void index_rollback(struct index *ix);
 /* Ends the transaction: commits when `r`, what came of it, is 0 or more, else rolls back. Returns r, or why it could not be committed. */
 int index_end(struct index *ix, int r);
+/* The same; `committed`, before anybody else has the turn, once it is committed. */
+int index_end_then(struct index *ix, int r, void (*committed)(void *userdata), void *userdata);
 /* Another number after each commit: what was read between two calls that return the same is still so. Any thread. */
 uint64_t index_state(struct index *ix);
 

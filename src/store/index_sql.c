@@ -13,6 +13,8 @@
 	"row, folder, uid, name, size, size_proven, internaldate_s, ctime_ns, given, server_folder, server_uid, " \
 	"local, marked, mtime_ns, mode, arrived_s, flags"
 
+#define FILE_COLUMNS "row, directory, wire, name, mode, mtime_ns, flags, size"
+
 #define CHANGE_COLUMNS "seq, kind, row, source, folder, detail, depends, sent, uidnext, uidvalidity"
 
 /* The clock may stand or go back: two changes never show the same time. */
@@ -150,10 +152,10 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[KEPT_LAST] = "SELECT max(uid) FROM journal.kept WHERE wire = ?1 AND uidvalidity = ?2",
 	[KEPT_ANY] = "SELECT 1 FROM journal.kept WHERE wire = ?1 LIMIT 1",
 	[KEPT_FORGET_OTHERS] = "DELETE FROM journal.kept WHERE wire = ?1 AND uidvalidity <> ?2",
-	[FILE_PUT] = "INSERT OR REPLACE INTO journal.file (row, directory, wire, name, mode, mtime_ns, flags)"
-		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-	[FILE_GET] = "SELECT row, directory, wire, name, mode, mtime_ns, flags FROM journal.file WHERE row = ?1",
-	[FILE_EACH] = "SELECT row, directory, wire, name, mode, mtime_ns, flags FROM journal.file WHERE row > ?1 ORDER BY row",
+	[FILE_PUT] = "INSERT OR REPLACE INTO journal.file (" FILE_COLUMNS ")"
+		     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[FILE_GET] = "SELECT " FILE_COLUMNS " FROM journal.file WHERE row = ?1",
+	[FILE_EACH] = "SELECT " FILE_COLUMNS " FROM journal.file WHERE row > ?1 ORDER BY row",
 	[FILE_REMOVE] = "DELETE FROM journal.file WHERE row = ?1",
 	[DIRECTORY_PUT] = "INSERT OR REPLACE INTO journal.directory (row, directory, wire, name) VALUES (?1, ?2, ?3, ?4)",
 	[DIRECTORY_EACH] = "SELECT row, directory, wire, name FROM journal.directory WHERE row > ?1 ORDER BY row",

@@ -9,7 +9,7 @@
 #include "store/durable.h"
 #include "store/index_private.h"
 
-enum { SCHEMA_VERSION = 4 };
+enum { SCHEMA_VERSION = 5 };
 
 /* Hardly a change touches two rows of one page, and a transaction writes whole ones. */
 static const char page_size[] = "PRAGMA journal.page_size = 1024";
@@ -56,10 +56,11 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " name TEXT NOT NULL,"
 			     " mode INTEGER NOT NULL,"
 			     " mtime_ns INTEGER NOT NULL,"
-			     " flags TEXT NOT NULL);"
+			     " flags TEXT NOT NULL,"
+			     " size INTEGER NOT NULL);"
 			     "CREATE TABLE journal.directory ("
 			     " row INTEGER PRIMARY KEY, directory INTEGER NOT NULL, wire TEXT NOT NULL, name TEXT NOT NULL);"
-			     "PRAGMA journal.user_version = 4;"
+			     "PRAGMA journal.user_version = 5;"
 			     "COMMIT";
 
 /* NORMAL: a commit is not fsynced; journal_sync() does that. */

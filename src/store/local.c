@@ -51,9 +51,11 @@ void local_files_close(struct local_files *l)
 	free(l);
 }
 
+/* What was there may have another name by now, and is not to be cut under that. */
 int local_file_make(struct local_files *l, int64_t row, int *ret_fd)
 {
-	return local_file_open(l, row, O_RDWR | O_CREAT | O_TRUNC, ret_fd);
+	local_file_unlink(l, row);
+	return local_file_open(l, row, O_RDWR | O_CREAT | O_EXCL, ret_fd);
 }
 
 int local_file_open(struct local_files *l, int64_t row, int flags, int *ret_fd)
@@ -119,13 +121,14 @@ int local_file_replace(struct local_files *l, int64_t row)
 	return renameat(l->dirfd, from, l->dirfd, to) < 0 ? -errno : 0;
 }
 
-int local_file_rename(struct local_files *l, int64_t from, int64_t to)
+int local_file_link(struct local_files *l, int64_t from, int64_t to)
 {
 	char from_name[LOCAL_NAME_MAX], to_name[LOCAL_NAME_MAX];
 
 	file_name(from, from_name);
 	file_name(to, to_name);
-	return renameat(l->dirfd, from_name, l->dirfd, to_name) < 0 ? -errno : 0;
+	unlinkat(l->dirfd, to_name, 0);
+	return linkat(l->dirfd, from_name, l->dirfd, to_name, 0) < 0 ? -errno : 0;
 }
 
 int local_files_sweep(struct local_files *l, bool (*is_wanted)(void *userdata, int64_t row), void *userdata)
@@ -156,8 +159,8 @@ void local_entry_release(struct local_entry *e)
 
 int local_put(struct index *ix, const struct local_entry *e)
 {
-	return index_run(ix, FILE_PUT, "iittiit", e->row, e->directory, e->wire ? e->wire : "", e->name, (int64_t)e->mode,
-			 e->mtime_ns, e->flags ? e->flags : "");
+	return index_run(ix, FILE_PUT, "iittiiti", e->row, e->directory, e->wire ? e->wire : "", e->name, (int64_t)e->mode,
+			 e->mtime_ns, e->flags ? e->flags : "", e->size_bytes);
 }
 
 int local_remove(struct index *ix, int64_t row)
@@ -200,6 +203,7 @@ static int take(struct index *ix, enum index_statement which, int64_t key, struc
 		ret->mode = (uint32_t)query_int(&q, 4);
 		ret->mtime_ns = query_int(&q, 5);
 		ret->flags = strdup(query_text(&q, 6));
+		ret->size_bytes = query_int(&q, 7);
 	}
 	if (ret->wire && (ret->flags || which == DIRECTORY_EACH))
 		return 0;

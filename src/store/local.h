@@ -22,9 +22,10 @@ struct local_entry {
 	int64_t directory; /* the row of the local directory that it is in; 0: in a folder of the server's */
 	char *wire; /* own; that folder's wire name as the tree shows it, renamed on the server or not yet; "": the root, or in a local directory */
 	char name[NAME_MAX + 1];
-	uint32_t mode;	  /* 0: the usual one */
-	int64_t mtime_ns; /* 0: not set */
-	char *flags;	  /* own; canonical */
+	uint32_t mode;	    /* 0: the usual one */
+	int64_t mtime_ns;   /* 0: not set */
+	int64_t size_bytes; /* of what is to be uploaded; 0: nothing yet */
+	char *flags;	    /* own; canonical */
 };
 
 int local_files_open(const char *state_dir, struct local_files **ret);
@@ -42,8 +43,8 @@ void local_file_unlink(struct local_files *l, int64_t row);
 /* Another file for the same row: made empty beside it, read-write; it takes the place of the old one when that is told. */
 int local_file_begin(struct local_files *l, int64_t row, int *ret_fd);
 int local_file_replace(struct local_files *l, int64_t row);
-/* The bytes belong to another row now. */
-int local_file_rename(struct local_files *l, int64_t from, int64_t to);
+/* The bytes belong to another row, too, until either is unlinked. */
+int local_file_link(struct local_files *l, int64_t from, int64_t to);
 /* Removes the bytes of rows that `is_wanted` does not know. */
 int local_files_sweep(struct local_files *l, bool (*is_wanted)(void *userdata, int64_t row), void *userdata);
 

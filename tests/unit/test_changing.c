@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -1836,10 +1838,279 @@ static void what_was_done_and_cannot_be_shown_stops_nothing(void **state)
 	assert_int_equal(memory_counts().copies, 1);
 }
 
+/* ------------------------------------------------------------ fsync(2) */
+
+static atomic_int syncs;
+
+/* In place of the C library's. */
+int fdatasync(int fd)
+{
+	syncs++;
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+static void fsync_puts_what_only_this_machine_has_on_its_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter_sync s;
+	int64_t row;
+	int before;
+
+	mount(f);
+	row = write_file(f, f->inbox, "x.swp", "half a");
+	assert_int_equal(commit(f, row), 0);
+	before = syncs;
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_settle_message(f->mailbox, row, &s.waiter), &s), 0);
+	assert_true(syncs > before);
+	assert_int_equal(rename_to(f, f->inbox, "x.swp", f->inbox, "y.swp"), 0);
+	before = syncs;
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_true(syncs > before);
+}
+
+/* ------------------------------------------------------------ drafts that are edited */
+
+/* A mount with drafts, one of them by this name and with this text. */
+static int64_t mount_draft(struct fixture *f, const char *name)
+{
+	int64_t drafts;
+
+	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
+	mount(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	assert_int_equal(commit(f, write_file(f, drafts, name, LETTER)), 0);
+	return drafts;
+}
+
+static int open_to_write(struct fixture *f, int64_t row, bool truncate)
+{
+	struct waiter_sync s;
+	int fd = -1;
+
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, row, true, truncate, &s.waiter, &fd), &s), 0);
+	return fd;
+}
+
+static void write_and_close(int fd, const char *text)
+{
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void a_draft_that_is_written_is_not_moved(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), row = row_of(f, drafts, "draft.eml");
+	int fd = open_to_write(f, row, true);
+
+	assert_int_equal(rename_to(f, drafts, "draft.eml", f->archive, "x.eml"), -EBUSY);
+	assert_int_equal(set_flags(f, row, "+\\Flagged"), -EBUSY);
+	assert_int_equal(deliver("Archive", "another client's"), 1); /* as the draft's UID is */
+	write_and_close(fd, LETTER "second\r\n");
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(memory_count_messages("Archive"), 1);
+	WAIT_FOR(memory_count_messages("Drafts") == 1);
+	assert_int_equal(holding("Drafts", "second"), 1);
+}
+
+static void a_draft_that_is_written_can_be_removed(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), row = row_of(f, drafts, "draft.eml");
+	int fd = open_to_write(f, row, true);
+
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	assert_int_equal(mailbox_unlink(f->mailbox, drafts, "draft.eml"), 0);
+	write_and_close(fd, LETTER "second\r\n");
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(settle(f, drafts), 0);
+	assert_int_equal(memory_count_messages("Drafts"), 0);
+	assert_int_equal(names(f, drafts).n, 0);
+}
+
+static void an_emptied_draft_makes_way_for_another(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), row = row_of(f, drafts, "draft.eml");
+
+	close(open_to_write(f, row, true));
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(commit(f, write_file(f, drafts, "x.tmp", LETTER "second\r\n")), 0);
+	assert_int_equal(rename_to(f, drafts, "x.tmp", drafts, "draft.eml"), 0);
+	assert_int_equal(settle(f, drafts), 0);
+	assert_int_equal(memory_count_messages("Drafts"), 1);
+	assert_int_equal(holding("Drafts", "second"), 1);
+	assert_int_equal(names(f, drafts).n, 1);
+}
+
+static void nothing_takes_the_place_of_a_draft_but_a_message(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml");
+
+	assert_int_equal(commit(f, write_file(f, drafts, "x.tmp", "")), 0);
+	assert_int_equal(rename_to(f, drafts, "x.tmp", drafts, "draft.eml"), -EEXIST);
+	assert_int_not_equal(row_of(f, drafts, "draft.eml"), 0);
+	assert_int_equal(names(f, drafts).n, 2);
+}
+
+static void a_refused_edit_leaves_the_draft_under_its_name(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), row = row_of(f, drafts, "draft.eml");
+	struct mailbox_entry e;
+
+	write_and_close(open_to_write(f, row, true), LETTER "second, and longer\r\n");
+	memory_faults.change_error = -EDQUOT;
+	assert_int_equal(commit(f, row), -EDQUOT);
+	memory_faults.change_error = 0;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(mailbox_lookup(f->mailbox, drafts, "draft.eml", &e), 0);
+		assert_int_equal(e.message.size_bytes, (int64_t)strlen(LETTER));
+		assert_int_not_equal(row_of(f, drafts, "draft.eml.partial"), 0);
+		remount(f, i == 0);
+		drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	}
+	assert_int_equal(mailbox_unlink(f->mailbox, drafts, "draft.eml"), 0);
+	assert_int_equal(settle(f, drafts), 0);
+	assert_int_equal(memory_count_messages("Drafts"), 0);
+}
+
+/* As a power cut leaves them: the index is not synced. */
+static void an_edit_that_an_older_index_does_not_know_is_sent(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml");
+	char command[400];
+
+	stop(f);
+	snprintf(command, sizeof command, "cp -r %s %s.old", f->cache, f->cache);
+	assert_int_equal(system(command), 0);
+	deliver("INBOX", "one");
+	mount(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	go_offline();
+	set_flags(f, names(f, f->inbox).row, "+kw");
+	usleep(100000);
+	write_and_close(open_to_write(f, row_of(f, drafts, "draft.eml"), true), LETTER "second\r\n");
+	assert_int_equal(commit(f, row_of(f, drafts, "draft.eml")), 0);
+	stop(f);
+	snprintf(command, sizeof command, "rm -rf %s; mv %s.old %s", f->cache, f->cache, f->cache);
+	assert_int_equal(system(command), 0);
+	go_online();
+	mount(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	WAIT_FOR(holding("Drafts", "second") == 1 && memory_count_messages("Drafts") == 1);
+	assert_int_equal(settle(f, drafts), 0);
+	assert_int_equal(names(f, drafts).n, 1);
+	assert_string_equal(names(f, drafts).last, "draft.eml");
+}
+
+/* ------------------------------------------------------------ files that are still written, and their folders */
+
+static void what_is_written_is_not_compared_with_what_it_is_renamed_to(void **state)
+{
+	static const char first[] = "Subject: long\n\nfirst part\n", second[] = "second part\n";
+	struct fixture *f = *state;
+	int64_t row;
+	int fd;
+
+	mount(f);
+	assert_int_equal(commit(f, write_file(f, f->inbox, "target.eml", LETTER)), 0);
+	assert_int_equal(mailbox_create(f->mailbox, f->inbox, "x.eml", 0600, &row, &fd), 0);
+	assert_int_equal(write(fd, first, strlen(first)), (ssize_t)strlen(first));
+	assert_int_equal(rename_to(f, f->inbox, "x.eml", f->inbox, "target.eml"), -EEXIST);
+	write_and_close(fd, second);
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(holding("INBOX", "first part\r\nsecond part\r\n"), 1);
+}
+
+static void bytes_that_were_refused_are_as_they_were_written(void **state)
+{
+	static const char bare[] = "Subject: bare\n\nline\nline\n";
+	struct fixture *f = *state;
+	struct mailbox_entry e;
+
+	memory_faults.append_limit = 10;
+	mount(f);
+	assert_int_equal(commit(f, write_file(f, f->inbox, "target.eml", "A: b\r\n\r\n")), 0);
+	assert_int_equal(commit(f, write_file(f, f->inbox, "x.tmp", bare)), 0);
+	assert_int_equal(rename_to(f, f->inbox, "x.tmp", f->inbox, "target.eml"), -EEXIST);
+	assert_int_equal(rename_to(f, f->inbox, "x.tmp", f->inbox, "large.eml"), -EFBIG);
+	assert_int_equal(mailbox_lookup(f->mailbox, f->inbox, "x.tmp", &e), 0);
+	assert_int_equal(e.message.size_bytes, (int64_t)strlen(bare));
+}
+
+static void a_file_that_is_renamed_as_it_is_closed_is_sent_once(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	mount(f);
+	row = write_file(f, f->inbox, "x.tmp", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(rename_to(f, f->inbox, "x.tmp", f->inbox, "x.eml"), 0);
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(memory_counts().appends, 1);
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+}
+
+static void what_was_put_into_a_refused_folder_stays(void **state)
+{
+	struct fixture *f = *state;
+	int64_t made = 0;
+
+	deliver("INBOX", "one");
+	mount(f);
+	go_offline();
+	set_flags(f, names(f, f->inbox).row, "+kw");
+	usleep(100000);
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "New", &made), 0);
+	assert_int_equal(commit(f, write_file(f, made, "letter.eml", LETTER)), 0);
+	memory_faults.change_error = -EACCES;
+	go_online();
+	WAIT_FOR(row_of(f, MAILBOX_ROOT, "letter.eml.partial"));
+	memory_faults.change_error = 0;
+	remount(f, true);
+	assert_int_not_equal(row_of(f, MAILBOX_ROOT, "letter.eml.partial"), 0);
+}
+
+static void what_is_written_into_a_refused_folder_stays(void **state)
+{
+	struct fixture *f = *state;
+	int64_t made = 0, row;
+
+	mount(f);
+	memory_faults.change_error = -EACCES;
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "New", &made), 0);
+	row = write_file(f, made, "letter.eml", LETTER);
+	assert_int_equal(settle(f, MAILBOX_ROOT), -EACCES);
+	memory_faults.change_error = 0;
+	assert_int_equal(commit(f, row), -ENOENT);
+	assert_int_not_equal(row_of(f, MAILBOX_ROOT, "letter.eml.partial"), 0);
+	assert_int_equal(memory_counts().appends, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(fsync_puts_what_only_this_machine_has_on_its_disk),
+		TEST(a_draft_that_is_written_is_not_moved),
+		TEST(a_draft_that_is_written_can_be_removed),
+		TEST(an_emptied_draft_makes_way_for_another),
+		TEST(nothing_takes_the_place_of_a_draft_but_a_message),
+		TEST(a_refused_edit_leaves_the_draft_under_its_name),
+		TEST(an_edit_that_an_older_index_does_not_know_is_sent),
+		TEST(what_is_written_is_not_compared_with_what_it_is_renamed_to),
+		TEST(bytes_that_were_refused_are_as_they_were_written),
+		TEST(a_file_that_is_renamed_as_it_is_closed_is_sent_once),
+		TEST(what_was_put_into_a_refused_folder_stays),
+		TEST(what_is_written_into_a_refused_folder_stays),
 		TEST(counts_where_a_folder_is_begun_anew),
 		TEST(killed_between_the_two_halves_of_a_copy),
 		TEST(programs_are_told_that_a_folder_is_not_there),
