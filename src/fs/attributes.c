@@ -127,6 +127,11 @@ void entry_of_message(struct fs *fs, const struct mailbox_message *message, stru
 	ret->attr_timeout = may_change || !message->size_trusted ? 0 : SESSION_KEEP_S;
 }
 
+void entry_of_name(int64_t message, struct fuse_entry_param *ret)
+{
+	*ret = (struct fuse_entry_param){ .attr = { .st_ino = inode_make(INODE_MESSAGE, 0, message), .st_mode = S_IFREG } };
+}
+
 void entry_of_child(struct fs *fs, const struct mailbox_entry *child, struct fuse_entry_param *ret)
 {
 	if (child->is_folder)

@@ -22,6 +22,8 @@ void entry_of_folder(const struct fs *fs, const struct mailbox_folder *folder, s
 void entry_of_message(struct fs *fs, const struct mailbox_message *message, struct fuse_entry_param *ret);
 void entry_of_view(const struct fs *fs, fuse_ino_t ino, const struct mailbox_folder *folder, double keep_s,
 		   struct fuse_entry_param *ret);
+/* All that a listing of names tells. */
+void entry_of_name(int64_t message, struct fuse_entry_param *ret);
 void entry_of_child(struct fs *fs, const struct mailbox_entry *child, struct fuse_entry_param *ret);
 void entry_of_queued(const struct fs *fs, const struct outbox_entry *entry, struct fuse_entry_param *ret);
 void entry_of_control(const struct fs *fs, fuse_ino_t ino, mode_t mode, nlink_t nlink, struct fuse_entry_param *ret);

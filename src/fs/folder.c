@@ -58,7 +58,10 @@ static int add_child(void *userdata, const struct mailbox_entry *child)
 	struct folder_listing *fl = userdata;
 	struct fuse_entry_param entry;
 
-	entry_of_child(fl->fs, child, &entry);
+	if (fl->listing->names_only && !child->is_folder)
+		entry_of_name(child->message.row, &entry);
+	else
+		entry_of_child(fl->fs, child, &entry);
 	return !listing_add(fl->listing, child->is_folder ? child->folder.name : child->message.name, &entry, child->cookie);
 }
 
@@ -81,7 +84,10 @@ static int folder_list(struct fs *fs, fuse_ino_t ino, uint64_t after, struct lis
 				return 0;
 		}
 	}
-	return mailbox_list(fs->mailbox, inode_row(ino), listing_stored_position(after), add_child, &fl);
+	after = listing_stored_position(after);
+	if (listing->names_only)
+		return mailbox_list_names(fs->mailbox, inode_row(ino), after, add_child, &fl);
+	return mailbox_list(fs->mailbox, inode_row(ino), after, add_child, &fl);
 }
 
 /* What only a sync tells: 0 messages must not be said of a folder that nobody looked at. */

@@ -110,6 +110,9 @@ int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct 
  * since that message was told: old and new together are not the whole. Never waits. */
 int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
 		 void *userdata);
+/* The same, but of a message only row, folder, uid and name are told: less than half the work. */
+int mailbox_list_names(struct mailbox *mb, int64_t folder, uint64_t after,
+		       int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata);
 /* As long as this number is the same, so is what mailbox_list() tells. */
 uint64_t mailbox_index_state(struct mailbox *mb);
 /* As mailbox_list(), but of the messages those alone that have a flag, one of the words of message/flags.h compared without case, or have it not. */

@@ -164,6 +164,7 @@ struct listing {
 	int (*each)(void *userdata, const struct mailbox_entry *e);
 	void *userdata;
 	int stopped;
+	bool names_only;
 	const char *flag; /* NULL: messages with any flags or none */
 	bool is_set;
 };
@@ -216,6 +217,8 @@ static int list_messages(struct mailbox *mb, int64_t folder, uint64_t after, str
 	if (l->flag)
 		return index_message_each_by_flag(mb->index, folder, position_of_cookie(after), l->flag, l->is_set, list_message,
 						  l);
+	if (l->names_only)
+		return index_message_each_name(mb->index, folder, position_of_cookie(after), list_message, l);
 	return index_message_each(mb->index, folder, position_of_cookie(after), list_message, l);
 }
 
@@ -230,17 +233,27 @@ static int list_all(struct mailbox *mb, int64_t folder, uint64_t after, struct l
 	return list_messages(mb, folder, after & COOKIE_MESSAGE ? after : 0, l);
 }
 
-int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
-		 void *userdata)
+static int list(int64_t folder, uint64_t after, struct listing *l)
 {
-	struct listing l = { .mb = mb, .each = each, .userdata = userdata };
-	int r = index_begin_reading(mb->index, false);
+	int r = index_begin_reading(l->mb->index, false);
 
 	if (r < 0)
 		return r;
-	r = list_all(mb, folder, after, &l);
-	index_end_reading(mb->index);
+	r = list_all(l->mb, folder, after, l);
+	index_end_reading(l->mb->index);
 	return r;
+}
+
+int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)(void *userdata, const struct mailbox_entry *e),
+		 void *userdata)
+{
+	return list(folder, after, &(struct listing){ .mb = mb, .each = each, .userdata = userdata });
+}
+
+int mailbox_list_names(struct mailbox *mb, int64_t folder, uint64_t after,
+		       int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
+{
+	return list(folder, after, &(struct listing){ .mb = mb, .each = each, .userdata = userdata, .names_only = true });
 }
 
 uint64_t mailbox_index_state(struct mailbox *mb)
@@ -252,13 +265,8 @@ int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, b
 			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
 {
 	struct listing l = { .mb = mb, .each = each, .userdata = userdata, .flag = flag, .is_set = is_set };
-	int r = index_begin_reading(mb->index, false);
 
-	if (r < 0)
-		return r;
-	r = list_all(mb, folder, after, &l);
-	index_end_reading(mb->index);
-	return r;
+	return list(folder, after, &l);
 }
 
 static int add_flags(void *userdata, const char *flags)

@@ -144,6 +144,9 @@ static inline int64_t index_message_position(const struct index_message *m)
 /* Messages of a folder in listing order, behind the position `after` (0: from the start). `each` as above. */
 int index_message_each(struct index *ix, int64_t folder, int64_t after, int (*each)(void *userdata, const struct index_message *m),
 		       void *userdata);
+/* The same, but of each only row, folder, uid and name are read; the rest is 0. */
+int index_message_each_name(struct index *ix, int64_t folder, int64_t after,
+			    int (*each)(void *userdata, const struct index_message *m), void *userdata);
 /* The same of those alone that have one of the words of their flags, or have it not; compared without case. */
 int index_message_each_by_flag(struct index *ix, int64_t folder, int64_t after, const char *word, bool is_set,
 			       int (*each)(void *userdata, const struct index_message *m), void *userdata);

@@ -34,6 +34,13 @@ static void read_message(struct query *q, struct index_message *m)
 	flags_to_maildir(flags ? flags : "", m->letters);
 }
 
+/* Those of them that MESSAGE_EACH_NAME has. */
+static void read_name(struct query *q, struct index_message *m)
+{
+	*m = (struct index_message){ .row = query_int(q, 0), .folder = query_int(q, 1), .uid = (uint32_t)query_int(q, 2) };
+	query_copy_text(q, 3, m->name, sizeof m->name);
+}
+
 static int take_message(struct query *q, struct index_message *ret)
 {
 	int r = query_step(q);
@@ -161,6 +168,7 @@ typedef int each_message(void *userdata, const struct index_message *m);
 /* Which messages of a folder: all, or by a flag. */
 struct selection {
 	enum index_statement with_uid, without_uid;
+	void (*read)(struct query *q, struct index_message *m);
 	const char *word; /* NULL: all */
 	bool is_set;
 };
@@ -182,7 +190,7 @@ static int each_of(struct index *ix, const struct selection *s, enum index_state
 		query_bind_int(&q, 4, s->is_set);
 	}
 	while ((r = query_step(&q)) == 1) {
-		read_message(&q, &m);
+		s->read(&q, &m);
 		r = each(userdata, &m);
 		if (r != 0)
 			return r < 0 ? r : 1;
@@ -207,15 +215,22 @@ static int each_selected(struct index *ix, const struct selection *s, int64_t fo
 
 int index_message_each(struct index *ix, int64_t folder, int64_t after, each_message *each, void *userdata)
 {
-	const struct selection all = { MESSAGE_EACH, MESSAGE_EACH_WITHOUT_UID, NULL, false };
+	const struct selection all = { MESSAGE_EACH, MESSAGE_EACH_WITHOUT_UID, read_message, NULL, false };
 
 	return each_selected(ix, &all, folder, after, each, userdata);
+}
+
+int index_message_each_name(struct index *ix, int64_t folder, int64_t after, each_message *each, void *userdata)
+{
+	const struct selection names = { MESSAGE_EACH_NAME, MESSAGE_EACH_NAME_WITHOUT_UID, read_name, NULL, false };
+
+	return each_selected(ix, &names, folder, after, each, userdata);
 }
 
 int index_message_each_by_flag(struct index *ix, int64_t folder, int64_t after, const char *word, bool is_set, each_message *each,
 			       void *userdata)
 {
-	const struct selection by_flag = { MESSAGE_EACH_BY_FLAG, MESSAGE_EACH_BY_FLAG_WITHOUT_UID, word, is_set };
+	const struct selection by_flag = { MESSAGE_EACH_BY_FLAG, MESSAGE_EACH_BY_FLAG_WITHOUT_UID, read_message, word, is_set };
 
 	return each_selected(ix, &by_flag, folder, after, each, userdata);
 }

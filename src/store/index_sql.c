@@ -74,6 +74,9 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[MESSAGE_EACH] = "SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND uid > ?2 ORDER BY uid",
 	[MESSAGE_EACH_WITHOUT_UID] =
 		"SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND uid IS NULL AND row > ?2 ORDER BY row",
+	[MESSAGE_EACH_NAME] = "SELECT row, folder, uid, name FROM message WHERE folder = ?1 AND uid > ?2 ORDER BY uid",
+	[MESSAGE_EACH_NAME_WITHOUT_UID] =
+		"SELECT row, folder, uid, name FROM message WHERE folder = ?1 AND uid IS NULL AND row > ?2 ORDER BY row",
 	[MESSAGE_EACH_BY_FLAG] =
 		"SELECT " MESSAGE_COLUMNS " FROM message WHERE folder = ?1 AND uid > ?2 AND " HAS_FLAG("?3") " = ?4 ORDER BY uid",
 	[MESSAGE_EACH_BY_FLAG_WITHOUT_UID] =

@@ -608,6 +608,12 @@ int mailbox_list(struct mailbox *mb, int64_t folder, uint64_t after, int (*each)
 	return list(mb, folder, after, &(struct selected){ each, userdata, NULL, false });
 }
 
+int mailbox_list_names(struct mailbox *mb, int64_t folder, uint64_t after,
+		       int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
+{
+	return mailbox_list(mb, folder, after, each, userdata);
+}
+
 int mailbox_list_by_flag(struct mailbox *mb, int64_t folder, const char *flag, bool is_set, uint64_t after,
 			 int (*each)(void *userdata, const struct mailbox_entry *e), void *userdata)
 {

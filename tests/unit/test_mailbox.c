@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "mailbox/filing.h"
+#include "mailbox/changing.h"
 #include "mailbox/mailbox.h"
 #include "memory_backend.h"
 #include "outbox/outbox.h"
@@ -776,6 +777,40 @@ static uint64_t next_cookie(struct fixture *f, int64_t folder, uint64_t after)
 	return cookie;
 }
 
+static void a_listing_of_names_is_that_of_everything_with_less_of_each(void **state)
+{
+	struct fixture *f = *state;
+	struct listed *all, *names = calloc(1, sizeof *names);
+	int64_t inbox, row;
+	int fd;
+
+	memory_add_folder("INBOX/Child", '/', 0, USE_NONE);
+	for (int i = 0; i < 4; i++)
+		add("INBOX", "hello", "text");
+	assert_int_equal(start(f), 0);
+	inbox = folder_row(f, MAILBOX_ROOT, "INBOX");
+	assert_int_equal(look(f, inbox), 0);
+	assert_int_equal(mailbox_create(f->mailbox, inbox, "written", 0600, &row, &fd), 0);
+	close(fd);
+	all = list(f, inbox);
+	assert_int_equal(all->n, 6);
+	assert_int_equal(mailbox_list_names(f->mailbox, inbox, 0, note_entry, names), 0);
+	assert_int_equal(names->n, all->n);
+	for (int i = 0; i < all->n; i++) {
+		assert_int_equal(names->entries[i].is_folder, all->entries[i].is_folder);
+		assert_true(names->entries[i].cookie == all->entries[i].cookie);
+		if (all->entries[i].is_folder)
+			continue;
+		assert_int_equal(names->entries[i].message.row, all->entries[i].message.row);
+		assert_string_equal(names->entries[i].message.name, all->entries[i].message.name);
+	}
+	names->n = 0;
+	assert_int_equal(mailbox_list_names(f->mailbox, inbox, all->entries[2].cookie, note_entry, names), 0);
+	assert_int_equal(names->n, 3);
+	free(names);
+	free(all);
+}
+
 static void a_listing_goes_on_behind_a_message_that_went_and_not_in_a_folder_begun_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -1073,6 +1108,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(folders_become_a_tree_with_what_stands_between),
 		TEST(a_first_look_waits_until_every_message_is_known),
+		TEST(a_listing_of_names_is_that_of_everything_with_less_of_each),
 		TEST(a_message_reads_as_the_server_has_it),
 		TEST(many_readers_cost_one_fetch),
 		TEST(changes_are_found_with_condstore),
