@@ -131,6 +131,16 @@ class Programs:
         mutt(self.inbox, f'<first-entry><copy-message>{self.archive}<enter>', self.home)
         self.assert_copied('INBOX 1', 'S', without_mutts_lines)
 
+    def test_mutt_postpones_a_message_and_recalls_it(self):
+        """Twice over: the draft that is recalled, edited and postponed again is one draft."""
+        settings = {'postponed': self.drafts, 'postpone': 'yes', 'recall': 'yes', 'realname': 'Alice', 'from': 'alice@example.com', 'abort_unmodified': 'no',
+                    'editor': "sh -c 'echo more >> $0'"}
+        mutt(self.inbox, '<mail>bob@example.com<enter>later<enter><postpone-message>', self.home, **settings)
+        self.assert_postponed('later', 1)
+        for number in (2, 3):
+            mutt(self.inbox, '<recall-message><postpone-message>', self.home, **settings)
+            self.assert_postponed('later', number)
+
     def test_notmuch_tags_become_flags_and_flags_tags(self):
         notmuch = Notmuch(self.root)
         notmuch('new')
@@ -183,7 +193,7 @@ class OnTheDisk(Programs, unittest.TestCase):
     def setUp(self):
         self.home = mailtest.temporary_directory()
         self.root = os.path.join(self.home, 'mail')
-        self.inbox, self.archive = (maildir.make(os.path.join(self.root, name)) for name in ('INBOX', 'Archive'))
+        self.inbox, self.archive, self.drafts = (maildir.make(os.path.join(self.root, name)) for name in ('INBOX', 'Archive', 'Drafts'))
         for number in range(1, 9):
             flags = ('', 'S', 'FS')[number % 3]
             maildir.deliver(self.inbox, letter(f'INBOX {number}', Date=f'{number} Aug 2023 00:00:00 +0000'), flags, 1690000000 + number * 86400)
@@ -209,6 +219,13 @@ class OnTheDisk(Programs, unittest.TestCase):
     def assert_delivered(self, subject, flags=''):
         self.assertEqual(self.found(self.archive), {subject: flags})
 
+    def assert_postponed(self, subject, times):
+        """One draft, with a line for each time that it was edited."""
+        found = by_subject(self.drafts)
+        self.assertEqual(set(found), {subject})
+        with open(found[subject][1], 'rb') as file:
+            self.assertEqual(file.read().count(b'more\n'), times)
+
 
 class InTheMount(Programs, ChangeTestCase):
     """The same against the server."""
@@ -219,15 +236,16 @@ class InTheMount(Programs, ChangeTestCase):
         super().setUp()
         self.home = self.mount.directory
         self.root = self.mount / '.maildir'
-        self.inbox, self.archive = (os.path.join(self.root, name) for name in ('INBOX', 'Archive'))
+        self.inbox, self.archive, self.drafts = (os.path.join(self.root, name) for name in ('INBOX', 'Archive', 'Drafts'))
 
     def fill(self):
         super().fill()
-        # With dates that sort them, and none marked \Deleted in INBOX: mutt would remove it, as it does elsewhere.
+        # With dates that sort them, and none marked \Deleted where mutt works: it would remove it, as it does elsewhere.
         with mailtest.OtherClient(self.server) as other, self.server.imap() as client:
-            client.select()
-            client.store('1:*', '+FLAGS', '\\Deleted')
-            client.expunge()
+            for folder in ('INBOX', 'Drafts'):
+                client.select(folder)
+                client.store('1:*', '+FLAGS', '\\Deleted')
+                client.expunge()
             for number in range(1, 9):
                 flags = ('', '\\Seen', '\\Seen \\Flagged')[number % 3]
                 other.append(letter(f'INBOX {number}', Date=f'{number} Aug 2023 00:00:00 +0000'), flags=flags, date=1690000000 + number * 86400)
@@ -260,6 +278,13 @@ class InTheMount(Programs, ChangeTestCase):
         self.sync('Archive')
         message, = self.check({'Archive': {'added': 1}})['Archive'].values()
         self.assertEqual((observer.title(message.data), letters(message.flags)), (subject, flags))
+
+    def assert_postponed(self, subject, times):
+        """What mutt removes when it recalls it is in the trash, as what anybody removes."""
+        self.sync('Drafts')
+        message, = self.check({'Drafts': {'added': 1}, 'Trash': {'added': times - 1}})['Drafts'].values()
+        self.assertEqual((observer.title(message.data), message.data.count(b'more\r\n')), (subject, times))
+
 
 
 class TheMaildir(ChangeTestCase):
