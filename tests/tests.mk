@@ -38,6 +38,7 @@ MOUNT_TESTS = \
 	tests/mount/test_outbox_disk.py \
 	tests/mount/test_outbox_faults.py \
 	tests/mount/test_outbox_kill.py \
+	tests/mount/test_restore.py \
 	tests/mount/test_sendmail.py \
 	tests/mount/test_signin.py \
 	tests/mount/test_sizes.py \
