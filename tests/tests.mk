@@ -15,6 +15,7 @@ MOUNT_TESTS = \
 	tests/mount/test_change_append.py \
 	tests/mount/test_change_capabilities.py \
 	tests/mount/test_change_cuts.py \
+	tests/mount/test_change_drafts.py \
 	tests/mount/test_change_extensions.py \
 	tests/mount/test_change_faults.py \
 	tests/mount/test_change_flags.py \

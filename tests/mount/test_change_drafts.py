@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A draft that is saved again and again, in the ways of Emacs, vim and sed, is one message with the newest text; its backup is scratch.
+
+Each way is first gone on the disk, with the same helpers, so that a failure is the mount's.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import unittest
+
+import mailtest
+from mailtest import observer
+from mailtest.changing import ChangeTestCase, write
+
+THEN = 1500000001       # a time that is not now
+ONCE_A_SESSION = (True, False, False, True, False)      # whether Emacs makes a backup when it saves; two sessions
+
+
+def text(number):
+    return b'Subject: draft\r\nFrom: alice@example.com\r\n\r\nsaved %d times\r\n' % number + b'text\r\n' * number
+
+
+def write_out(path, data, flags):
+    """As Emacs writes a buffer."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o666)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def copy(source, target):
+    """As Emacs copies a file, times and mode last."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(target)
+    with open(source, 'rb') as reader:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            while os.copy_file_range(reader.fileno(), descriptor, 1 << 20):
+                pass
+            shutil.copystat(reader.fileno(), descriptor)
+        finally:
+            os.close(descriptor)
+
+
+class Ways:
+    """Of saving `self.draft`; `self.assert_saved` after each."""
+
+    def test_emacs_with_a_backup_by_copying(self):
+        before = text(0)
+        for number, is_first in enumerate(ONCE_A_SESSION, 1):
+            lock, autosaved = (os.path.join(self.folder, name) for name in ('.#draft.eml', '#draft.eml#'))
+            write_out(lock, b'alice@localhost.1:1', os.O_EXCL)      # where a symbolic link is not to be had
+            for half in (20, 40):
+                write_out(autosaved, text(number)[:half], os.O_TRUNC)
+            if is_first:
+                before = text(number - 1)
+                copy(self.draft, self.draft + '~')
+            write_out(self.draft, text(number), os.O_TRUNC)
+            os.chmod(self.draft, 0o600)
+            os.unlink(autosaved)
+            os.unlink(lock)
+            self.assert_saved(text(number), {'draft.eml~': before})
+
+    def run_editor(self, *command):
+        subprocess.run(command, check=True, timeout=20, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def test_vim_with_a_backup_by_copying(self):
+        """For files in /tmp it makes no backup by itself."""
+        for number in range(1, 4):
+            self.run_editor('vim.tiny', '-es', '-u', 'NONE', '-c', 'set nocompatible backup backupskip= backupcopy=yes',
+                            '-c', rf'%s/saved {number - 1}/saved {number}/|$copy $|s/[^\r]*/text/|wq', self.draft)
+            self.assert_saved(text(number), {'draft.eml~': text(number - 1)})
+
+    def test_sed_i(self):
+        for number in range(1, 4):
+            self.run_editor('sed', '-i', f's/saved {number - 1}/saved {number}/; $a text\r', self.draft)
+            self.assert_saved(text(number), {})
+
+
+class OnTheDisk(Ways, unittest.TestCase):
+    def setUp(self):
+        self.folder = mailtest.temporary_directory()
+        self.draft = os.path.join(self.folder, 'draft.eml')
+        write(self.draft, text(0), THEN)
+
+    def assert_saved(self, data, others):
+        held = {}
+        for entry in os.scandir(self.folder):
+            with open(entry.path, 'rb') as file:
+                held[entry.name] = file.read()
+        self.assertEqual(held, {'draft.eml': data, **others})
+
+
+class InTheMount(Ways, ChangeTestCase):
+    """The same against the server."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = self.mount / 'Drafts'
+        self.draft = self.mount / 'Drafts/draft.eml'
+        self.others = self.names('Drafts')
+        write(self.draft, text(0), THEN, r'\Draft \Seen')
+        self.check_now({'Drafts': {'added': [text(0)]}})
+
+    def assert_saved(self, data, others):
+        self.sync('Drafts')
+        newest, = self.check_now({'Drafts': {'added': [data]}})['Drafts'].values()
+        self.assertIn('\\Draft', newest.flags)
+        held = {name: self.mount.read(f'Drafts/{name}') for name in self.names('Drafts') - self.others}
+        self.assertEqual(held, {'draft.eml': data, **others})
+
+
+if __name__ == '__main__':
+    mailtest.main()
