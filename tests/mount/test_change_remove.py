@@ -15,6 +15,23 @@ from mailtest.changing import NO_EXPUNGE, ChangeTestCase
 WHATEVER = r'UID (STORE|COPY|MOVE|EXPUNGE) '
 
 
+class LargeFolder:
+    """`self.becomes`: what the other folders get, given the bytes of all that it held."""
+
+    def test_rm_r_of_a_large_folder_is_few_commands(self):
+        self.server.fill(2000, ('Lists', 'large'), small=True)
+        self.before = observer.snapshots(self.server)
+        self.mount.remount()
+        start = time.monotonic()
+        self.run_quietly('rm', '-r', 'Lists/large')
+        took = time.monotonic() - start
+        self.assertNotIn('large', self.names('Lists'))
+        self.sync('Lists')
+        self.check({'Lists/large': None, **self.becomes([message.data for message in self.before['Lists/large'].values()])})
+        self.assert_few_said(WHATEVER, 48, took, each=2)
+        self.assertEqual(self.said(NO_EXPUNGE), [])
+
+
 class Removals:
     """What holds with every server; test_change_capabilities.py runs it with worse ones."""
 
@@ -57,7 +74,7 @@ class Removals:
         self.assertEqual(len(self.mount.files()), 7)
 
 
-class ToTheTrash(Removals, ChangeTestCase):
+class ToTheTrash(Removals, LargeFolder, ChangeTestCase):
     def test_an_open_message_can_still_be_read(self):
         with open(self.path(2), 'rb') as file:
             os.unlink(file.name)
@@ -86,6 +103,10 @@ class ToTheTrash(Removals, ChangeTestCase):
         self.assertNotIn('Lists', self.names(''))
         removed = [message.data for folder in ('Lists', 'Lists/below') for message in self.before[folder].values()]
         self.check({'Lists': None, 'Lists/below': None, 'Trash': {'added': removed}})
+
+    @staticmethod
+    def becomes(held):
+        return {'Trash': {'added': held}}
 
     def test_rm_rf_of_the_mount_destroys_nothing(self):
         for _ in range(2):
@@ -185,7 +206,7 @@ class WhichTrash(ChangeTestCase):
         self.rm({}, {}, 'Trash', then=lambda: self.assertIn('Trash', observer.subscribed(self.server)))
 
 
-class ForGood(ChangeTestCase):
+class ForGood(LargeFolder, ChangeTestCase):
     keys = {'delete': 'expunge'}
 
     def test_only_what_was_removed_is_expunged(self):
@@ -214,6 +235,10 @@ class ForGood(ChangeTestCase):
         lists = self.before['Lists']
         self.check_now({'Lists': {'gone': set(lists) - {100, 200}, 'changed': {uid: ' '.join(lists[uid].flags | {'\\Deleted'}) for uid in (100, 200)}}})
         self.assert_few_said(WHATEVER, 30, took, each=2)
+
+    @staticmethod
+    def becomes(_held):
+        return {}
 
 
 class ForGoodWithoutUidplus(ChangeTestCase):

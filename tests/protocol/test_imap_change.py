@@ -178,10 +178,10 @@ class Store(unittest.TestCase):
                 C: UID STORE
                 S: {tag} OK
                 C: UID STORE''', begin + select() + '''
-                C: UID STORE''' + ('\nS: {tag} OK' if call[0] == 'store' else '''
+                C: UID STORE
+                S: {tag} OK''' + ('' if call[0] == 'store' else '''
                 C: UID EXPUNGE
-                S: 8 OK
-                S: 9 OK''')], 'store', 'INBOX', '7', '1', 'a', '', '--', *call)
+                S: {tag} OK''')], 'store', 'INBOX', '7', '1', 'a', '', '--', *call)
             self.assertEqual(played.status, 0, played.text)
 
 
@@ -197,8 +197,8 @@ class Expunge(unittest.TestCase):
     def test_these_are_marked_and_expunged_and_no_others(self):
         played = change(select() + r'''
             C: UID STORE 2:3,9 \+FLAGS.SILENT \(\\Deleted\)$
+            S: {tag} OK
             C: UID EXPUNGE 2:3,9$
-            S: 3 OK
             S: * 2 EXPUNGE
             S: * 2 EXPUNGE
             S: {tag} OK''', 'expunge', 'INBOX', '7', '2:3,9')
@@ -209,14 +209,21 @@ class Expunge(unittest.TestCase):
         self.assertEqual(played.error(), 'EOPNOTSUPP')
         self.assertEqual([command for command in played.commands if b'LOGOUT' not in command and b'AUTH' not in command], [])
 
-    def test_a_refusal_of_either_is_an_error(self):
-        for first, second, error in (('NO [INUSE] later', 'OK', 'EAGAIN'), ('OK', 'NO [NOPERM] no', 'EACCES')):
-            played = change(select() + f'''
-                C: UID STORE
-                C: UID EXPUNGE
-                S: 3 {first}
-                S: 4 {second}''', 'expunge', 'INBOX', '7', '1')
-            self.assertEqual(played.error(), error)
+    def test_nothing_is_expunged_before_the_server_has_marked_it(self):
+        """Dovecot would look for what is marked too early, expunge none of a large folder, and say OK."""
+        played = change(select() + '''
+            C: UID STORE
+            S: {tag} NO [INUSE] later
+            C: LOGOUT''', 'expunge', 'INBOX', '7', '1')
+        self.assertEqual(played.error(), 'EAGAIN')
+
+    def test_a_refusal_to_expunge_is_an_error(self):
+        played = change(select() + '''
+            C: UID STORE
+            S: {tag} OK
+            C: UID EXPUNGE
+            S: {tag} NO [NOPERM] no''', 'expunge', 'INBOX', '7', '1')
+        self.assertEqual(played.error(), 'EACCES')
 
     def test_where_nothing_may_be_marked_deleted_it_is_eacces(self):
         self.assertEqual(change(select(permanent=r'\Seen \*'), 'expunge', 'INBOX', '7', '1').error(), 'EACCES')
