@@ -3,6 +3,7 @@
 """With a slow line, looking at a folder does not wait for the thousands of its messages that are removed, moved, restored or marked."""
 
 import collections
+import contextlib
 import json
 import os
 import statistics
@@ -12,7 +13,7 @@ import time
 
 import mailtest
 from mailtest import mount as mounting, observer, wait_for
-from mailtest.changing import ChangeTestCase, letter
+from mailtest.changing import ChangeTestCase, letter, write
 
 ROUND_TRIP_S = 0.1
 SANITIZED = mounting.is_sanitized()
@@ -145,22 +146,84 @@ class Looking(SlowTestCase):
         self.sync('Lists')
 
 
-class Refused(SlowTestCase):
-    def refusals(self):
-        """When the server refused what the move needs; mailfs may look at the folder besides."""
-        return [when for command, when in self.proxy.refusals if command and command.startswith((b'STATUS', b'UID MOVE', b'UID COPY'))][:1]
+class LateRefusal(SlowTestCase):
+    """The change shows already when the server refuses it."""
 
-    def test_a_refused_change_is_taken_back_within_a_second_of_the_answer(self):
+    def port(self):
+        self.network = self.enterContext(mailtest.Proxy(self.proxy.port, latency=ROUND_TRIP_S))
+        return self.network.port
+
+    def refused_at(self, *commands):
+        """When the server refused what the change needs; mailfs may look at the folder besides."""
+        def refusals():
+            return [when for command, when in self.proxy.refusals if command and command.startswith(commands)]
+        return wait_for(refusals, 10, 'the server to refuse it')[0]
+
+    def assert_taken_back(self, refused, is_as_before, line):
+        wait_for(is_as_before, 5, 'it to be taken back')
+        self.assertLess(time.monotonic() - refused, 1)
+        wait_for(lambda: line in self.mount.log(), 1, 'a line about it')
+        self.check()
+        self.assertIn(line, str(self.mount.status()))
+
+    @contextlib.contextmanager
+    def before_it_is_sent(self):
+        """What is done within reaches the server before the change does; its sessions, which would not know, end."""
+        self.network.stall()
+        yield
+        self.network.drop_connections()
+        self.network.resume()
+
+
+class Refused(LateRefusal):
+    server_options = {'acl': True}
+
+    def test_a_move_into_a_folder_that_is_no_more(self):
         name = os.path.basename(self.path(2))
         with self.server.imap() as client:
             client.delete('Lists')
+        del self.before['Lists']
         os.rename(self.path(2), self.mount / f'Lists/{name}')
         self.assertNotIn(name, self.names())
-        refused, = wait_for(self.refusals, 10, 'the server to refuse it')
-        wait_for(lambda: name in self.names(), 5, 'it to be taken back')
-        self.assertLess(time.monotonic() - refused, 1)
-        self.assertIn(f'moving {name} was refused and is taken back', self.mount.log())
-        self.check({'Lists': None})
+        refused = self.refused_at(b'STATUS', b'UID MOVE', b'UID COPY')
+        self.assert_taken_back(refused, lambda: name in self.names(), f'moving {name} was refused and is taken back')
+
+    def test_a_move_into_a_folder_whose_rights_forbid_it(self):
+        self.names('Archive')
+        path = self.path(2)
+        name = os.path.basename(path)
+        with self.before_it_is_sent():
+            os.rename(path, self.mount / f'Archive/{name}')
+            self.server.set_rights(('Archive',), 'lr')
+            self.assertNotIn(name, self.names())
+        refused = self.refused_at(b'UID MOVE', b'UID COPY')
+        self.assert_taken_back(refused, lambda: name in self.names() and name not in self.names('Archive'), f'moving {name} was refused and is taken back')
+
+    def test_a_removal_from_a_folder_that_has_become_read_only(self):
+        """Which its SELECT tells."""
+        path = self.path(2, 'Archive')
+        name = os.path.basename(path)
+        with self.before_it_is_sent():
+            os.unlink(path)
+            self.server.set_rights(('Archive',), 'lr')
+            self.assertNotIn(name, self.names('Archive'))
+        refused = self.refused_at(b'SELECT', b'UID MOVE')
+        self.assert_taken_back(refused, lambda: name in self.names('Archive'), f'moving {name} was refused and is taken back')
+
+
+class OverQuota(LateRefusal):
+    server_options = {'quota': 'messages=19'}       # as many as there are
+
+    def test_a_new_message_that_was_renamed_into_place(self):
+        """close(2) would have waited for the server; a rename does not."""
+        data = letter('one too many')
+        write(self.mount / 'Lists/.new', data)
+        with self.before_it_is_sent():
+            os.rename(self.mount / 'Lists/.new', self.mount / 'Lists/new.eml')
+            self.assertIn('new.eml', self.names('Lists'))
+        refused = self.refused_at(b'APPEND')
+        self.assert_taken_back(refused, lambda: {'new.eml.partial'} == self.names('Lists') & {'new.eml', 'new.eml.partial'}, 'storing new.eml was refused')
+        self.assertEqual(self.mount.read('Lists/new.eml.partial'), data)
 
 
 if __name__ == '__main__':

@@ -59,7 +59,7 @@ class HidingProxy(LoopbackServer):
         self.hide = hide
         self.commands = []      # what clients sent, tags and literals taken away: b'UID MOVE 3 "Archive"'
         self.violations = []    # those of them that need what is hidden
-        self.refusals = []      # to which the server said NO, and when: (command, seconds, monotonic)
+        self.refusals = []      # to which the server said NO, or READ-ONLY, and when: (command, seconds, monotonic)
 
     def hidden(self):
         return {word for name in self.hide for word in (name.upper(), *_IMPLIED.get(name.upper(), ()))}
@@ -185,7 +185,7 @@ class _Link:
             while not _STATUS.match(line) and (literal := _LITERAL.search(parts[-1])):
                 parts += [read_exactly(self.from_server, int(literal.group(1))), self.from_server.readline()]
             parts[::2] = [self.without_hidden(part, line) for part in parts[::2]]
-            if re.match(rb'[^*+ ]\S* NO ', line):
+            if re.match(rb'[^*+ ]\S* (NO |OK \[READ-ONLY\])', line):
                 self.proxy.refusals.append((self.said.get(line.partition(b' ')[0]), time.monotonic()))
             self.tell_client(b''.join(parts))
             self.note_verdict(line)
