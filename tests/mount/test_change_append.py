@@ -315,6 +315,19 @@ class Refused(ChangeTestCase):
         mailtest.wait_for(lambda: os.stat(self.mount / 'Archive').st_mode & 0o222 == 0, 1, 'the mode to tell')
         self.check_now()
 
+    def test_what_a_rename_refuses_stays_scratch_with_its_bytes(self):
+        for data, name, number in ((b'no message\n', 'new.eml', errno.EINVAL), (letter('large') + b'x' * 30000 + b'\r\n', 'new.eml', errno.EFBIG),
+                                   (letter('named'), 'n' * 256, errno.ENAMETOOLONG), (b'', 'New/new.eml', errno.ENOENT)):
+            with self.subTest(os.strerror(number)):
+                write(self.mount / 'INBOX/.new', data)
+                with self.fails_with(number):
+                    os.rename(self.mount / 'INBOX/.new', self.mount / f'INBOX/{name}')
+                self.mount.remount()
+                self.assertEqual(self.kept(data), ['.new'])
+                os.unlink(self.mount / 'INBOX/.new')
+        self.check_now()
+        self.assertEqual(self.said('APPEND'), [])
+
     def test_a_name_that_is_too_long(self):
         with self.fails_with(errno.ENAMETOOLONG):
             write(self.mount / f'INBOX/{"n" * 256}', letter('new'))

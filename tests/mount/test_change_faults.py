@@ -214,12 +214,37 @@ class RefusedLate(FaultTestCase):
         self.taken_back(lambda: set_flags(paths[2], r'+\Answered'), lambda: self.flags(paths[2]) == before)
         self.check()
 
-    def test_an_append_is_eacces_and_kept(self):
-        self.names('Archive')
-        self.new_rights('Archive', 'lr')
+    def refused_at_close(self, folder, number, meanwhile):
+        """Opened and written to, and then; what was written is scratch, also after a remount."""
+        self.names(folder)
         data = letter('refused')
-        self.assertEqual(error_of(write, self.mount / 'Archive/new.eml', data), errno.EACCES)
-        self.check()
+        descriptor = os.open(self.mount / f'{folder}/new.eml', os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        os.write(descriptor, data)
+        meanwhile()
+        with self.fails_with(number):
+            os.close(descriptor)
+        for step in (lambda: None, self.mount.remount):
+            step()
+            found = [path for path in self.kept_files() if self.mount.read(path) == data]
+            self.assertEqual(len(found), 1, self.kept_files())
+            self.assertIn('new.eml', os.path.basename(found[0]))
+        self.check_now()
+
+    def kept_files(self):
+        """All scratch files, wherever in the tree; messages would be fetched."""
+        return [os.path.join(directory, name) for directory, _, names in os.walk(self.mount.path) for name in names if '.partial' in name]
+
+    def test_an_append_is_eacces_and_kept(self):
+        self.refused_at_close('Archive', errno.EACCES, lambda: self.new_rights('Archive', 'lr'))
+
+    def test_an_append_into_a_folder_that_is_no_more_is_enoent_and_kept(self):
+        self.server.create(('Gone',))
+        self.mount.remount()
+
+        def remove():
+            with self.server.imap() as client:
+                client.delete('Gone')
+        self.refused_at_close('Gone', errno.ENOENT, remove)
 
     def test_a_folder_that_another_client_removed_meanwhile(self):
         """Refused within a session that stands: at once shown, and soon taken back, with a line in the log."""
