@@ -91,11 +91,12 @@ class Interrupted(RestoreTestCase):
         return self.interrupt(running, signal.SIGKILL)
 
     def crash(self, running):
-        """mailfs is killed and mounted again; rsync, which stands in the dead mount, fails."""
+        """mailfs is killed, and mounted again once rsync has failed: else it might write below the mountpoint."""
         self.mount.kill9(unmount=False)
+        status = running.wait(20)
         mounting.lazily_unmount(self.mount.path)
         self.mount.start()
-        return running.wait(20) != 0
+        return status != 0
 
     def test_rsync_is_interrupted(self):
         self.restore('-a', self.interrupt)
