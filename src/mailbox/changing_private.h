@@ -35,6 +35,8 @@ bool changing_is_drafts(struct mailbox *mb, int64_t folder);
 
 /* 1 for a local file whose upload has not begun; -EBUSY for a stored draft that is being edited: where the server has it would not be what is moved or marked. */
 int changing_is_unsent(struct mailbox *mb, const struct index_message *m);
+/* changing_rename.c. A stored draft gives up its name to `m`. */
+int changing_hide_replaced(struct changing *c, const struct index_message *m, struct index_message *target);
 /* A draft that is being edited is what the server has again; what was written goes. */
 int changing_end_edit(struct changing *c, struct index_message *m);
 /* What a local file will be uploaded with. */

@@ -199,6 +199,46 @@ static int record_upload(struct changing *c, const struct index_message *m, cons
 	return changing_record(c, &remove);
 }
 
+/* NAME~, here only, with the bytes that NAME had. */
+static int keep_backup(struct changing *c, const struct index_folder *f, const struct index_message *old, int bytes)
+{
+	CLEANUP(fd) int fd = -1;
+	struct index_message backup = *old;
+	int r;
+
+	backup.row = backup.uid = backup.server_folder = backup.server_uid = 0;
+	backup.folder = f->row;
+	backup.is_local = backup.is_given = true;
+	r = insert_local(c, f, &backup, &fd);
+	if (r == 0)
+		r = upload_note_writing(c->mb, backup.row, false);
+	if (r == 0)
+		r = local_bytes_copy(bytes, fd);
+	if (r == 0)
+		r = news_add(&c->news, CHANGE_MESSAGE_GONE, f->row, old->row, old->name);
+	return r < 0 ? r : news_add(&c->news, CHANGE_MESSAGE_ADDED, f->row, backup.row, backup.name);
+}
+
+/* Emacs, vim and sed call the draft NAME~ before they write the new one: it takes that one's place, who has NAME~ keeps it. */
+static int replace_renamed(struct changing *c, const struct index_folder *f, const struct index_message *m, int64_t *ret_replaces)
+{
+	struct index_message old;
+	char name[NAME_MAX + 2];
+	CLEANUP(fd) int bytes = -1;
+	int r;
+
+	snprintf(name, sizeof name, "%s~", m->name);
+	r = index_message_by_name(c->mb->index, f->row, name, &old);
+	if (r < 0 || old.is_local || !changing_is_drafts(c->mb, f->row))
+		return r == -ENOENT ? 0 : r;
+	bytes = body_open(c->mb->bodies, old.row, old.size_bytes);
+	if (bytes < 0) /* not here: both stay */
+		return 0;
+	*ret_replaces = old.row;
+	r = changing_hide_replaced(c, m, &old);
+	return r < 0 ? r : keep_backup(c, f, &old, bytes);
+}
+
 bool upload_is_message(struct mailbox *mb, int64_t row, const char *name)
 {
 	return !scratch_name(name) && local_file_size(mb->files, row) > 0;
@@ -217,6 +257,8 @@ int upload_submit(struct changing *c, struct index_message *m, int64_t replaces)
 	r = changing_check_rights(&f, "i");
 	if (r == 0 && m->uid)
 		r = leave_old_draft(c, m, &replaces);
+	else if (r == 0 && !replaces)
+		r = replace_renamed(c, &f, m, &replaces);
 	if (r == 0)
 		r = judge(c->mb, m);
 	atomic_store(&c->mb->has_unsynced, true);
@@ -344,6 +386,8 @@ static int commit(struct changing *c, int64_t row)
 	if (is_unchanged(mb, &m))
 		return changing_end_edit(c, &m);
 	r = upload_submit(c, &m, 0);
+	if (r == -EPERM) /* it stands where its folder was */
+		return -ESTALE;
 	return r < 0 || !c->last_seq ? r : news_add(&c->news, CHANGE_MESSAGE_ATTRIBUTES, m.folder, m.row, m.name);
 }
 

@@ -50,7 +50,7 @@ def copy(source, target):
 class Ways:
     """Of saving `self.draft`; `self.assert_saved` after each."""
 
-    def test_emacs_with_a_backup_by_copying(self):
+    def emacs(self, make_backup, save):
         before = text(0)
         for number, is_first in enumerate(ONCE_A_SESSION, 1):
             lock, autosaved = (os.path.join(self.folder, name) for name in ('.#draft.eml', '#draft.eml#'))
@@ -59,27 +59,59 @@ class Ways:
                 write_out(autosaved, text(number)[:half], os.O_TRUNC)
             if is_first:
                 before = text(number - 1)
-                copy(self.draft, self.draft + '~')
-            write_out(self.draft, text(number), os.O_TRUNC)
+                make_backup(self.draft, self.draft + '~')
+            save(text(number))
             os.chmod(self.draft, 0o600)
             os.unlink(autosaved)
             os.unlink(lock)
             self.assert_saved(text(number), {'draft.eml~': before})
 
+    def save_in_place(self, data):
+        write_out(self.draft, data, os.O_TRUNC)
+
+    def save_by_renaming(self, data):
+        temporary = os.path.join(self.folder, 'tmpXq3a9Z')
+        write_out(temporary, data, os.O_EXCL)
+        os.rename(temporary, self.draft)
+
+    def test_emacs_with_a_backup_by_renaming(self):
+        self.emacs(os.rename, self.save_in_place)
+
+    def test_emacs_with_a_backup_by_copying(self):
+        self.emacs(copy, self.save_in_place)
+
+    def test_emacs_with_file_precious_flag(self):
+        self.emacs(copy, self.save_by_renaming)
+
     def run_editor(self, *command):
         subprocess.run(command, check=True, timeout=20, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
-    def test_vim_with_a_backup_by_copying(self):
+    def vim(self, backupcopy):
         """For files in /tmp it makes no backup by itself."""
         for number in range(1, 4):
-            self.run_editor('vim.tiny', '-es', '-u', 'NONE', '-c', 'set nocompatible backup backupskip= backupcopy=yes',
+            self.run_editor('vim.tiny', '-es', '-u', 'NONE', '-c', f'set nocompatible backup backupskip= backupcopy={backupcopy}',
                             '-c', rf'%s/saved {number - 1}/saved {number}/|$copy $|s/[^\r]*/text/|wq', self.draft)
             self.assert_saved(text(number), {'draft.eml~': text(number - 1)})
 
-    def test_sed_i(self):
+    def test_vim_with_a_backup_by_renaming(self):
+        self.vim('no')
+
+    def test_vim_with_a_backup_by_copying(self):
+        self.vim('yes')
+
+    def sed(self, option, backup):
         for number in range(1, 4):
-            self.run_editor('sed', '-i', f's/saved {number - 1}/saved {number}/; $a text\r', self.draft)
-            self.assert_saved(text(number), {})
+            self.run_editor('sed', option, f's/saved {number - 1}/saved {number}/; $a text\r', self.draft)
+            self.assert_saved(text(number), {backup: text(number - 1)} if backup else {})
+
+    def test_sed_i(self):
+        self.sed('-i', None)
+
+    def test_sed_i_with_a_backup_that_is_scratch(self):
+        self.sed('-i~', 'draft.eml~')
+
+    def test_sed_i_with_a_backup_that_is_a_message(self):
+        self.sed('-i.bak', 'draft.eml.bak')
 
 
 class OnTheDisk(Ways, unittest.TestCase):
@@ -109,8 +141,11 @@ class InTheMount(Ways, ChangeTestCase):
 
     def assert_saved(self, data, others):
         self.sync('Drafts')
-        newest, = self.check_now({'Drafts': {'added': [data]}})['Drafts'].values()
-        self.assertIn('\\Draft', newest.flags)
+        on_the_server = [data] + [held for name, held in others.items() if not name.endswith('~')]
+        added = self.check_now({'Drafts': {'added': on_the_server}})['Drafts']
+        newest = next(message for message in added.values() if message.data == data)
+        if len(added) == 1:     # it replaces the one that had these flags
+            self.assertIn('\\Draft', newest.flags)
         held = {name: self.mount.read(f'Drafts/{name}') for name in self.names('Drafts') - self.others}
         self.assertEqual(held, {'draft.eml': data, **others})
 

@@ -1957,6 +1957,71 @@ static void nothing_takes_the_place_of_a_draft_but_a_message(void **state)
 	assert_int_equal(names(f, drafts).n, 2);
 }
 
+static void a_stored_draft_takes_the_place_of_another(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml");
+
+	assert_int_equal(commit(f, write_file(f, drafts, "tmpXq3a9Z", LETTER "second\r\n")), 0);
+	assert_int_equal(memory_count_messages("Drafts"), 2);
+	assert_int_equal(rename_to(f, drafts, "tmpXq3a9Z", drafts, "draft.eml"), 0);
+	assert_int_equal(names(f, drafts).n, 1);
+	assert_int_equal(settle(f, drafts), 0);
+	assert_int_equal(memory_count_messages("Drafts"), 1);
+	assert_int_equal(holding("Drafts", "second"), 1);
+	remount(f, true);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	assert_string_equal(names(f, drafts).last, "draft.eml");
+}
+
+/* The new one is on its way still, and refused: the old one stays. */
+static void a_draft_takes_the_place_of_another_once_it_is_there(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), row = row_of(f, drafts, "draft.eml");
+
+	go_offline();
+	set_flags(f, row, "+kw");
+	usleep(100000);
+	assert_int_equal(commit(f, write_file(f, drafts, "tmpXq3a9Z", LETTER "second\r\n")), 0);
+	assert_int_equal(rename_to(f, drafts, "tmpXq3a9Z", drafts, "draft.eml"), 0);
+	memory_faults.append_limit = 10;
+	go_online();
+	WAIT_FOR(row_of(f, drafts, "draft.eml") == row);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(memory_count_messages("Drafts"), 1);
+	assert_int_not_equal(row_of(f, drafts, "draft.eml.partial"), 0);
+}
+
+/* As Emacs and vim save: the old one is given another name, and a new one written. */
+static void a_draft_that_was_renamed_to_a_backup_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), backup;
+	struct body *body;
+	struct waiter_sync s;
+	struct mailbox_entry e;
+
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_open(f->mailbox, row_of(f, drafts, "draft.eml"), &s.waiter, &body), &s), 0);
+	mailbox_close(f->mailbox, body);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(rename_to(f, drafts, "draft.eml", drafts, "draft.eml~"), 0);
+		assert_int_equal(commit(f, write_file(f, drafts, "draft.eml", i ? LETTER "third\r\n" : LETTER "second\r\n")), 0);
+		assert_int_equal(settle(f, drafts), 0);
+		assert_int_equal(memory_count_messages("Drafts"), 1);
+		assert_int_equal(holding("Drafts", i ? "third" : "second"), 1);
+		assert_int_equal(mailbox_lookup(f->mailbox, drafts, "draft.eml~", &e), 0);
+		assert_true(e.message.is_local);
+		assert_int_equal(e.message.size_bytes, (int64_t)strlen(i ? LETTER "second\r\n" : LETTER));
+	}
+	backup = row_of(f, drafts, "draft.eml~");
+	remount(f, false);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	assert_int_equal(row_of(f, drafts, "draft.eml~"), backup);
+	assert_int_equal(names(f, drafts).n, 2);
+}
+
 static void a_refused_edit_leaves_the_draft_under_its_name(void **state)
 {
 	struct fixture *f = *state;
@@ -2100,6 +2165,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(fsync_puts_what_only_this_machine_has_on_its_disk),
+		TEST(a_stored_draft_takes_the_place_of_another),
+		TEST(a_draft_takes_the_place_of_another_once_it_is_there),
+		TEST(a_draft_that_was_renamed_to_a_backup_is_replaced),
 		TEST(a_draft_that_is_written_is_not_moved),
 		TEST(a_draft_that_is_written_can_be_removed),
 		TEST(an_emptied_draft_makes_way_for_another),
