@@ -75,7 +75,9 @@ int replay_settle(struct replay_batch *batch, size_t i, replay_settling *settlin
 		  const struct replay_outcome *o);
 /* Of the folder that a JOURNAL_RENAME is about; an index that was made anew may not know that yet. */
 char replay_renamed_delimiter(const struct journal_entry *e);
-/* replay_refuse.c. Entry `i` will never be done: the tree shows what the server has, and the person is told. */
+/* replay_refuse.c. What was to follow entry `seq` does not come, in a transaction. */
+int replay_drop_depending(struct changing *c, int64_t seq);
+/* Entry `i` will never be done: the tree shows what the server has, and the person is told. */
 int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *why);
 
 #endif

@@ -161,10 +161,10 @@ int find_new(struct find *f, struct backend **session, const char *folder)
 	struct backend_status status = { 0 };
 	size_t n = 0;
 	int r = backend_status(session, folder, &status);
-	bool begun_anew = f->bound_uidvalidity && f->bound_uidvalidity != status.uidvalidity;
+	bool is_bound = f->bound && (!f->bound_uidvalidity || f->bound_uidvalidity == status.uidvalidity);
 
 	if (r == 0)
-		r = backend_uids_from(session, folder, status.uidvalidity, begun_anew ? 1 : f->bound, &uids, &n);
+		r = backend_uids_from(session, folder, status.uidvalidity, is_bound ? f->bound : 1, &uids, &n);
 	if (r < 0)
 		return r;
 	f->uidvalidity = status.uidvalidity;

@@ -131,8 +131,7 @@ static int note_one(void *userdata, const struct journal_entry *e)
 	return 1;
 }
 
-/* What was to follow it does not come either. */
-static int drop_depending(struct changing *c, int64_t seq)
+int replay_drop_depending(struct changing *c, int64_t seq)
 {
 	struct depending d;
 	int r;
@@ -162,7 +161,7 @@ static int show_refused(struct changing *c, const struct journal_entry *e, const
 
 	if (r == 0)
 		r = take_back(c, e);
-	return r < 0 ? r : drop_depending(c, e->seq); /* what it was to replace gets its name back */
+	return r < 0 ? r : replay_drop_depending(c, e->seq); /* what it was to replace gets its name back */
 }
 
 int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *why)

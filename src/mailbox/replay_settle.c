@@ -266,11 +266,55 @@ int replay_settle(struct replay_batch *batch, size_t i, replay_settling *settlin
 	return r == -EEXIST || r == -ENOENT || r == -EINVAL ? settle_once(batch, i, otherwise, o) : r;
 }
 
+/* What would take a message from where it stands. */
+static int note_taking(void *userdata, const struct journal_entry *e)
+{
+	bool takes = e->kind == JOURNAL_REMOVE || e->kind == JOURNAL_MARK || e->kind == JOURNAL_MOVE;
+
+	if (takes)
+		*(int64_t *)userdata = e->seq;
+	return takes;
+}
+
+static int drop_taking(struct mailbox *mb, int64_t row)
+{
+	int64_t seq;
+	int r;
+
+	do {
+		seq = 0;
+		r = journal_each_of(mb->index, row, note_taking, &seq);
+		if (r >= 0 && seq)
+			r = journal_remove(mb->index, seq);
+	} while (r >= 0 && seq);
+	return r < 0 ? r : journal_place_sweep(mb->index, row);
+}
+
+/* A server that stores no message twice tells the UID of the one that it has. That is what was stored now, and the only one: whoever wanted the older one to go meant another. */
+static int keep_what_was_there(struct mailbox *mb, const struct journal_entry *e, const struct replay_outcome *o)
+{
+	int64_t row = 0;
+	int r;
+
+	if (e->kind != JOURNAL_APPEND || !o->uid || (e->uidnext && o->uid >= e->uidnext))
+		return 0;
+	r = journal_row_at(mb->index, e->folder, o->uidvalidity, o->uid, &row);
+	return r == -ENOENT ? 0 : r < 0 ? r : drop_taking(mb, row);
+}
+
+/* What was stored, and is known by no UID, may be the very message that it was to replace. */
+static int keep_replaced(struct changing *c, const struct journal_entry *e, const struct replay_outcome *o)
+{
+	return e->kind == JOURNAL_APPEND && !o->uid ? replay_drop_depending(c, e->seq) : 0;
+}
+
 static int leave_journal(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
 			 const struct replay_outcome *o)
 {
 	int r = o->is_copied && e->kind == JOURNAL_MOVE ? leave_behind(c->mb, e, place) : journal_remove(c->mb->index, e->seq);
 
+	if (r == 0)
+		r = keep_what_was_there(c->mb, e, o);
 	return r == 0 && e->kind == JOURNAL_MOVE ? forget_kept(c->mb, place) : r;
 }
 
@@ -287,6 +331,8 @@ static int show_confirmed(struct changing *c, const struct journal_entry *e, con
 
 	if (r == 0)
 		r = confirm(c->mb, e, place, o, &c->news);
+	if (r == 0)
+		r = keep_replaced(c, e, o);
 	return r < 0 ? r : forget_local(c, e);
 }
 
@@ -299,6 +345,8 @@ static int show_nothing(struct changing *c, const struct journal_entry *e, const
 
 	if (r == 0 && is_placed)
 		r = apply_place(c->mb, e->row, INDEX_ROOT, NULL, 0, 0, "", &c->news);
+	if (r == 0 || r == -ENOENT)
+		r = keep_replaced(c, e, o);
 	return r < 0 && r != -ENOENT ? r : forget_local(c, e);
 }
 

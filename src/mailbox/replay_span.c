@@ -108,7 +108,7 @@ int span_mark_sent(struct span *s)
 	for (size_t i = 0; i < s->n && r == 0; i++) {
 		struct journal_entry *e = &s->batch->entries[s->from + i];
 
-		e->uidnext = status.uidnext ? status.uidnext : 1;
+		e->uidnext = status.uidnext;
 		e->uidvalidity = status.uidvalidity;
 		r = journal_mark_sent(ix, e->seq, e->uidvalidity, e->uidnext);
 	}

@@ -37,7 +37,7 @@ struct journal_entry {
 	char *detail;	      /* own */
 	int64_t depends;      /* void when that one is refused; 0: none */
 	bool was_sent;	      /* it may have reached the server: to be verified before it is sent again */
-	uint32_t uidnext;     /* a message that it made there has this UID or a later one …; 0: it was never sent */
+	uint32_t uidnext;     /* a message that it made there has this UID or a later one …; 0: not told, or it was never sent */
 	uint32_t uidvalidity; /* … while the folder has this UIDVALIDITY; 0: not told */
 	bool is_repeated;     /* not stored: a move whose answer may have been lost before */
 };

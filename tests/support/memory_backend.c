@@ -361,6 +361,8 @@ static int memory_status(struct backend *b, const char *wire, struct backend_sta
 	f = folder(wire);
 	if (f)
 		fill_status(f, ret);
+	if (f && memory_faults.tells_no_uidnext)
+		ret->uidnext = 0;
 	pthread_mutex_unlock(&lock);
 	return f ? 0 : -ENXIO;
 }
@@ -759,6 +761,14 @@ static int read_messages(struct backend *b, const struct backend_append *message
 	return 0;
 }
 
+static uint32_t find_stored(const struct memory_folder *f, const char *body, size_t len)
+{
+	for (size_t i = 0; i < f->n && memory_faults.stores_once; i++)
+		if (f->messages[i].len == len && !memcmp(f->messages[i].body, body, len))
+			return f->messages[i].uid;
+	return 0;
+}
+
 static int store_messages(struct backend *b, const char *wire, const struct backend_append *messages, size_t n, char **bodies,
 			  uint32_t *ret_uidvalidity, uint32_t *ret_uids)
 {
@@ -771,9 +781,12 @@ static int store_messages(struct backend *b, const char *wire, const struct back
 		r = refuse(b, -ENOLINK);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < n; i++)
-		uids[i] = put_message(f, steal_pointer(&bodies[i]), (size_t)messages[i].size_bytes, strdup(messages[i].flags),
-				      messages[i].internaldate_s);
+	for (size_t i = 0; i < n; i++) {
+		uids[i] = find_stored(f, bodies[i], (size_t)messages[i].size_bytes);
+		if (!uids[i])
+			uids[i] = put_message(f, steal_pointer(&bodies[i]), (size_t)messages[i].size_bytes,
+					      strdup(messages[i].flags), messages[i].internaldate_s);
+	}
 	r = change_end(b);
 	if (r < 0)
 		return r;

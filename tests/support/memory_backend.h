@@ -45,6 +45,8 @@ struct memory_faults {
 	unsigned lacks;	      /* enum backend_ability that the server has not */
 	int64_t append_limit; /* bytes; 0: none */
 	bool tells_no_uids;   /* of what it stored or copied */
+	bool tells_no_uidnext;
+	bool stores_once; /* a message that it has is not stored again: its UID is told */
 	bool is_read_only;
 	const char *permits;  /* flags that can be changed, words, `\*` for new ones; NULL: all */
 	int change_error;     /* each is refused so, undone */

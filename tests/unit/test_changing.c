@@ -1097,6 +1097,66 @@ static void a_draft_is_replaced_once_the_new_one_is_there(void **state)
 	assert_string_equal(names(f, drafts).last, n.last);
 }
 
+/* Opened, written over and closed. */
+static int rewrite(struct fixture *f, int64_t row, const char *text)
+{
+	struct waiter_sync s;
+	int fd = -1;
+
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, row, true, true, &s.waiter, &fd), &s), 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	return commit(f, row);
+}
+
+static void a_draft_stays_where_the_server_stores_no_message_twice(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts;
+
+	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
+	memory_add_message("Drafts", LETTER, strlen(LETTER), "", 1776159000);
+	mount(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	memory_faults.stores_once = true;
+	for (int told = 1; told >= 0; told--) {
+		memory_faults.tells_no_uids = !told;
+		assert_int_equal(rewrite(f, names(f, drafts).row, LETTER), 0);
+		assert_int_equal(settle(f, drafts), 0);
+		assert_int_equal(memory_count_messages("Drafts"), 1);
+		assert_true(has_flags("Drafts", 1, ""));
+		assert_int_equal(names(f, drafts).n, 1);
+	}
+	remount(f, true);
+	assert_int_equal(names(f, folder_row(f, MAILBOX_ROOT, "Drafts")).n, 1);
+}
+
+static void rm_spares_what_was_stored_as_the_same_message(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	memory_add_message("Archive", LETTER, strlen(LETTER), "", 1776159000);
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	mount(f);
+	n = names(f, f->archive);
+	memory_faults.stores_once = true;
+	memory_faults.open_error = -ECONNREFUSED;
+	memory_faults.change_breaks = -ENOTCONN;
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	usleep(100000);
+	assert_int_equal(commit(f, write_file(f, f->archive, "copy.eml", LETTER)), 0);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->archive, n.last), 0);
+	memory_faults.open_error = memory_faults.change_breaks = 0;
+	WAIT_FOR(memory_counts().appends == 1);
+	remount(f, false);
+	assert_int_equal(settle(f, f->archive), 0);
+	assert_int_equal(memory_count_messages("Archive"), 1);
+	assert_int_not_equal(row_of(f, f->archive, "copy.eml"), 0);
+	assert_int_equal(names(f, f->archive).n, 1);
+}
+
 /* ------------------------------------------------------------ folders */
 
 static void folders_are_made_renamed_and_deleted(void **state)
@@ -2240,6 +2300,8 @@ int main(void)
 		TEST(a_copy_of_what_has_gone_is_an_error),
 		TEST(what_has_gone_does_not_make_moves_slow),
 		TEST(a_draft_is_replaced_once_the_new_one_is_there),
+		TEST(a_draft_stays_where_the_server_stores_no_message_twice),
+		TEST(rm_spares_what_was_stored_as_the_same_message),
 		TEST(folders_are_made_renamed_and_deleted),
 		TEST(a_folder_that_is_not_empty_there_comes_back),
 		TEST(a_refused_folder_goes_again),
