@@ -13,19 +13,53 @@ enum { HEAD_BYTES = 64 * 1024, BODY_BYTES = 32 * 1024 };
 
 /* ------------------------------------------------------------ what a message says of itself */
 
-/* The Message-ID, else all of the header; and how the body begins, for versions of a draft share the rest. NULL: no memory. */
-static char *identity_of(const char *head, size_t len)
+void find_forget_identity(struct identity *id)
 {
-	CLEANUP(buf) struct buf id = BUF_INIT;
+	free(id->bytes);
+	free(id->likely);
+	*id = (struct identity){ 0 };
+}
+
+/* What a server that alters messages leaves alone: the fields that versions of a draft differ in, without a Message-ID all of the header; and how the body begins. */
+static int describe(const char *head, size_t len, struct buf *out)
+{
+	static const char *const names[] = { "Message-ID", "Date", "From", "To", "Cc", "Subject" };
 	const char *end = memmem(head, len, "\r\n\r\n", 4);
 	size_t header_len = end ? (size_t)(end - head) : len, body_len = len - header_len;
-	int r = header_text(head, header_len, "Message-ID", &id);
+	int r = 0;
 
-	if (r < 0 || !id.len)
-		r = buf_append(&id, head, header_len);
-	if (r == 0)
-		r = buf_append(&id, head + header_len, body_len < BODY_BYTES ? body_len : BODY_BYTES);
-	return r < 0 ? NULL : buf_steal(&id);
+	for (size_t i = 0; i < sizeof names / sizeof *names && r == 0; i++) {
+		r = header_text(head, header_len, names[i], out);
+		if (r == -ENOENT)
+			r = i ? 0 : buf_append(out, head, header_len);
+		if (r == 0)
+			r = buf_append_str(out, "\n");
+	}
+	return r < 0 ? r : buf_append(out, head + header_len, body_len < BODY_BYTES ? body_len : BODY_BYTES);
+}
+
+static int identify(const char *head, size_t len, struct identity *ret)
+{
+	CLEANUP(buf) struct buf likely = BUF_INIT;
+	int r = describe(head, len, &likely);
+
+	ret->bytes = r == 0 ? malloc(len + 1) : NULL;
+	if (!ret->bytes)
+		return r < 0 ? r : -ENOMEM;
+	memcpy(ret->bytes, head, len);
+	ret->len = len;
+	ret->likely = buf_steal(&likely);
+	return 0;
+}
+
+static bool is_same(const struct identity *a, const struct identity *b)
+{
+	return a->bytes && b->bytes && a->len == b->len && !memcmp(a->bytes, b->bytes, a->len);
+}
+
+static bool is_likely(const struct identity *a, const struct identity *b)
+{
+	return a->bytes && b->bytes && !strcmp(a->likely, b->likely);
 }
 
 struct head {
@@ -51,35 +85,32 @@ static int head_end(void *userdata, uint32_t uid)
 	return 0;
 }
 
-/* *ret own; NULL when there is no such message. */
-static int ask_identity(struct backend **session, const char *folder, uint32_t uidvalidity, uint32_t uid, char **ret)
+/* *ret own; empty when there is no such message. */
+static int ask_identity(struct backend **session, const char *folder, uint32_t uidvalidity, uint32_t uid, struct identity *ret)
 {
 	struct head head = { .bytes = BUF_INIT };
 	struct backend_fetch_sink sink = { &head, head_begin, head_data, head_end };
 	struct backend_fetch what = { .uids = &uid, .n = 1, .length = HEAD_BYTES };
 	int r = backend_fetch(session, folder, uidvalidity, &what, &sink);
 
-	if (r == 0 && head.begun) {
-		*ret = identity_of(buf_str(&head.bytes), head.bytes.len);
-		r = *ret ? 0 : -ENOMEM;
-	}
+	if (r == 0 && head.begun)
+		r = identify(buf_str(&head.bytes), head.bytes.len, ret);
 	buf_release(&head.bytes);
 	return r;
 }
 
-static int read_identity(int fd, char **ret)
+static int read_identity(int fd, struct identity *ret)
 {
 	CLEANUP(free) char *head = malloc(HEAD_BYTES);
 	ssize_t n = head ? pread(fd, head, HEAD_BYTES, 0) : -1;
 
 	if (n < 0)
 		return head ? -errno : -ENOMEM;
-	*ret = identity_of(head, (size_t)n);
-	return *ret ? 0 : -ENOMEM;
+	return identify(head, (size_t)n, ret);
 }
 
 /* Of the message that an entry moves, copies or stores. */
-static int entry_identity(struct backend **session, struct replay_batch *batch, size_t i, char **ret)
+static int entry_identity(struct backend **session, struct replay_batch *batch, size_t i, struct identity *ret)
 {
 	const struct journal_entry *e = &batch->entries[i];
 	const struct journal_place *p = &batch->places[i];
@@ -95,12 +126,12 @@ static int entry_identity(struct backend **session, struct replay_batch *batch, 
 
 int find_has_gone(struct backend **session, struct replay_batch *batch, size_t i)
 {
-	CLEANUP(free) char *identity = NULL;
+	CLEANUP(find_forget_identity) struct identity identity = { 0 };
 	int r = entry_identity(session, batch, i, &identity);
 
 	if (r == -ENXIO || r == -ESTALE) /* with its folder */
 		return 1;
-	return r < 0 ? r : !identity;
+	return r < 0 ? r : !identity.bytes;
 }
 
 /* ------------------------------------------------------------ among the new ones */
@@ -108,9 +139,9 @@ int find_has_gone(struct backend **session, struct replay_batch *batch, size_t i
 void find_release(struct find *f)
 {
 	for (size_t i = 0; i < f->n && f->wanted; i++)
-		free(f->wanted[i]);
+		find_forget_identity(&f->wanted[i]);
 	for (size_t i = 0; i < f->n_found; i++)
-		free(f->found[i].identity);
+		find_forget_identity(&f->found[i].identity);
 	free(f->wanted);
 	free(f->found);
 	free(f->moved);
@@ -139,7 +170,7 @@ int find_prepare(struct find *f, struct backend **session, struct replay_batch *
 
 	if (r < 0)
 		return r;
-	f->bound = status.uidnext ? status.uidnext : 1;
+	f->bound = status.uidnext;
 	f->bound_uidvalidity = status.uidvalidity;
 	return note_wanted(f, session, batch, from, n);
 }
@@ -155,16 +186,25 @@ static int find_marked(struct find *f, struct backend **session, struct replay_b
 	return r < 0 ? r : find_new(f, session, e->folder);
 }
 
+/* Of those that are none of the wanted it is enough to know the UIDs. */
+static bool is_wanted(const struct find *f, const struct identity *id)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (is_likely(&f->wanted[i], id) || is_same(&f->wanted[i], id))
+			return true;
+	return false;
+}
+
 int find_new(struct find *f, struct backend **session, const char *folder)
 {
 	CLEANUP(free) uint32_t *uids = NULL;
 	struct backend_status status = { 0 };
 	size_t n = 0;
 	int r = backend_status(session, folder, &status);
-	bool is_bound = f->bound && (!f->bound_uidvalidity || f->bound_uidvalidity == status.uidvalidity);
 
+	f->is_bound = f->bound && (!f->bound_uidvalidity || f->bound_uidvalidity == status.uidvalidity);
 	if (r == 0)
-		r = backend_uids_from(session, folder, status.uidvalidity, is_bound ? f->bound : 1, &uids, &n);
+		r = backend_uids_from(session, folder, status.uidvalidity, f->is_bound ? f->bound : 1, &uids, &n);
 	if (r < 0)
 		return r;
 	f->uidvalidity = status.uidvalidity;
@@ -174,6 +214,8 @@ int find_new(struct find *f, struct backend **session, const char *folder)
 	for (size_t i = 0; i < n && r == 0; i++, f->n_found++) {
 		f->found[i].uid = uids[i];
 		r = ask_identity(session, folder, status.uidvalidity, uids[i], &f->found[i].identity);
+		if (!is_wanted(f, &f->found[i].identity))
+			find_forget_identity(&f->found[i].identity);
 	}
 	return r;
 }
@@ -210,27 +252,57 @@ static void distrust_bytes(struct mailbox *mb, int64_t row)
 	body_remove(mb->bodies, row);
 }
 
-uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity)
+static bool is_another_s(const struct find *f, const struct identity *id)
 {
-	const char *wanted = f->wanted && i >= f->from && i < f->from + f->n ? f->wanted[i - f->from] : NULL;
-	const struct journal_entry *e = &batch->entries[i];
+	for (size_t i = 0; i < f->n; i++)
+		if (is_same(&f->wanted[i], id))
+			return true;
+	return false;
+}
 
-	for (size_t k = 0; wanted && k < f->n_found; k++) {
+/*
+ * A message that came since may be told by what says most of it. Among older ones, which may be an earlier version of a draft, and the one that is to go for this one, all of its bytes
+ * must be the same.
+ */
+static bool is_it(const struct find *f, const struct identity *wanted, const struct identity *id, bool exactly)
+{
+	if (exactly)
+		return is_same(wanted, id) && (f->is_bound || id->len < HEAD_BYTES);
+	return f->is_bound && is_likely(wanted, id) && !is_another_s(f, id);
+}
+
+static uint32_t find_by_identity(const struct find *f, const struct replay_batch *batch, size_t i, bool exactly)
+{
+	for (size_t k = 0; k < f->n_found; k++) {
 		struct found *found = &f->found[k];
 		uint32_t uid = found->uid;
 
-		if (!uid || !found->identity || strcmp(found->identity, wanted) ||
-		    find_is_taken(batch->mb, e->folder, f->uidvalidity, uid))
+		if (!uid || !is_it(f, &f->wanted[i - f->from], &found->identity, exactly) ||
+		    find_is_taken(batch->mb, batch->entries[i].folder, f->uidvalidity, uid))
 			continue;
 		found->uid = 0;
-		*ret_uidvalidity = f->uidvalidity;
 		return uid;
 	}
-	if (!f->moved || i < f->from || i >= f->from + f->n || !take(f, f->moved[i - f->from]))
+	return 0;
+}
+
+uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity)
+{
+	uint32_t uid = 0;
+
+	if (i < f->from || i >= f->from + f->n)
 		return 0;
-	distrust_bytes(batch->mb, e->row);
-	*ret_uidvalidity = f->uidvalidity;
-	return f->moved[i - f->from];
+	if (f->wanted)
+		uid = find_by_identity(f, batch, i, true);
+	if (f->wanted && !uid)
+		uid = find_by_identity(f, batch, i, false);
+	if (!uid && f->moved && take(f, f->moved[i - f->from])) {
+		distrust_bytes(batch->mb, batch->entries[i].row);
+		uid = f->moved[i - f->from];
+	}
+	if (uid)
+		*ret_uidvalidity = f->uidvalidity;
+	return uid;
 }
 
 int find_sent(struct backend **session, struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity, uint32_t *ret_uid)

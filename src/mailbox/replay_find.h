@@ -1,26 +1,41 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Finding a message again that a server stored without telling its UID, or of which nobody knows whether it arrived: among the UIDs that its folder has given since, by
- * Message-ID, else by its whole header; or, moved by a command whose answer is lost, by its date and size. On a worker.
+ * its bytes, else by what a server leaves of them; or, moved by a command whose answer is lost, by its date and size. On a worker.
  */
 #ifndef MAILFS_REPLAY_FIND_H
 #define MAILFS_REPLAY_FIND_H
 
 #include "mailbox/replay.h"
 
+/* What a message says of itself; all 0: it is not known. */
+struct identity {
+	char *bytes;  /* own; how it begins … */
+	size_t len;   /* … or all of it, if that is not much */
+	char *likely; /* own; what is left of it where a server alters messages */
+};
+
+void find_forget_identity(struct identity *id);
+
+static inline void find_forget_identity_cleanup(struct identity *id)
+{
+	find_forget_identity(id);
+}
+
 /* What messages say of themselves, gathered while they still stand where they are known to be. */
 struct find {
 	size_t from, n;		    /* of the batch */
-	char **wanted;		    /* own, n; NULL: not known */
-	uint32_t bound;		    /* the destination's UIDNEXT before … */
+	struct identity *wanted;    /* own, n */
+	uint32_t bound;		    /* the destination's UIDNEXT before; 0: not told … */
 	uint32_t bound_uidvalidity; /* … which means something while it has this UIDVALIDITY; 0: not told */
 	uint32_t uidvalidity;	    /* as of find_new() */
+	bool is_bound;		    /* what was found came since */
 	size_t n_found;
 	struct found {
-		char *identity; /* own */
-		uint32_t uid;	/* 0: taken */
-	} * found;		/* own; the destination's new messages, by UID */
-	uint32_t *moved;	/* own, n; those that an earlier command moved there; NULL: not looked for */
+		struct identity identity; /* empty: it is none of the wanted */
+		uint32_t uid;		  /* 0: taken */
+	} * found;			  /* own; the destination's new messages, by UID */
+	uint32_t *moved;		  /* own, n; those that an earlier command moved there; NULL: not looked for */
 };
 
 int find_prepare(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n);

@@ -216,7 +216,7 @@ static size_t describe(const struct find *f, const struct replay_batch *batch, s
 	for (size_t i = 0; i < n; i++) {
 		const struct journal_entry *e = &batch->entries[f->from + i];
 
-		if (!e->is_repeated || (told && told[i]) || (f->wanted && f->wanted[i]) ||
+		if (!e->is_repeated || (told && told[i]) || (f->wanted && f->wanted[i].bytes) ||
 		    index_message_get(batch->mb->index, e->row, &m) < 0)
 			continue;
 		wanted[i] = (struct arrived){ batch->places[f->from + i].uid, m.internaldate_s, m.size_bytes };

@@ -119,7 +119,7 @@ static void learn_of_uids(const struct transfer *t)
 	bool any = false;
 
 	for (size_t i = 0; i < t->find.n; i++)
-		any |= t->find.wanted[i] != NULL;
+		any |= t->find.wanted[i].bytes != NULL;
 	if (t->copied.uidvalidity || any)
 		atomic_store(&t->span->batch->mb->tells_uids, t->copied.uidvalidity ? 1 : -1);
 }

@@ -1157,6 +1157,46 @@ static void rm_spares_what_was_stored_as_the_same_message(void **state)
 	assert_int_equal(names(f, f->archive).n, 1);
 }
 
+/* Another version, of which nobody knows whether it arrived: that the old one is there says nothing. */
+static void a_draft_is_never_taken_for_its_next_version(void **state)
+{
+	static const char *const next[] = {
+		"From: a@example.com\r\nSubject: new\r\nTo: boss@example.com\r\nMessage-ID: <new@example.com>\r\n\r\nnew text\r\n",
+		"From: a@example.com\r\nSubject: other\r\nMessage-ID: <new@example.com>\r\n\r\nnew text\r\n",
+		LETTER "and more\r\n",
+	};
+	struct fixture *f = *state;
+	int64_t drafts;
+
+	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
+	for (size_t i = 0; i < 2 * sizeof next / sizeof *next; i++) {
+		const char *text = next[i / 2];
+		bool begins_anew = i % 2;
+
+		for (uint32_t uid = 1; uid < 100; uid++)
+			if (memory_get_message("Drafts", uid, NULL, NULL))
+				memory_remove_message("Drafts", uid);
+		memory_add_message("Drafts", LETTER, strlen(LETTER), "", 1776159000);
+		mount(f);
+		drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+		memory_faults.tells_no_uidnext = !begins_anew;
+		memory_faults.change_breaks = -ENOTCONN;
+		assert_int_equal(rewrite(f, names(f, drafts).row, text), 0);
+		memory_faults.open_error = -ECONNREFUSED;
+		stop(f);
+		if (begins_anew)
+			memory_begin_anew("Drafts", 4711 + (uint32_t)i);
+		memory_faults.open_error = memory_faults.change_breaks = 0;
+		mount(f);
+		WAIT_FOR(holding("Drafts", text) == 1);
+		settle(f, folder_row(f, MAILBOX_ROOT, "Drafts"));
+		assert_int_equal(memory_count_messages("Drafts"), begins_anew ? 2 : 1);
+		stop(f);
+		memset(&memory_faults, 0, sizeof memory_faults);
+	}
+	mount(f);
+}
+
 /* ------------------------------------------------------------ folders */
 
 static void folders_are_made_renamed_and_deleted(void **state)
@@ -2302,6 +2342,7 @@ int main(void)
 		TEST(a_draft_is_replaced_once_the_new_one_is_there),
 		TEST(a_draft_stays_where_the_server_stores_no_message_twice),
 		TEST(rm_spares_what_was_stored_as_the_same_message),
+		TEST(a_draft_is_never_taken_for_its_next_version),
 		TEST(folders_are_made_renamed_and_deleted),
 		TEST(a_folder_that_is_not_empty_there_comes_back),
 		TEST(a_refused_folder_goes_again),
