@@ -148,8 +148,9 @@ void find_release(struct find *f)
 	*f = (struct find){ 0 };
 }
 
-/* What the messages say of themselves. */
-static int note_wanted(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n)
+/* What the messages say of themselves. `told`: the new UID of each, 0: not told; NULL: of none. */
+static int note_wanted(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n,
+		       const uint32_t *told)
 {
 	int r = 0;
 
@@ -159,7 +160,8 @@ static int note_wanted(struct find *f, struct backend **session, struct replay_b
 	f->from = from;
 	f->n = n;
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = entry_identity(session, batch, from + i, &f->wanted[i]);
+		if (!told || !told[i])
+			r = entry_identity(session, batch, from + i, &f->wanted[i]);
 	return r;
 }
 
@@ -172,14 +174,13 @@ int find_prepare(struct find *f, struct backend **session, struct replay_batch *
 		return r;
 	f->bound = status.uidnext;
 	f->bound_uidvalidity = status.uidvalidity;
-	return note_wanted(f, session, batch, from, n);
+	return note_wanted(f, session, batch, from, n, NULL);
 }
 
-/* The same for entries that were marked as sent, whatever came of it. */
-static int find_marked(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n)
+int find_marked(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n, const uint32_t *told)
 {
 	const struct journal_entry *e = &batch->entries[from];
-	int r = note_wanted(f, session, batch, from, n);
+	int r = note_wanted(f, session, batch, from, n, told);
 
 	f->bound = e->uidnext;
 	f->bound_uidvalidity = e->uidvalidity;
@@ -214,10 +215,22 @@ int find_new(struct find *f, struct backend **session, const char *folder)
 	for (size_t i = 0; i < n && r == 0; i++, f->n_found++) {
 		f->found[i].uid = uids[i];
 		r = ask_identity(session, folder, status.uidvalidity, uids[i], &f->found[i].identity);
+		if (r < 0 && !(*session)->broken) { /* one that cannot be read keeps nobody from finding the others */
+			f->error = r;
+			r = 0;
+		}
 		if (!is_wanted(f, &f->found[i].identity))
 			find_forget_identity(&f->found[i].identity);
 	}
 	return r;
+}
+
+void find_leave_out(struct find *f, const uint32_t *told, size_t n)
+{
+	for (size_t k = 0; k < f->n_found; k++)
+		for (size_t i = 0; told && i < n; i++)
+			if (told[i] == f->found[k].uid)
+				f->found[k].uid = 0;
 }
 
 bool find_is_taken(struct mailbox *mb, const char *folder, uint32_t uidvalidity, uint32_t uid)
@@ -308,18 +321,20 @@ uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t
 int find_sent(struct backend **session, struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity, uint32_t *ret_uid)
 {
 	CLEANUP(find) struct find f = { 0 };
-	int r = find_marked(&f, session, batch, i, 1);
+	int r = find_marked(&f, session, batch, i, 1, NULL);
 
 	if (r == 0)
 		*ret_uid = find_uid(&f, batch, i, ret_uidvalidity);
-	return r;
+	return r == 0 && !*ret_uid ? f.error : r;
 }
 
 int find_appended(struct backend **session, struct replay_batch *batch, size_t from, size_t n)
 {
 	CLEANUP(find) struct find f = { 0 };
-	int r = find_marked(&f, session, batch, from, n);
+	int r = find_marked(&f, session, batch, from, n, NULL);
 
+	if (r < 0 && !(*session)->broken) /* they are there all the same */
+		r = 0;
 	for (size_t i = 0; i < n && r == 0; i++) {
 		uint32_t uidvalidity = 0, uid = find_uid(&f, batch, from + i, &uidvalidity);
 

@@ -30,6 +30,7 @@ struct find {
 	uint32_t bound_uidvalidity; /* … which means something while it has this UIDVALIDITY; 0: not told */
 	uint32_t uidvalidity;	    /* as of find_new() */
 	bool is_bound;		    /* what was found came since */
+	int error;		    /* of one that could not be read; 0: all were */
 	size_t n_found;
 	struct found {
 		struct identity identity; /* empty: it is none of the wanted */
@@ -40,6 +41,10 @@ struct find {
 
 int find_prepare(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n);
 int find_new(struct find *f, struct backend **session, const char *folder);
+/* Both, for entries that were marked as sent, whatever came of it. `told`: the new UID of each, 0: it is wanted; NULL: all are. */
+int find_marked(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n, const uint32_t *told);
+/* These are known to be others. */
+void find_leave_out(struct find *f, const uint32_t *told, size_t n);
 /* Of entry `i`; 0: it was not found. Each is given once. */
 uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity);
 void find_release(struct find *f);

@@ -85,12 +85,31 @@ static struct replay_outcome outcome_of(const struct transfer *t, size_t i, size
 	return o;
 }
 
-/* The server says OK to a copy of what has gone, too. */
-static int has_gone(struct transfer *t, size_t i, const struct replay_outcome *o)
+/*
+ * Why an entry is refused although the server said OK; 0: it is done. It says so to a copy of what has gone, too; and nothing leaves its place for a copy that nobody has seen.
+ */
+static int judge(const struct transfer *t, size_t i, struct replay_outcome *o)
+{
+	const struct span *s = t->span;
+	int gone;
+
+	if (o->uid || t->is_move)
+		return 0;
+	gone = find_has_gone(s->session, s->batch, s->from + i);
+	if (gone != 1)
+		return gone < 0 ? gone : -EIO;
+	o->is_copied = false; /* nothing is left where it was */
+	return span_entry(s, i)->kind == JOURNAL_COPY ? -ENOENT : 0;
+}
+
+static int refuse(const struct transfer *t, size_t i, int error)
 {
 	const struct span *s = t->span;
 
-	return o->uid || span_entry(s, i)->kind != JOURNAL_COPY ? 0 : find_has_gone(s->session, s->batch, s->from + i);
+	if ((*s->session)->broken)
+		return error;
+	return replay_refuse(s->batch, s->from + i, error,
+			     error == -ENOENT ? "the message has gone" : "the server told of no copy, and none is found");
 }
 
 static int confirm_first(struct transfer *t, size_t n)
@@ -98,44 +117,68 @@ static int confirm_first(struct transfer *t, size_t n)
 	CLEANUP(free) struct replay_outcome *outcomes = calloc(n ? n : 1, sizeof *outcomes);
 	struct span *s = t->span;
 	size_t settled = 0;
-	int r = outcomes ? 0 : -ENOMEM, gone;
+	int r = outcomes ? 0 : -ENOMEM, error;
 
 	for (size_t i = 0; i < n && r == 0; i++) {
 		outcomes[i] = outcome_of(t, i, n);
-		gone = has_gone(t, i, &outcomes[i]);
-		if (gone == 0)
+		error = judge(t, i, &outcomes[i]);
+		if (error == 0)
 			continue;
-		r = gone < 0 ? gone : replay_confirm_each(s->batch, s->from + settled, i - settled, outcomes + settled);
+		r = replay_confirm_each(s->batch, s->from + settled, i - settled, outcomes + settled);
 		if (r == 0)
-			r = replay_refuse(s->batch, s->from + i, -ENOENT, "the message has gone");
+			r = refuse(t, i, error);
 		settled = i + 1;
 	}
 	return r < 0 ? r : replay_confirm_each(s->batch, s->from + settled, n - settled, outcomes + settled);
 }
 
-/* Of what had gone before, no server tells any. */
+/* Of what had gone before, no server tells any. One that told them once, and now tells none, is asked to show it anew. */
 static void learn_of_uids(const struct transfer *t)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < t->find.n; i++)
 		any |= t->find.wanted[i].bytes != NULL;
-	if (t->copied.uidvalidity || any)
-		atomic_store(&t->span->batch->mb->tells_uids, t->copied.uidvalidity ? 1 : -1);
+	if (t->copied.uidvalidity || any || !t->find.n)
+		atomic_store(&t->span->batch->mb->tells_uids, t->copied.uidvalidity ? 1 : any ? -1 : 0);
 }
 
-/* How many were done. A move can be said again, and a connection that stands can be asked where the others went. */
+/* How many were done. What a connection that stands did not tell it can be asked for; without one, a UID told is the proof. */
 static size_t count_done(const struct transfer *t, int error)
 {
-	size_t n = 0;
+	size_t n = (*t->span->session)->broken ? 0 : t->copied.done, may_be = t->is_move ? t->span->n : t->copied.done;
 
 	if (error == 0)
 		return t->span->n;
-	if (!t->is_move || !(*t->span->session)->broken)
-		return t->copied.done;
-	while (n < t->copied.done && t->copied.uids && t->copied.uids[n])
+	while (n < may_be && t->copied.uids && t->copied.uids[n])
 		n++;
 	return n;
+}
+
+static bool is_all_told(const struct transfer *t, size_t done)
+{
+	for (size_t i = 0; i < done; i++)
+		if (!t->copied.uids || !t->copied.uids[i])
+			return false;
+	return true;
+}
+
+/* Where the others are, as long as there is a connection to ask. */
+static int find_untold(struct transfer *t, size_t done)
+{
+	struct span *s = t->span;
+	int r = 0;
+
+	if ((*s->session)->broken || is_all_told(t, done))
+		return 0;
+	if (t->find.n)
+		r = find_new(&t->find, s->session, span_entry(s, 0)->folder);
+	else if (!t->is_move)
+		r = find_marked(&t->find, s->session, s->batch, s->from, done, t->copied.uids);
+	find_leave_out(&t->find, t->copied.uids, done);
+	if (r == 0 && t->is_move)
+		r = find_moved(&t->find, s->session, s->batch, s->from, done, t->copied.uids);
+	return (*s->session)->broken ? r : 0; /* what was done was done */
 }
 
 /* Several commands may carry it, of which some were done: those are confirmed, and the failure concerns the others. */
@@ -143,20 +186,24 @@ static int settle(struct transfer *t, int error)
 {
 	struct span *s = t->span, rest = *s;
 	size_t done = count_done(t, error);
-	bool can_ask = done && !(*s->session)->broken;
-	int r = 0;
+	int r;
 
 	if (error == 0)
 		learn_of_uids(t);
-	if (can_ask && !t->copied.uidvalidity && t->find.n)
-		r = find_new(&t->find, s->session, span_entry(s, 0)->folder);
-	if (r == 0 && can_ask && t->is_move)
-		r = find_moved(&t->find, s->session, s->batch, s->from, done, t->copied.uids);
+	r = find_untold(t, done);
 	if (r == 0)
 		r = confirm_first(t, done);
 	rest.from += done;
 	rest.n -= done;
 	return r < 0 || error == 0 ? r : span_refused(&rest, error);
+}
+
+/* Said again, a move of what is there no more may be refused: it was done the first time. Of another folder in the source's place nothing is known. */
+static bool was_done_before(const struct span *s, int error)
+{
+	if (error == 0 || error == -ESTALE || error == -ENXIO || (*s->session)->broken)
+		return false;
+	return s->n == 1 && span_entry(s, 0)->is_repeated && find_has_gone(s->session, s->batch, s->from) == 1;
 }
 
 static int move(struct span *s)
@@ -170,7 +217,7 @@ static int move(struct span *s)
 	if (r < 0)
 		return span_refused(s, r);
 	r = backend_move(s->session, p->wire, p->uidvalidity, t.uids, s->n, span_entry(s, 0)->folder, &t.copied);
-	return settle(&t, r);
+	return settle(&t, was_done_before(s, r) ? 0 : r);
 }
 
 static int copy(struct span *s)

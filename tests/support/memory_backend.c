@@ -468,6 +468,20 @@ static char *copy_bytes(const char *wire, uint32_t uid, const struct backend_fet
 	return copy;
 }
 
+static int refuse(struct backend *b, int error)
+{
+	buf_truncate(&b->why, 0);
+	buf_printf(&b->why, "memory: %s", strerror(-error));
+	return error;
+}
+
+static bool is_unreadable(const char *bytes, size_t len)
+{
+	const char *text = memory_faults.unreadable;
+
+	return text && memmem(bytes, len, text, strlen(text));
+}
+
 static int give_bytes(struct backend *b, uint32_t uid, bool is_one_of_many, const char *bytes, size_t len,
 		      const struct backend_fetch_sink *sink)
 {
@@ -505,7 +519,9 @@ static int memory_fetch(struct backend *b, const char *wire, uint32_t uidvalidit
 		size_t len = 0;
 		char *bytes = copy_bytes(wire, fetch->uids[i], fetch, &len);
 
-		if (bytes)
+		if (bytes && is_unreadable(bytes, len))
+			r = refuse(b, -EIO);
+		else if (bytes)
 			r = give_bytes(b, fetch->uids[i], fetch->n > 1, bytes, len, sink);
 		free(bytes);
 	}
@@ -513,13 +529,6 @@ static int memory_fetch(struct backend *b, const char *wire, uint32_t uidvalidit
 }
 
 /* ------------------------------------------------------------ changes */
-
-static int refuse(struct backend *b, int error)
-{
-	buf_truncate(&b->why, 0);
-	buf_printf(&b->why, "memory: %s", strerror(-error));
-	return error;
-}
 
 /* Whether the change may be done. Called under the lock, as all below. */
 static int change_begin(struct backend *b, int *count)
@@ -603,7 +612,7 @@ static void copy_messages(struct memory_folder *from, const uint32_t *uids, size
 	struct memory_folder *t = folder(to);
 
 	ret->uids = calloc(n ? n : 1, sizeof *ret->uids);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !(memory_faults.copies_nothing && !move); i++) {
 		struct memory_message *m = message(from, uids[i]);
 
 		if (!m)
@@ -620,6 +629,25 @@ static void copy_messages(struct memory_folder *from, const uint32_t *uids, size
 	memset(ret->uids, 0, n * sizeof *ret->uids);
 }
 
+static bool is_any_absent(struct memory_folder *f, const uint32_t *uids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!message(f, uids[i]))
+			return true;
+	return false;
+}
+
+/* Part of it, as a server may that refuses the rest. */
+static int move_some(struct backend *b, struct memory_folder *f, const uint32_t *uids, size_t n, const char *to,
+		     struct backend_copied *ret)
+{
+	copy_messages(f, uids, (size_t)memory_faults.moves_only, to, true, ret);
+	ret->uids = reallocarray(ret->uids, n, sizeof *ret->uids);
+	memset(ret->uids + memory_faults.moves_only, 0, (n - (size_t)memory_faults.moves_only) * sizeof *ret->uids);
+	ret->done = 0;
+	return refuse(b, -EIO);
+}
+
 static int copy_or_move(struct backend *b, const char *wire, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
 			bool move, struct backend_copied *ret)
 {
@@ -633,7 +661,11 @@ static int copy_or_move(struct backend *b, const char *wire, uint32_t uidvalidit
 		r = change_begin(b, move ? &counts.moves : &counts.copies);
 	if (r == 0 && !folder(to))
 		r = refuse(b, -ENOLINK);
-	if (r == 0) {
+	if (r == 0 && move && memory_faults.refuses_absent && is_any_absent(f, uids, n))
+		r = refuse(b, -EIO);
+	if (r == 0 && move && memory_faults.moves_only && (size_t)memory_faults.moves_only < n) {
+		r = move_some(b, f, uids, n, to, ret);
+	} else if (r == 0) {
 		copy_messages(f, uids, n, to, move, &copied);
 		r = change_end(b);
 	}

@@ -46,7 +46,11 @@ struct memory_faults {
 	int64_t append_limit; /* bytes; 0: none */
 	bool tells_no_uids;   /* of what it stored or copied */
 	bool tells_no_uidnext;
-	bool stores_once; /* a message that it has is not stored again: its UID is told */
+	bool copies_nothing;	/* and says that it did */
+	bool refuses_absent;	/* a move of UIDs that are not there */
+	int moves_only;		/* so many of those asked for, tells their UIDs and refuses the others; 0: all */
+	const char *unreadable; /* fetches of messages that hold this text are refused; NULL: none */
+	bool stores_once;	/* a message that it has is not stored again: its UID is told */
 	bool is_read_only;
 	const char *permits;  /* flags that can be changed, words, `\*` for new ones; NULL: all */
 	int change_error;     /* each is refused so, undone */

@@ -838,7 +838,115 @@ static void one_that_had_gone_takes_no_other_s_place(void **state)
 	assert_int_not_equal(row_of(f, f->archive, "2026-04-14_0930_Alice_two.2.eml"), 0);
 }
 
+/* From then on it is known that UIDs are told. */
+static void move_one_before(struct fixture *f)
+{
+	struct names n;
+
+	deliver("INBOX", "before");
+	mount(f);
+	n = names(f, f->inbox);
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, n.last), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+}
+
+static void a_move_leaves_its_place_for_no_copy_that_nobody_saw(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int tells = 0; tells < 2; tells++) {
+		memory_faults.lacks = BACKEND_MOVE;
+		deliver("INBOX", "one");
+		move_one_before(f);
+		memory_faults.copies_nothing = true;
+		memory_faults.tells_no_uids = !tells;
+		assert_int_equal(rename_to(f, f->inbox, names(f, f->inbox).last, f->archive, "one.eml"), 0);
+		assert_int_equal(settle(f, f->archive), -EIO);
+		assert_int_equal(holding("INBOX", "one"), 1);
+		assert_int_equal(names(f, f->inbox).n, 1);
+		assert_int_equal(row_of(f, f->archive, "one.eml"), 0);
+		memory_faults.copies_nothing = false; /* but here one is made, which it is then found by */
+		memory_faults.tells_no_uids = true;
+		assert_int_equal(rename_to(f, f->inbox, names(f, f->inbox).last, f->archive, "one.eml"), 0);
+		assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+		assert_int_equal(holding("INBOX", "one"), 0);
+		assert_int_equal(holding("Archive", "one"), 1);
+		assert_int_not_equal(row_of(f, f->archive, "one.eml"), 0);
+		assert_int_equal(mailbox_unlink(f->mailbox, f->archive, "one.eml"), 0);
+		stop(f);
+		memset(&memory_faults, 0, sizeof memory_faults);
+	}
+	mount(f);
+}
+
+static void a_repeated_move_that_is_refused_was_done(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	move_one_before(f);
+	n = names(f, f->inbox);
+	memory_faults.refuses_absent = true;
+	memory_faults.change_breaks = -ENOTCONN;
+	memory_faults.change_was_done = true;
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "one.eml"), 0);
+	WAIT_FOR(memory_count_messages("INBOX") == 0);
+	memory_faults.change_breaks = 0;
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	WAIT_FOR(has_flags("Archive", 2, "\\Flagged"));
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(row_of(f, f->archive, "one.eml"), n.row);
+	assert_int_equal(names(f, f->inbox).n, 0);
+}
+
+static void what_was_moved_before_a_refusal_is_confirmed(void **state)
+{
+	struct fixture *f = *state;
+	int64_t rows[3];
+
+	for (size_t i = 0; i < 3; i++)
+		deliver("INBOX", "many"); /* nothing but its UID tells one from another */
+	move_one_before(f);
+	for (size_t i = 0; i < 3; i++)
+		rows[i] = names(f, f->inbox).row - 2 + (int64_t)i;
+	memory_faults.moves_only = 1;
+	memory_faults.refuses_absent = true;
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_many.1.eml", f->archive, "a.eml"), 0);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_many.2.eml", f->archive, "b.eml"), 0);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_many.3.eml", f->archive, "c.eml"), 0);
+	assert_int_equal(settle(f, f->archive), 0);
+	assert_int_equal(memory_count_messages("Archive"), 4);
+	assert_int_equal(row_of(f, f->archive, "a.eml"), rows[0]);
+	assert_int_equal(row_of(f, f->archive, "b.eml"), rows[1]);
+	assert_int_equal(row_of(f, f->archive, "c.eml"), rows[2]);
+	assert_int_equal(memory_counts().moves, 4); /* the first before, and the last two one by one */
+}
+
 /* ------------------------------------------------------------ new messages */
+
+static void what_was_stored_is_not_refused_for_what_cannot_be_read(void **state)
+{
+	struct fixture *f = *state;
+
+	mount(f);
+	memory_faults.tells_no_uids = true;
+	memory_faults.unreadable = "new text";
+	assert_int_equal(commit(f, write_file(f, f->archive, "unread.eml", LETTER)), 0);
+	assert_int_equal(memory_counts().appends, 1);
+	memory_faults.unreadable = "another";
+	memory_faults.open_error = -ECONNREFUSED;
+	memory_faults.change_breaks = -ENOTCONN;
+	memory_faults.change_was_done = true;
+	assert_int_equal(commit(f, write_file(f, f->archive, "found.eml", LETTER "found\r\n")), 0);
+	deliver("Archive", "another");
+	memory_faults.open_error = memory_faults.change_breaks = 0;
+	remount(f, false);
+	assert_int_equal(settle(f, f->archive), 0);
+	assert_int_not_equal(row_of(f, f->archive, "found.eml"), 0);
+	assert_int_equal(names(f, f->archive).n, 3);
+	assert_int_equal(memory_counts().appends, 2);
+}
 
 static void a_file_becomes_a_message_at_its_last_close(void **state)
 {
@@ -2343,6 +2451,10 @@ int main(void)
 		TEST(a_draft_stays_where_the_server_stores_no_message_twice),
 		TEST(rm_spares_what_was_stored_as_the_same_message),
 		TEST(a_draft_is_never_taken_for_its_next_version),
+		TEST(a_move_leaves_its_place_for_no_copy_that_nobody_saw),
+		TEST(a_repeated_move_that_is_refused_was_done),
+		TEST(what_was_moved_before_a_refusal_is_confirmed),
+		TEST(what_was_stored_is_not_refused_for_what_cannot_be_read),
 		TEST(folders_are_made_renamed_and_deleted),
 		TEST(a_folder_that_is_not_empty_there_comes_back),
 		TEST(a_refused_folder_goes_again),
