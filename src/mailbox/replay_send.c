@@ -89,6 +89,19 @@ static int verify(struct span *s)
 	return span_send(s);
 }
 
+/* It has gone from the server, never came there, or the server did not tell where it went. What never came is removed all the same. */
+static int settle_without_place(struct span *s)
+{
+	bool removes = span_entry(s, 0)->kind == JOURNAL_REMOVE || span_entry(s, 0)->kind == JOURNAL_MARK;
+	int r = 0;
+
+	if (removes && !span_place(s, 0)->wire)
+		return span_confirm(s, 0, NULL);
+	for (size_t i = 0; i < s->n && r == 0; i++)
+		r = replay_refuse(s->batch, s->from + i, -ENOENT, "nobody knows where the server has it");
+	return r;
+}
+
 int span_send(struct span *s)
 {
 	static int (*const sends[])(struct span * s) = {
@@ -101,8 +114,8 @@ int span_send(struct span *s)
 
 	if (first->was_sent)
 		return verify(s);
-	if (needs_place && !span_place(s, 0)->uid) /* it has gone from the server, or never came there */
-		return span_confirm(s, 0, NULL);
+	if (needs_place && !span_place(s, 0)->uid)
+		return settle_without_place(s);
 	return sends[first->kind](s);
 }
 

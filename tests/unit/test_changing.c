@@ -879,6 +879,29 @@ static void a_move_leaves_its_place_for_no_copy_that_nobody_saw(void **state)
 	mount(f);
 }
 
+static void later_changes_of_what_is_known_by_no_uid_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	move_one_before(f);
+	n = names(f, f->inbox);
+	memory_faults.tells_no_uids = true;
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "two.eml"), 0);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->archive, "two.eml"), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), -ENOENT);
+	assert_int_equal(holding("Archive", "two"), 1);
+	n = names(f, f->inbox); /* by now it is known that none are told */
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "one.eml"), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(row_of(f, f->archive, "one.eml"), n.row);
+	assert_true(has_flags("Archive", 3, "\\Flagged"));
+}
+
 static void a_repeated_move_that_is_refused_was_done(void **state)
 {
 	struct fixture *f = *state;
@@ -2452,6 +2475,7 @@ int main(void)
 		TEST(rm_spares_what_was_stored_as_the_same_message),
 		TEST(a_draft_is_never_taken_for_its_next_version),
 		TEST(a_move_leaves_its_place_for_no_copy_that_nobody_saw),
+		TEST(later_changes_of_what_is_known_by_no_uid_are_refused),
 		TEST(a_repeated_move_that_is_refused_was_done),
 		TEST(what_was_moved_before_a_refusal_is_confirmed),
 		TEST(what_was_stored_is_not_refused_for_what_cannot_be_read),
