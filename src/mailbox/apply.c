@@ -103,8 +103,7 @@ static int show_removed(struct mailbox *mb, const struct journal_entry *e)
 	return index_message_put(mb->index, &m);
 }
 
-/* `*wire`, own, of the folder itself or of one below it. */
-static int follow_rename(void *userdata, const struct journal_entry *e)
+int apply_follow_rename(void *userdata, const struct journal_entry *e)
 {
 	char **wire = userdata, *renamed;
 	size_t len = strlen(e->folder);
@@ -121,7 +120,7 @@ static int follow_rename(void *userdata, const struct journal_entry *e)
 int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret)
 {
 	char *wire = strdup(e->folder);
-	int r = wire ? journal_each_rename_after(mb->index, e->seq, follow_rename, &wire) : -ENOMEM;
+	int r = wire ? journal_each_rename_after(mb->index, e->seq, apply_follow_rename, &wire) : -ENOMEM;
 
 	if (r == 0)
 		r = index_folder_by_wire(mb->index, wire, ret);

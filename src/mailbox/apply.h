@@ -20,6 +20,8 @@ int apply_show(struct mailbox *mb, const struct journal_entry *e);
 int apply_show_anew(struct mailbox *mb, int64_t row, struct news *news);
 /* The folder that an entry names, which the user may have renamed since. -ENOENT. */
 int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret);
+/* A journal_each for JOURNAL_RENAMEs: `char **`, own, the wire name of a folder that may be the renamed one or below it. */
+int apply_follow_rename(void *userdata, const struct journal_entry *e);
 /* The server has the message in that folder now, as `uid` (0: it has not got it), under this name here; what the journal still holds of it comes on top.
  * `wire`: what the folder is called there as yet; NULL: as here. */
 int apply_place(struct mailbox *mb, int64_t row, int64_t folder, const char *wire, uint32_t uidvalidity, uint32_t uid,

@@ -36,24 +36,115 @@ static void say(struct mailbox *mb, const struct journal_entry *e, const char *w
 		mailbox_say(mb, buf_str(&line));
 }
 
+/* ------------------------------------------------------------ a folder that keeps its name */
+
+/* What was recorded since calls the folder `to`, and the server `from`, … */
+struct misnomer {
+	char *to, *from; /* own */
+	char delimiter;
+	struct journal_entry next; /* own; … until this one calls it, or what is above it, otherwise; seq 0: none does */
+};
+
+static void misnomer_cleanup(struct misnomer *m)
+{
+	free(m->to);
+	free(m->from);
+	journal_entry_release(&m->next);
+}
+
+static bool is_above(const struct misnomer *m, const char *above, const char *wire)
+{
+	size_t len = strlen(above);
+
+	return m->delimiter && !strncmp(wire, above, len) && wire[len] == m->delimiter;
+}
+
+static int note_next(void *userdata, const struct journal_entry *e)
+{
+	struct misnomer *m = userdata;
+	bool is_it = (e->kind == JOURNAL_RENAME || e->kind == JOURNAL_DELETE) && !strcmp(e->folder, m->to);
+
+	if (!is_it && (e->kind != JOURNAL_RENAME || (!is_above(m, e->folder, m->to) && !is_above(m, e->folder, m->from))))
+		return 0;
+	m->next =
+		(struct journal_entry){ .seq = e->seq, .kind = e->kind, .folder = strdup(e->folder), .detail = strdup(e->detail) };
+	return m->next.folder && m->next.detail ? 1 : -ENOMEM;
+}
+
+/* Renamed once more: should that be refused as well, it gets the name back that it has on the server. */
+static int rename_from_there(struct mailbox *mb, struct misnomer *m, const struct journal_entry *e)
+{
+	struct journal_entry next = { .seq = m->next.seq, .kind = JOURNAL_RENAME, .folder = m->from };
+	char *detail;
+	int r;
+
+	if (asprintf(&detail, "%.*s%s", (int)strcspn(m->next.detail, "\n"), m->next.detail, e->detail + strcspn(e->detail, "\n")) <
+	    0)
+		return -ENOMEM;
+	next.detail = detail;
+	r = journal_replace(mb->index, &next);
+	free(detail);
+	return r;
+}
+
+/* The journal calls it what the server does. 1 when the tree does so, too, having deleted it or renamed it once more. */
+static int correct_journal(struct mailbox *mb, struct misnomer *m, const struct journal_entry *e)
+{
+	int64_t after = e->seq, until;
+	bool is_over;
+	int r;
+
+	do {
+		journal_entry_release(&m->next);
+		m->next = (struct journal_entry){ 0 };
+		r = journal_each_after(mb->index, after, note_next, m);
+		until = m->next.seq ? m->next.seq : INT64_MAX;
+		if (r >= 0)
+			r = journal_rename_recorded(mb->index, after, until, m->to, m->from, m->delimiter);
+		is_over = m->next.seq && !strcmp(m->next.folder, m->to);
+		if (r == 0 && is_over && m->next.kind == JOURNAL_RENAME)
+			r = rename_from_there(mb, m, e);
+		if (r == 0 && m->next.seq && !is_over)
+			r = apply_follow_rename(&m->to, &m->next);
+		if (r == 0 && m->next.seq && !is_over)
+			r = apply_follow_rename(&m->from, &m->next);
+		after = until;
+	} while (r == 0 && m->next.seq && !is_over);
+	if (r == 0 && !is_over)
+		r = journal_rename_kept(mb->index, m->to, m->from, m->delimiter);
+	return r < 0 ? r : is_over;
+}
+
+static int begin_misnomer(struct misnomer *m, const struct journal_entry *e)
+{
+	*m = (struct misnomer){
+		.to = strndup(e->detail, strcspn(e->detail, "\n")),
+		.from = strdup(e->folder),
+		.delimiter = replay_renamed_delimiter(e),
+	};
+	return m->to && m->from ? 0 : -ENOMEM;
+}
+
 /* Its name and place in the tree as before. */
 static int show_old_name(struct mailbox *mb, const struct journal_entry *e, struct news *news)
 {
 	const char *parent = strchr(e->detail, '\n'), *name = parent ? strchr(parent + 1, '\n') : NULL;
-	CLEANUP(free) char *to = strndup(e->detail, strcspn(e->detail, "\n"));
+	CLEANUP(misnomer) struct misnomer m = { 0 };
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	int r = to && name ? index_folder_by_wire(mb->index, to, &f) : -ENOENT;
+	int r = begin_misnomer(&m, e);
 
+	if (r == 0)
+		r = correct_journal(mb, &m, e);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = name ? index_folder_by_wire(mb->index, m.to, &f) : -ENOENT;
+	if (r == -ENOENT) /* an index that was made anew does not know it yet */
+		return local_rename_folder(mb->index, m.to, m.from, m.delimiter);
 	if (r == 0)
 		r = news_add(news, CHANGE_FOLDER_GONE, f.parent, f.row, f.name);
 	if (r == 0)
-		r = changing_put_folder(mb, &f, strtoll(parent, NULL, 10), name + 1, e->folder);
-	if (r == 0)
-		r = news_add(news, CHANGE_FOLDER_ADDED, f.parent, f.row, f.name);
-	if (r != -ENOENT || !to)
-		return r;
-	/* An index that was made anew does not know it yet. */
-	return local_rename_folder(mb->index, to, e->folder, replay_renamed_delimiter(e));
+		r = changing_put_folder(mb, &f, strtoll(parent, NULL, 10), name + 1, m.from);
+	return r < 0 ? r : news_add(news, CHANGE_FOLDER_ADDED, f.parent, f.row, f.name);
 }
 
 static int show_again(struct mailbox *mb, const struct journal_entry *e, struct news *news)
@@ -74,6 +165,8 @@ static int show_again(struct mailbox *mb, const struct journal_entry *e, struct 
 	r = index_folder_put(mb->index, &f);
 	return r < 0 ? r : news_add(news, CHANGE_FOLDER_ADDED, f.parent, f.row, f.name);
 }
+
+/* ------------------------------------------------------------ all of them */
 
 static int take_back_folder(struct mailbox *mb, const struct journal_entry *e, struct news *news)
 {
@@ -147,18 +240,28 @@ int replay_drop_depending(struct changing *c, int64_t seq)
 	return r < 0 ? r : 0;
 }
 
+/* The tree cannot show it; the journal must not speak of another folder all the same. */
 static int drop_entry(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
 		      const struct replay_outcome *o)
 {
+	CLEANUP(misnomer) struct misnomer m = { 0 };
+	int r = journal_remove(c->mb->index, e->seq);
+
 	(void)place, (void)o;
-	return journal_remove(c->mb->index, e->seq);
+	if (r < 0 || e->kind != JOURNAL_RENAME)
+		return r;
+	r = begin_misnomer(&m, e);
+	if (r == 0)
+		r = correct_journal(c->mb, &m, e);
+	return r < 0 ? r : 0;
 }
 
 static int show_refused(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
 			const struct replay_outcome *o)
 {
-	int r = drop_entry(c, e, place, o);
+	int r = journal_remove(c->mb->index, e->seq);
 
+	(void)place, (void)o;
 	if (r == 0)
 		r = take_back(c, e);
 	return r < 0 ? r : replay_drop_depending(c, e->seq); /* what it was to replace gets its name back */

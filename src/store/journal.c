@@ -368,21 +368,51 @@ int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity)
 	return r == -ENOENT ? 0 : r < 0 ? r : 1;
 }
 
-int journal_rename_in(struct index *ix, const char *table, const char *from, const char *to, char delimiter)
+/* `column` begins with a folder's wire name. */
+static int rename_column(struct index *ix, const char *table, const char *column, const char *from, const char *to, char delimiter,
+			 const char *condition)
 {
 	char below[2] = { delimiter, '\0' };
-	char *sql = sqlite3_mprintf("UPDATE OR REPLACE journal.%s SET wire = %Q || substr(wire, length(%Q) + 1) WHERE wire = %Q"
-				    " OR (%Q <> '' AND substr(wire, 1, length(%Q) + 1) = %Q || %Q)",
-				    table, to, from, from, below, from, from, below);
+	char *sql = sqlite3_mprintf("UPDATE OR REPLACE journal.%s SET %s = %Q || substr(%s, length(%Q) + 1) WHERE (%s = %Q"
+				    " OR (%Q <> '' AND substr(%s, 1, length(%Q) + 1) = %Q || %Q)) AND %s",
+				    table, column, to, column, from, column, from, below, column, from, from, below, condition);
 	int r = sql ? database_exec(ix->writer, sql) : -ENOMEM;
 
 	sqlite3_free(sql);
 	return index_written(ix, r);
 }
 
+int journal_rename_in(struct index *ix, const char *table, const char *from, const char *to, char delimiter)
+{
+	return rename_column(ix, table, "wire", from, to, delimiter, "1");
+}
+
 int journal_rename_folder(struct index *ix, const char *from, const char *to, char delimiter)
 {
 	int r = journal_rename_in(ix, "place", from, to, delimiter);
 
-	return r < 0 ? r : journal_rename_in(ix, "kept", from, to, delimiter);
+	return r < 0 ? r : journal_rename_kept(ix, from, to, delimiter);
+}
+
+int journal_rename_kept(struct index *ix, const char *from, const char *to, char delimiter)
+{
+	return journal_rename_in(ix, "kept", from, to, delimiter);
+}
+
+int journal_rename_recorded(struct index *ix, int64_t after, int64_t until, const char *from, const char *to, char delimiter)
+{
+	char change[96], renaming[128], place[256];
+	int r;
+
+	snprintf(change, sizeof change, "seq > %lld AND seq <= %lld", (long long)after, (long long)until);
+	snprintf(renaming, sizeof renaming, "kind = %d AND %s", JOURNAL_RENAME, change);
+	/* A place is remembered with the first change of its message. */
+	snprintf(place, sizeof place,
+		 "(SELECT min(seq) FROM journal.change WHERE row = place.row OR (source = place.row AND source <> 0))"
+		 " BETWEEN %lld AND %lld",
+		 (long long)after + 1, (long long)until);
+	r = rename_column(ix, "place", "wire", from, to, delimiter, place);
+	if (r == 0)
+		r = rename_column(ix, "change", "folder", from, to, delimiter, change);
+	return r < 0 ? r : rename_column(ix, "change", "detail", from, to, delimiter, renaming);
 }

@@ -113,6 +113,11 @@ int journal_keeps_any(struct index *ix, const char *wire, uint32_t uidvalidity);
 /* The server calls a folder otherwise from now on, and those below it: what stands there is found under the new names. */
 int journal_rename_folder(struct index *ix, const char *from, const char *to, char delimiter);
 
+/* What was recorded behind `after`, up to `until`, called a folder `from` that is `to` there. */
+int journal_rename_recorded(struct index *ix, int64_t after, int64_t until, const char *from, const char *to, char delimiter);
+/* What is remembered of the messages in it. */
+int journal_rename_kept(struct index *ix, const char *from, const char *to, char delimiter);
+
 static inline void journal_entry_cleanup(struct journal_entry *e)
 {
 	journal_entry_release(e);

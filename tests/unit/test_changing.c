@@ -2031,6 +2031,76 @@ static void what_was_in_a_folder_stays_when_its_new_name_is_refused(void **state
 	assert_int_not_equal(row_of(f, f->archive, ".old.tmp"), 0);
 }
 
+/* What was done in the folder since it was renamed here: it stays its own. `on`: it was renamed once more. */
+static void check_refused_rename(struct fixture *f, bool on)
+{
+	int64_t made = 0;
+	struct names n;
+
+	deliver("INBOX", "one");
+	deliver("Archive", "mine");
+	deliver("Archive", "other");
+	memory_add_folder("Archive/below", '/', 0, USE_NONE);
+	deliver("Archive/below", "deep");
+	memory_add_folder("Trash", '/', 0, USE_TRASH);
+	memory_set_uidvalidity("Archive", 7);
+	mount(f);
+	n = names(f, folder_row(f, f->archive, "below"));
+	go_offline();
+	assert_int_equal(set_flags(f, names(f, f->inbox).row, "+kw"), 0);
+	usleep(100000);
+	assert_int_equal(rename_to(f, MAILBOX_ROOT, "Archive", MAILBOX_ROOT, "B"), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	n = names(f, f->archive);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->archive, "2026-04-14_0930_Alice_mine.1.eml"), 0);
+	assert_int_equal(commit(f, write_file(f, f->archive, "new.eml", LETTER)), 0);
+	assert_int_equal(mailbox_mkdir(f->mailbox, f->archive, "made", &made), 0);
+	if (on)
+		assert_int_equal(rename_to(f, MAILBOX_ROOT, "B", MAILBOX_ROOT, "C"), 0);
+	assert_int_equal(rename_to(f, f->inbox, names(f, f->inbox).last, made, "one.eml"), 0);
+	memory_add_folder("B", '/', 0, USE_NONE); /* another client was quicker */
+	memory_set_uidvalidity("B", 7);
+	deliver("B", "theirs");
+	deliver("B", "theirs");
+	go_online();
+	WAIT_FOR(memory_count_messages(on ? "C/made" : "Archive/made") == 1);
+	settle(f, MAILBOX_ROOT);
+}
+
+static void what_follows_a_refused_rename_stays_in_the_folder(void **state)
+{
+	struct fixture *f = *state;
+
+	check_refused_rename(f, false);
+	assert_true(has_flags("B", 1, "") && has_flags("B", 2, ""));
+	assert_int_equal(memory_count_messages("B"), 2);
+	assert_int_equal(holding("Trash", "mine"), 1);
+	assert_int_equal(holding("Archive", "new text"), 1);
+	assert_true(has_flags("Archive", 2, "\\Flagged"));
+	assert_true(has_flags("Archive/below", 1, "\\Seen"));
+	assert_int_equal(folder_row(f, MAILBOX_ROOT, "Archive"), f->archive);
+	assert_int_not_equal(row_of(f, f->archive, "new.eml"), 0);
+	assert_int_equal(names(f, f->archive).n, 2);
+	remount(f, false);
+	assert_int_equal(names(f, f->archive).n, 2);
+}
+
+static void what_follows_a_refused_rename_goes_with_the_next(void **state)
+{
+	struct fixture *f = *state;
+
+	check_refused_rename(f, true);
+	assert_int_equal(memory_count_messages("B"), 2);
+	assert_false(memory_has_folder("Archive"));
+	assert_int_equal(holding("Trash", "mine"), 1);
+	assert_int_equal(holding("C", "new text"), 1);
+	assert_true(has_flags("C", 2, "\\Flagged"));
+	assert_true(has_flags("C/below", 1, "\\Seen"));
+	assert_int_equal(folder_row(f, MAILBOX_ROOT, "C"), f->archive);
+	assert_int_equal(names(f, f->archive).n, 2);
+}
+
 /* The index takes no UID for a message that had none: whatever makes it impossible to show what the server did. */
 static void forbid_uids(struct fixture *f)
 {
@@ -2416,6 +2486,8 @@ int main(void)
 		TEST(what_is_remembered_of_a_message_goes_with_it),
 		TEST(what_is_in_a_folder_goes_with_it_when_another_takes_its_name),
 		TEST(what_was_in_a_folder_stays_when_its_new_name_is_refused),
+		TEST(what_follows_a_refused_rename_stays_in_the_folder),
+		TEST(what_follows_a_refused_rename_goes_with_the_next),
 		TEST(what_was_done_and_cannot_be_shown_stops_nothing),
 		TEST(two_copies_of_one_message),
 		TEST(a_mark_that_was_taken_away_stays_away),
