@@ -62,6 +62,7 @@ int replay_send_folder(struct mailbox *mb, struct backend **session, const struc
 struct replay_outcome {
 	uint32_t uidvalidity, uid; /* MOVE, COPY, APPEND: of the message in its folder; uid 0: not told */
 	bool is_copied; /* what a move left where it was is then removed by an entry that takes its place in the journal */
+	int error;	/* why it was refused */
 };
 /* replay_settle.c. Entry `i` is done, in a transaction; and `n` of them from `from` on, each with its outcome, many in one. */
 int replay_confirm(struct replay_batch *batch, size_t i, const struct replay_outcome *o);

@@ -256,13 +256,48 @@ static int drop_entry(struct changing *c, const struct journal_entry *e, const s
 	return r < 0 ? r : 0;
 }
 
+/* What was to become of a message that does not come to be becomes nothing, for the same reason. */
+static int drop_following(struct changing *c, int64_t row, int error)
+{
+	struct depending d;
+	int r;
+
+	do {
+		d = (struct depending){ 0 };
+		r = journal_each_of(c->mb->index, row, note_one, &d);
+		if (r < 0 || !d.entry.seq)
+			break;
+		if (d.entry.kind != JOURNAL_REMOVE && d.entry.kind != JOURNAL_MARK)
+			replay_note_refused(c->mb->replay, row, d.entry.seq, error);
+		r = journal_remove(c->mb->index, d.entry.seq);
+		if (r == 0)
+			r = replay_drop_depending(c, d.entry.seq);
+	} while (r == 0);
+	return r < 0 ? r : 0;
+}
+
+/* One that was not stored is set aside where it is shown, or goes if it was to be removed: the journal is asked for that. */
+static int show_not_stored(struct changing *c, const struct journal_entry *e, int error)
+{
+	int r = take_back(c, e);
+
+	if (r >= 0)
+		r = drop_following(c, e->row, error);
+	if (r == 0)
+		r = apply_show_anew(c->mb, e->row, &c->news);
+	return r == -ENOENT ? 0 : r;
+}
+
 static int show_refused(struct changing *c, const struct journal_entry *e, const struct journal_place *place,
 			const struct replay_outcome *o)
 {
 	int r = journal_remove(c->mb->index, e->seq);
 
-	(void)place, (void)o;
-	if (r == 0)
+	if (r == 0 && e->kind == JOURNAL_APPEND)
+		r = show_not_stored(c, e, o->error);
+	else if (r == 0 && e->row && (e->kind == JOURNAL_COPY || !place->uid))
+		r = drop_following(c, e->row, o->error);
+	if (r == 0 && e->kind != JOURNAL_APPEND)
 		r = take_back(c, e);
 	return r < 0 ? r : replay_drop_depending(c, e->seq); /* what it was to replace gets its name back */
 }
@@ -274,5 +309,5 @@ int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *w
 
 	say(mb, e, why);
 	replay_note_refused(mb->replay, e->row, e->seq, error);
-	return replay_settle(batch, i, show_refused, drop_entry, &(struct replay_outcome){ 0 });
+	return replay_settle(batch, i, show_refused, drop_entry, &(struct replay_outcome){ .error = error });
 }

@@ -883,23 +883,37 @@ static void later_changes_of_what_is_known_by_no_uid_are_refused(void **state)
 {
 	struct fixture *f = *state;
 	struct names n;
+	struct waiter_sync w;
+	int64_t row;
 
 	f->configuration.delete_mode = DELETE_EXPUNGE;
 	deliver("INBOX", "one");
 	deliver("INBOX", "two");
+	deliver("INBOX", "three");
 	move_one_before(f);
-	n = names(f, f->inbox);
+	row = names(f, f->inbox).row;
 	memory_faults.tells_no_uids = true;
-	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "two.eml"), 0);
+	memory_faults.open_error = -ECONNREFUSED; /* so that one command carries both moves */
+	memory_faults.change_breaks = -ENOTCONN;
+	assert_int_equal(set_flags(f, row, "+\\Seen"), 0);
+	usleep(100000);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_two.2.eml", f->archive, "two.eml"), 0);
 	assert_int_equal(mailbox_unlink(f->mailbox, f->archive, "two.eml"), 0);
-	assert_int_equal(settle(f, MAILBOX_ROOT), -ENOENT);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_three.3.eml", f->archive, "three.eml"), 0);
+	assert_int_equal(set_flags(f, row, "+\\Flagged"), 0);
+	assert_int_equal(rename_to(f, f->archive, "three.eml", f->inbox, "back.eml"), 0);
+	memory_faults.open_error = memory_faults.change_breaks = 0;
+	WAIT_FOR(holding("Archive", "three") == 1);
+	WAIT_FOR(settle(f, MAILBOX_ROOT) == 0 && names(f, f->inbox).n == 1);
 	assert_int_equal(holding("Archive", "two"), 1);
+	waiter_sync_init(&w);
+	assert_int_equal(wait_answer(mailbox_settle_message(f->mailbox, row, &w.waiter), &w), -ENOENT);
 	n = names(f, f->inbox); /* by now it is known that none are told */
 	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "one.eml"), 0);
 	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
 	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
 	assert_int_equal(row_of(f, f->archive, "one.eml"), n.row);
-	assert_true(has_flags("Archive", 3, "\\Flagged"));
+	assert_true(has_flags("Archive", 4, "\\Flagged"));
 }
 
 static void a_repeated_move_that_is_refused_was_done(void **state)
@@ -969,6 +983,41 @@ static void what_was_stored_is_not_refused_for_what_cannot_be_read(void **state)
 	assert_int_not_equal(row_of(f, f->archive, "found.eml"), 0);
 	assert_int_equal(names(f, f->archive).n, 3);
 	assert_int_equal(memory_counts().appends, 2);
+}
+
+static void what_follows_a_refused_upload_is_refused_with_it(void **state)
+{
+	struct fixture *f = *state;
+	struct waiter_sync s;
+	struct names n;
+	int64_t other, row;
+
+	memory_add_folder("Other", '/', 0, USE_NONE);
+	deliver("INBOX", "one");
+	mount(f);
+	other = folder_row(f, MAILBOX_ROOT, "Other");
+	n = names(f, f->inbox);
+	memory_faults.open_error = -ECONNREFUSED;
+	memory_faults.change_breaks = -ENOTCONN;
+	assert_int_equal(set_flags(f, n.row, "+kw"), 0);
+	usleep(100000);
+	row = write_file(f, f->archive, "a.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(set_flags(f, row, "+\\Flagged"), 0);
+	assert_int_equal(rename_to(f, f->archive, "a.eml", other, "b.eml"), 0);
+	assert_int_equal(set_flags(f, row, "+\\Seen"), 0);
+	memory_faults.append_limit = 5;
+	memory_faults.open_error = memory_faults.change_breaks = 0;
+	WAIT_FOR(row_of(f, other, "b.eml.partial") == row);
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_settle_message(f->mailbox, row, &s.waiter), &s), -EFBIG);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(row_of(f, other, "b.eml.partial"), row);
+		assert_int_equal(names(f, other).n, 1);
+		assert_int_equal(names(f, f->archive).n, 0);
+		remount(f, false);
+	}
 }
 
 static void a_file_becomes_a_message_at_its_last_close(void **state)
@@ -2551,6 +2600,7 @@ int main(void)
 		TEST(a_repeated_move_that_is_refused_was_done),
 		TEST(what_was_moved_before_a_refusal_is_confirmed),
 		TEST(what_was_stored_is_not_refused_for_what_cannot_be_read),
+		TEST(what_follows_a_refused_upload_is_refused_with_it),
 		TEST(folders_are_made_renamed_and_deleted),
 		TEST(a_folder_that_is_not_empty_there_comes_back),
 		TEST(a_refused_folder_goes_again),
