@@ -12,6 +12,7 @@ enum {
 	PAUSE_FIRST_MS = 1000, /* after a failure that may pass */
 	PAUSE_LAST_MS = 60 * 1000,
 	REFUSED_KEPT = 256,
+	LATE_MS = 1000,		   /* what a broken connection brought to a server may still be done by it */
 	BUSY_MS = 100,		   /* a server that says "later" is asked again soon, while somebody waits … */
 	TRIED_MS = 10 * 60 * 1000, /* … and a change that it has no room for is given up in the end */
 };
@@ -32,6 +33,7 @@ struct replay {
 	size_t n_refused;
 	int64_t pause_ms;
 	int64_t tried_seq, tried_since_ms; /* the worker's, and the thread's while no worker runs */
+	bool is_late_over;		   /* the worker's; since the last connection broke it was waited for */
 	int64_t busy_since_ms;		   /* the thread's; 0: it is not */
 };
 
@@ -178,17 +180,20 @@ static bool is_stopping(struct replay *r)
 	return stopping;
 }
 
-int replay_let_pass(struct replay *r, int64_t ms)
+int replay_let_late_pass(struct replay *r)
 {
-	int64_t end = clock_monotonic_ms() + ms, left;
+	int64_t end = clock_monotonic_ms() + LATE_MS, left;
 	bool stopping;
 
+	if (r->is_late_over)
+		return 0;
 	pthread_mutex_lock(&r->mb->lock);
 	while (!r->stopping && (left = end - clock_monotonic_ms()) > 0)
 		clock_wait(&r->wake, &r->mb->lock, left);
 	stopping = r->stopping;
 	pthread_mutex_unlock(&r->mb->lock);
-	return stopping ? -ECANCELED : 0;
+	r->is_late_over = !stopping;
+	return stopping ? -ECANCELED : 1;
 }
 
 /* Lock held. A moment for more to come, unless somebody waits already. */
@@ -224,11 +229,13 @@ static int drain(void *userdata, struct backend **session)
 	int n = batch ? 0 : -ENOMEM;
 	bool was_lost = false;
 
+	r->is_late_over = false;
 	while (n >= 0 && !is_stopping(r) && (n = replay_next_batch(r->mb, batch)) > 0) {
 		size_t sent = batch->n;
 
 		n = replay_send(batch, session);
 		replay_batch_release(batch);
+		r->is_late_over &= !(*session)->broken;
 		was_lost = !was_lost && is_lost(*session, n);
 		if (was_lost)
 			n = 0;

@@ -34,8 +34,8 @@ bool replay_interrupt(struct replay *r, struct waiter *w);
 int replay_take_refused(struct replay *r, int64_t row);
 /* The server has no time or room for entry `seq`: false when it has had none for so long that others need not wait any more. */
 bool replay_may_try_again(struct replay *r, int64_t seq);
-/* On a worker: waits so long. -ECANCELED: it ends before. */
-int replay_let_pass(struct replay *r, int64_t ms);
+/* On a worker: 1 when it has waited for what a connection that broke may have left the server to do; 0: that was waited for. -ECANCELED. */
+int replay_let_late_pass(struct replay *r);
 /* The server refused entry `seq`, a change of `row`: who waits for it shall know. */
 void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error);
 

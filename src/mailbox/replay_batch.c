@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { APPEND_BATCH_MAX = 100, SCAN_MAX = 5000 };
+enum { APPEND_BATCH_MAX = 100, VERIFY_BATCH_MAX = 100, SCAN_MAX = 5000 };
 static const int64_t APPEND_BATCH_BYTES = 8 << 20;
 
 void replay_batch_release(struct replay_batch *batch)
@@ -55,12 +55,18 @@ static bool same_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* Whether one command can carry both. What may have been sent before is verified alone. */
+/* What may have been sent before is verified together, as it was sent. */
+static bool was_sent_alike(const struct journal_entry *a, const struct journal_entry *b)
+{
+	return a->was_sent == b->was_sent && (!a->was_sent || (a->uidnext == b->uidnext && a->uidvalidity == b->uidvalidity));
+}
+
+/* Whether one command can carry both. */
 static bool goes_with(const struct replay_batch *batch, const struct journal_entry *e, const struct journal_place *place)
 {
 	const struct journal_entry *first = &batch->entries[0];
 
-	if (e->kind != first->kind || e->kind >= JOURNAL_CREATE || e->was_sent || first->was_sent || e->depends || first->depends)
+	if (e->kind != first->kind || e->kind >= JOURNAL_CREATE || !was_sent_alike(e, first) || e->depends || first->depends)
 		return false;
 	if (!same_text(e->folder, first->folder) || (e->kind == JOURNAL_FLAGS && !same_text(e->detail, first->detail)))
 		return false;
@@ -77,7 +83,7 @@ static int64_t size_of(struct mailbox *mb, int64_t row)
 
 static bool is_full(struct gathering *g, const struct journal_entry *e)
 {
-	if (g->batch->n == REPLAY_BATCH_MAX)
+	if (g->batch->n == (e->was_sent ? VERIFY_BATCH_MAX : REPLAY_BATCH_MAX))
 		return true;
 	if (e->kind != JOURNAL_APPEND)
 		return false;

@@ -16,39 +16,40 @@ enum { HEAD_BYTES = 64 * 1024, BODY_BYTES = 32 * 1024 };
 void find_forget_identity(struct identity *id)
 {
 	free(id->bytes);
-	free(id->likely);
+	free(id->fields);
 	*id = (struct identity){ 0 };
 }
 
-/* What a server that alters messages leaves alone: the fields that versions of a draft differ in, without a Message-ID all of the header; and how the body begins. */
-static int describe(const char *head, size_t len, struct buf *out)
+/* The fields that versions of a draft differ in; without a Message-ID all of the header. */
+static int describe(const char *header, size_t len, struct buf *out)
 {
 	static const char *const names[] = { "Message-ID", "Date", "From", "To", "Cc", "Subject" };
-	const char *end = memmem(head, len, "\r\n\r\n", 4);
-	size_t header_len = end ? (size_t)(end - head) : len, body_len = len - header_len;
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof names / sizeof *names && r == 0; i++) {
-		r = header_text(head, header_len, names[i], out);
+		r = header_text(header, len, names[i], out);
 		if (r == -ENOENT)
-			r = i ? 0 : buf_append(out, head, header_len);
+			r = i ? 0 : buf_append(out, header, len);
 		if (r == 0)
 			r = buf_append_str(out, "\n");
 	}
-	return r < 0 ? r : buf_append(out, head + header_len, body_len < BODY_BYTES ? body_len : BODY_BYTES);
+	return r;
 }
 
 static int identify(const char *head, size_t len, struct identity *ret)
 {
-	CLEANUP(buf) struct buf likely = BUF_INIT;
-	int r = describe(head, len, &likely);
+	const char *end = memmem(head, len, "\r\n\r\n", 4);
+	size_t header_len = end ? (size_t)(end - head) : len;
+	CLEANUP(buf) struct buf fields = BUF_INIT;
+	int r = describe(head, header_len, &fields);
 
 	ret->bytes = r == 0 ? malloc(len + 1) : NULL;
 	if (!ret->bytes)
 		return r < 0 ? r : -ENOMEM;
 	memcpy(ret->bytes, head, len);
 	ret->len = len;
-	ret->likely = buf_steal(&likely);
+	ret->header_len = header_len;
+	ret->fields = buf_steal(&fields);
 	return 0;
 }
 
@@ -57,9 +58,16 @@ static bool is_same(const struct identity *a, const struct identity *b)
 	return a->bytes && b->bytes && a->len == b->len && !memcmp(a->bytes, b->bytes, a->len);
 }
 
+static size_t body_len(const struct identity *id)
+{
+	return id->len - id->header_len < BODY_BYTES ? id->len - id->header_len : BODY_BYTES;
+}
+
+/* As far as a server leaves alone what is stored. */
 static bool is_likely(const struct identity *a, const struct identity *b)
 {
-	return a->bytes && b->bytes && !strcmp(a->likely, b->likely);
+	return a->bytes && b->bytes && !strcmp(a->fields, b->fields) && body_len(a) == body_len(b) &&
+	       !memcmp(a->bytes + a->header_len, b->bytes + b->header_len, body_len(a));
 }
 
 struct head {
@@ -318,14 +326,22 @@ uint32_t find_uid(const struct find *f, const struct replay_batch *batch, size_t
 	return uid;
 }
 
-int find_sent(struct backend **session, struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity, uint32_t *ret_uid)
+int find_sent(struct backend **session, struct replay_batch *batch, size_t from, size_t n, uint32_t *found)
 {
 	CLEANUP(find) struct find f = { 0 };
-	int r = find_marked(&f, session, batch, i, 1, NULL);
+	int r = find_marked(&f, session, batch, from, n, found);
+	bool is_any_left = false;
 
-	if (r == 0)
-		*ret_uid = find_uid(&f, batch, i, ret_uidvalidity);
-	return r == 0 && !*ret_uid ? f.error : r;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		uint32_t uidvalidity = 0;
+
+		if (!found[i])
+			found[i] = find_uid(&f, batch, from + i, &uidvalidity);
+		if (uidvalidity)
+			r = replay_confirm(batch, from + i, &(struct replay_outcome){ uidvalidity, found[i], true });
+		is_any_left |= !found[i];
+	}
+	return r < 0 ? r : is_any_left ? (f.error ? f.error : 1) : 0;
 }
 
 int find_appended(struct backend **session, struct replay_batch *batch, size_t from, size_t n)

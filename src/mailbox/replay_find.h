@@ -10,9 +10,10 @@
 
 /* What a message says of itself; all 0: it is not known. */
 struct identity {
-	char *bytes;  /* own; how it begins … */
-	size_t len;   /* … or all of it, if that is not much */
-	char *likely; /* own; what is left of it where a server alters messages */
+	char *bytes; /* own; how it begins … */
+	size_t len;  /* … or all of it, if that is not much */
+	size_t header_len;
+	char *fields; /* own; of its header those that count */
 };
 
 void find_forget_identity(struct identity *id);
@@ -54,8 +55,8 @@ bool find_is_taken(struct mailbox *mb, const char *folder, uint32_t uidvalidity,
 /* Whether what entry `i` moves or copies stands there no more: 1, 0 or -errno. */
 int find_has_gone(struct backend **session, struct replay_batch *batch, size_t i);
 
-/* An entry that was marked as sent: *ret_uid 0 when the server has not got it. */
-int find_sent(struct backend **session, struct replay_batch *batch, size_t i, uint32_t *ret_uidvalidity, uint32_t *ret_uid);
+/* Entries that were marked as sent, together: confirms those that the server has, and notes them in found[n]; one that is noted already is left alone. 1 when some were not found. */
+int find_sent(struct backend **session, struct replay_batch *batch, size_t from, size_t n, uint32_t *found);
 /* Appended, and no UID told: confirms each as what is found. */
 int find_appended(struct backend **session, struct replay_batch *batch, size_t from, size_t n);
 

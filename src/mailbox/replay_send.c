@@ -13,8 +13,6 @@
 #include "mailbox/changing_private.h"
 #include "mailbox/replay_find.h"
 
-enum { LATE_MS = 1000 };
-
 /* ------------------------------------------------------------ flags and removal */
 
 /* A bare NO to a keyword is about the keyword. */
@@ -71,22 +69,43 @@ static int send_folder(struct span *s)
 	return r < 0 ? span_refused(s, r) : span_confirm(s, 0, NULL);
 }
 
-static int verify(struct span *s)
+/* Those that were not found, in runs of at most `most`. */
+static int with_unfound(const struct span *s, const uint32_t *found, size_t most, int (*send)(struct span *run))
 {
-	uint32_t uidvalidity = 0, uid = 0;
-	int r = find_sent(s->session, s->batch, s->from, &uidvalidity, &uid);
+	struct span run = *s;
+	int r = 0;
 
-	/* A server may still be at what a connection that broke had brought to it. */
-	if (r == 0 && !uid)
-		r = replay_let_pass(s->batch->mb->replay, LATE_MS);
-	if (r == 0 && !uid)
-		r = find_sent(s->session, s->batch, s->from, &uidvalidity, &uid);
-	if (r < 0)
-		return span_refused(s, r);
-	if (uid)
-		return replay_confirm(s->batch, s->from, &(struct replay_outcome){ uidvalidity, uid, true });
+	for (size_t i = 0; i < s->n && r == 0; i += run.n ? run.n : 1) {
+		for (run.n = 0; i + run.n < s->n && run.n < most && !found[i + run.n];)
+			run.n++;
+		run.from = s->from + i;
+		if (run.n)
+			r = send(&run);
+	}
+	return r;
+}
+
+static int send_anew(struct span *s)
+{
 	span_unmark(s);
 	return span_send(s);
+}
+
+static int verify(struct span *s)
+{
+	CLEANUP(free) uint32_t *found = calloc(s->n, sizeof *found);
+	int r = found ? find_sent(s->session, s->batch, s->from, s->n, found) : -ENOMEM;
+
+	/* A server may still be at what a connection that broke had brought to it. */
+	if (r == 1)
+		r = replay_let_late_pass(s->batch->mb->replay);
+	if (r == 1)
+		r = find_sent(s->session, s->batch, s->from, s->n, found);
+	if (r < 0 && s->n == 1)
+		return span_refused(s, r);
+	if (r < 0 && found && !(*s->session)->broken) /* each for itself: nothing goes out unverified */
+		return with_unfound(s, found, 1, verify);
+	return r < 0 ? r : with_unfound(s, found, s->n, send_anew);
 }
 
 /* It has gone from the server, never came there, or the server did not tell where it went. What never came is removed all the same. */

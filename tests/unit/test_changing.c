@@ -985,6 +985,46 @@ static void what_was_stored_is_not_refused_for_what_cannot_be_read(void **state)
 	assert_int_equal(memory_counts().appends, 2);
 }
 
+/* Sent with one command, they are looked for together, and late ones waited for once. */
+static void many_whose_answer_is_lost_are_looked_for_together(void **state)
+{
+	enum { MANY = 20 };
+	struct fixture *f = *state;
+	int64_t began_ms;
+	int appends, fetches;
+
+	deliver("INBOX", "one");
+	mount(f);
+	for (int done = 0; done < 2; done++) {
+		memory_faults.open_error = -ECONNREFUSED;
+		memory_faults.change_breaks = -ENOTCONN;
+		assert_int_equal(set_flags(f, names(f, f->inbox).row, done ? "-kw" : "+kw"), 0);
+		usleep(100000);
+		for (int i = 0; i < MANY; i++) {
+			CLEANUP(buf) struct buf text = BUF_INIT, name = BUF_INIT;
+
+			buf_printf(&text, "From: a@example.com\r\nSubject: %d of %d\r\n\r\ntext\r\n", i, done);
+			buf_printf(&name, "%d-%d.eml", done, i);
+			assert_int_equal(commit(f, write_file(f, f->archive, buf_str(&name), buf_str(&text))), 0);
+		}
+		appends = memory_counts().appends;
+		fetches = memory_counts().fetches;
+		memory_faults.changes_before = 1;
+		memory_faults.change_was_done = done;
+		memory_faults.open_error = 0;
+		WAIT_FOR(memory_counts().appends > appends);
+		began_ms = clock_monotonic_ms();
+		memory_faults.change_breaks = 0;
+		WAIT_FOR(settle(f, f->archive) == 0 && memory_count_messages("Archive") == (size_t)(MANY * (done + 1)));
+		remount(f, false);
+		assert_int_equal(settle(f, f->archive), 0);
+		assert_true(clock_monotonic_ms() - began_ms < 5000);
+		assert_int_equal(memory_counts().appends - appends, done ? 1 : 2);
+		assert_true(memory_counts().fetches - fetches < 2 * MANY);
+		assert_int_equal(names(f, f->archive).n, MANY * (done + 1));
+	}
+}
+
 static void what_follows_a_refused_upload_is_refused_with_it(void **state)
 {
 	struct fixture *f = *state;
@@ -2601,6 +2641,7 @@ int main(void)
 		TEST(what_was_moved_before_a_refusal_is_confirmed),
 		TEST(what_was_stored_is_not_refused_for_what_cannot_be_read),
 		TEST(what_follows_a_refused_upload_is_refused_with_it),
+		TEST(many_whose_answer_is_lost_are_looked_for_together),
 		TEST(folders_are_made_renamed_and_deleted),
 		TEST(a_folder_that_is_not_empty_there_comes_back),
 		TEST(a_refused_folder_goes_again),
