@@ -61,8 +61,8 @@ int find_note_bound(struct backend **session, struct replay_batch *batch, size_t
 	bound = known_bound(batch->mb, folder);
 	if (!bound)
 		r = backend_status(session, folder, &status);
-	if (!bound)
-		bound = status.uidnext ? status.uidnext : 1;
+	if (!bound) /* not told: by date and size alone an old message is not to be told from it */
+		bound = status.uidnext ? status.uidnext : UINT32_MAX;
 	return r < 0 ? r : note(batch, from, n, bound);
 }
 
@@ -216,7 +216,7 @@ static size_t describe(const struct find *f, const struct replay_batch *batch, s
 	for (size_t i = 0; i < n; i++) {
 		const struct journal_entry *e = &batch->entries[f->from + i];
 
-		if (!e->is_repeated || (told && told[i]) || (f->wanted && f->wanted[i].bytes) ||
+		if (!e->is_repeated || e->uidnext == UINT32_MAX || (told && told[i]) || (f->wanted && f->wanted[i].bytes) ||
 		    index_message_get(batch->mb->index, e->row, &m) < 0)
 			continue;
 		wanted[i] = (struct arrived){ batch->places[f->from + i].uid, m.internaldate_s, m.size_bytes };

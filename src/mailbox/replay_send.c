@@ -2,7 +2,7 @@
 /*
  * One batch of the journal, sent: which command carries it, and what is done where the server lacks one.
  *
- * What cannot be repeated blindly (APPEND, COPY) is marked on disk before it goes out. Marked entries come back alone, and are looked for among the UIDs that the folder has given since.
+ * What cannot be repeated blindly (APPEND, COPY) is marked on disk before it goes out. Marked entries come back by themselves, and are looked for among the UIDs that the folder has given since.
  */
 #include "mailbox/replay_span.h"
 

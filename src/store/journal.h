@@ -76,7 +76,7 @@ int journal_remove(struct index *ix, int64_t seq);
 /* Entry e->seq says this from now on, and was not sent yet. */
 int journal_replace(struct index *ix, const struct journal_entry *e);
 int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidvalidity, uint32_t uidnext);
-/* A move that may be said again: what it brought to its folder has this UID or a later one. */
+/* A move that may be said again: what it brought to its folder has this UID or a later one; UINT32_MAX: not known. */
 int journal_note_bound(struct index *ix, int64_t seq, uint32_t uidnext);
 /* A message that is moved or copied will have another name there. Nothing when it is not. */
 int journal_rename(struct index *ix, int64_t row, const char *name);

@@ -937,6 +937,34 @@ static void a_repeated_move_that_is_refused_was_done(void **state)
 	assert_int_equal(names(f, f->inbox).n, 0);
 }
 
+static void one_whose_answer_is_lost_takes_no_older_one_s_place(void **state)
+{
+	struct fixture *f = *state;
+	struct mailbox_entry other;
+	struct names n;
+
+	memory_add_folder("Other", '/', 0, USE_NONE);
+	deliver("Other", "two"); /* of the same date and size; nobody has looked at it */
+	deliver("INBOX", "one");
+	move_one_before(f);
+	assert_int_equal(mailbox_lookup(f->mailbox, MAILBOX_ROOT, "Other", &other), 0);
+	n = names(f, f->inbox);
+	memory_faults.tells_no_uidnext = true;
+	memory_faults.open_error = -ECONNREFUSED;
+	memory_faults.change_breaks = -ENOTCONN;
+	memory_faults.change_was_done = true;
+	assert_int_equal(rename_to(f, f->inbox, n.last, other.folder.row, "first.eml"), 0);
+	WAIT_FOR(memory_count_messages("Other") == 2);
+	memory_remove_message("Other", 2);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	memory_faults.open_error = memory_faults.change_breaks = 0;
+	remount(f, false);
+	settle(f, MAILBOX_ROOT);
+	assert_true(has_flags("Other", 1, ""));
+	assert_int_equal(names(f, folder_row(f, MAILBOX_ROOT, "Other")).n, 1);
+	assert_int_equal(row_of(f, other.folder.row, "first.eml"), 0);
+}
+
 static void what_was_moved_before_a_refusal_is_confirmed(void **state)
 {
 	struct fixture *f = *state;
@@ -2642,6 +2670,7 @@ int main(void)
 		TEST(what_was_stored_is_not_refused_for_what_cannot_be_read),
 		TEST(what_follows_a_refused_upload_is_refused_with_it),
 		TEST(many_whose_answer_is_lost_are_looked_for_together),
+		TEST(one_whose_answer_is_lost_takes_no_older_one_s_place),
 		TEST(folders_are_made_renamed_and_deleted),
 		TEST(a_folder_that_is_not_empty_there_comes_back),
 		TEST(a_refused_folder_goes_again),
