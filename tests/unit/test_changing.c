@@ -2218,6 +2218,41 @@ static void what_follows_a_refused_rename_goes_with_the_next(void **state)
 	assert_int_equal(names(f, f->archive).n, 2);
 }
 
+static void a_refused_rename_below_one_that_is_done(void **state)
+{
+	struct fixture *f = *state;
+	int64_t above, below;
+	struct names n;
+
+	deliver("INBOX", "one");
+	memory_add_folder("P", '/', 0, USE_NONE);
+	memory_add_folder("P/A", '/', 0, USE_NONE);
+	memory_set_uidvalidity("P/A", 7);
+	deliver("P/A", "mine");
+	mount(f);
+	above = folder_row(f, MAILBOX_ROOT, "P");
+	below = folder_row(f, above, "A");
+	n = names(f, below);
+	go_offline();
+	assert_int_equal(set_flags(f, names(f, f->inbox).row, "+kw"), 0);
+	usleep(100000);
+	assert_int_equal(rename_to(f, above, "A", above, "B"), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Seen"), 0);
+	assert_int_equal(rename_to(f, MAILBOX_ROOT, "P", MAILBOX_ROOT, "Q"), 0);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	assert_int_equal(commit(f, write_file(f, below, "new.eml", LETTER)), 0);
+	memory_add_folder("P/B", '/', 0, USE_NONE);
+	memory_set_uidvalidity("P/B", 7);
+	deliver("P/B", "theirs");
+	go_online();
+	WAIT_FOR(memory_has_folder("Q/A") && memory_count_messages("Q/A") == 2);
+	settle(f, MAILBOX_ROOT);
+	assert_true(has_flags("Q/A", 1, "\\Seen \\Flagged"));
+	assert_true(has_flags("Q/B", 1, ""));
+	assert_int_equal(folder_row(f, above, "A"), below);
+	assert_int_equal(names(f, below).n, 2);
+}
+
 /* The index takes no UID for a message that had none: whatever makes it impossible to show what the server did. */
 static void forbid_uids(struct fixture *f)
 {
@@ -2605,6 +2640,7 @@ int main(void)
 		TEST(what_was_in_a_folder_stays_when_its_new_name_is_refused),
 		TEST(what_follows_a_refused_rename_stays_in_the_folder),
 		TEST(what_follows_a_refused_rename_goes_with_the_next),
+		TEST(a_refused_rename_below_one_that_is_done),
 		TEST(what_was_done_and_cannot_be_shown_stops_nothing),
 		TEST(two_copies_of_one_message),
 		TEST(a_mark_that_was_taken_away_stays_away),
