@@ -314,6 +314,15 @@ class CopyAndMove(unittest.TestCase):
         uids = ','.join(map(str, [*range(5001, 6001), *[0] * 2000]))
         self.assertEqual(played.lines[0], f'copied done=1000 uidvalidity=77 uids={uids}')
 
+    def test_what_was_moved_before_a_refusal_is_told(self):
+        played = self.copy('''
+            S: * OK [COPYUID 77 3:4 11:12] some
+            S: * 3 EXPUNGE
+            S: * 3 EXPUNGE
+            S: {tag} NO no more''', command='MOVE')
+        self.assertEqual(played.error(), 'EIO')
+        self.assertEqual(played.lines[0], 'copied done=0 uidvalidity=77 uids=11,12,0,0')
+
     def test_a_destination_that_is_replaced_meanwhile_makes_what_was_told_worthless(self):
         played = change(select() + '''
             C: UID MOVE 1:1000 
