@@ -35,10 +35,6 @@ bool changing_is_drafts(struct mailbox *mb, int64_t folder);
 
 /* 1 for a local file whose upload has not begun; -EBUSY for a stored draft that is being edited: where the server has it would not be what is moved or marked. */
 int changing_is_unsent(struct mailbox *mb, const struct index_message *m);
-/* changing_rename.c. A stored draft gives up its name to `m`. */
-int changing_hide_replaced(struct changing *c, const struct index_message *m, struct index_message *target);
-/* A draft that is being edited is what the server has again; what was written goes. */
-int changing_end_edit(struct changing *c, struct index_message *m);
 /* What a local file will be uploaded with. */
 int changing_set_local_flags(struct mailbox *mb, int64_t row, const char *flags);
 /* -ENOENT; -EISDIR for a folder. */
@@ -58,7 +54,22 @@ int changing_make_folder(struct changing *c, int64_t parent, const char *name, i
 int changing_put_folder(struct mailbox *mb, struct index_folder *f, int64_t parent, const char *name, const char *wire);
 int changing_rename_folder(struct changing *c, struct index_folder *f, int64_t to_parent, const char *to_name, bool no_replace);
 
-/* upload.c. In a transaction. An ordinary, closed local file is judged and goes into the journal; a scratch name or no bytes: it stays as it is. `replaces`: the row of a
+/* draft.c. In a transaction. A draft that is being edited is what the server has again; what was written goes. */
+int draft_end_edit(struct changing *c, struct index_message *m);
+/* What the server has of one that was edited goes on in another row, shown nowhere. */
+int draft_leave_old(struct changing *c, struct index_message *m, int64_t *ret_row);
+/* What was written gets another row, and a name that ends in .partial; the draft is what the server has again. */
+int draft_part_from(struct changing *c, struct index_message *m, struct index_message *ret_aside);
+/* A stored draft gives up its name to `m`; its flags are that one's, where it has none of its own. */
+int draft_hide(struct changing *c, const struct index_message *m, struct index_message *target);
+/* The draft `replaces` goes once nothing is left to be done for `m`, which the server has or gets. */
+int draft_replace_by_stored(struct changing *c, const struct index_message *m, int64_t replaces);
+/* A new draft takes the place of one that was called as it and a ~. *ret_replaces: its row; unchanged: there is none. */
+int draft_replace_renamed(struct changing *c, const struct index_folder *f, const struct index_message *m, int64_t *ret_replaces);
+
+/* upload.c. In a transaction. A local file is made, empty, and is being written. *ret_fd own. */
+int upload_insert_local(struct changing *c, const struct index_folder *f, struct index_message *m, int *ret_fd);
+/* An ordinary, closed local file is judged and goes into the journal; a scratch name or no bytes: it stays as it is. `replaces`: the row of a
  * draft that goes once this one is there; 0: none. */
 int upload_submit(struct changing *c, struct index_message *m, int64_t replaces);
 /* Whether a local file is to be a message under a name: no scratch, and not empty. */

@@ -79,15 +79,6 @@ static int move_local(struct changing *c, struct index_message *m, const struct 
 	return upload_is_written(c->mb, m->row) ? 0 : upload_submit(c, m, replaces);
 }
 
-/* One that the server has, or gets, takes the place of a draft: that goes once nothing is left to be done for it. */
-static int replace_by_stored(struct changing *c, const struct index_message *m, int64_t replaces)
-{
-	struct journal_entry e = { .kind = JOURNAL_REMOVE, .row = replaces };
-	int r = journal_last_of(c->mb->index, m->row, &e.depends);
-
-	return r < 0 ? r : changing_record(c, &e);
-}
-
 static int move_message(struct changing *c, struct index_message *m, const struct index_folder *to, const char *to_name,
 			int64_t replaces)
 {
@@ -96,7 +87,7 @@ static int move_message(struct changing *c, struct index_message *m, const struc
 	if (r != 0)
 		return r < 0 ? r : move_local(c, m, to, to_name, replaces);
 	r = move_stored(c, m, to, to_name);
-	return r < 0 || !replaces ? r : replace_by_stored(c, m, replaces);
+	return r < 0 || !replaces ? r : draft_replace_by_stored(c, m, replaces);
 }
 
 /* What stands under the name already makes way or not: 0; 1: it holds the same bytes, and stays. *ret_replaces: a draft that goes once the new one is there. */
@@ -108,7 +99,7 @@ static int make_way(struct changing *c, const struct index_message *m, struct in
 	if (r == 1)
 		return changing_drop_local(c, target);
 	if (r == -EBUSY && !upload_is_written(c->mb, target->row)) /* emptied, and closed */
-		r = changing_end_edit(c, target);
+		r = draft_end_edit(c, target);
 	if (r < 0)
 		return r;
 	if ((m->is_local || m->folder == target->folder) && changing_is_drafts(c->mb, target->folder)) {
@@ -127,46 +118,6 @@ static int merge(struct changing *c, const struct index_message *m, struct index
 	return r < 0 ? r : changing_unlink_message(c, m);
 }
 
-/* Of what will be uploaded with them, or is stored already. */
-static int take_flags(struct changing *c, const struct index_message *m, const char *flags)
-{
-	CLEANUP(buf) struct buf detail = BUF_INIT;
-	struct journal_entry e = { .kind = JOURNAL_FLAGS, .row = m->row };
-	int r = changing_is_unsent(c->mb, m);
-
-	if (r == 1) {
-		r = changing_set_local_flags(c->mb, m->row, flags);
-		if (r == 0)
-			r = index_message_set_flags(c->mb->index, m->row, flags);
-		return r < 0 ? r : 0;
-	}
-	if (r == 0)
-		r = buf_printf(&detail, "%s\n", flags);
-	e.detail = detail.data;
-	return r < 0 ? r : changing_record(c, &e);
-}
-
-/* A draft gives up its name; its flags are the new one's, where that has none of its own. */
-int changing_hide_replaced(struct changing *c, const struct index_message *m, struct index_message *target)
-{
-	CLEANUP(buf) struct buf own = BUF_INIT, flags = BUF_INIT;
-	struct index *ix = c->mb->index;
-	int r = index_message_flags(ix, m->row, &own);
-
-	if (r == 0)
-		r = index_message_flags(ix, target->row, &flags);
-	if (r == 0 && !own.len && flags.len)
-		r = take_flags(c, m, buf_str(&flags));
-	if (r < 0)
-		return r;
-	if (!target->server_folder) {
-		target->server_folder = target->folder;
-		target->server_uid = target->uid;
-	}
-	target->folder = target->uid = 0;
-	return index_message_put(ix, target);
-}
-
 static int rename_message(struct changing *c, struct index_message *m, int64_t to_folder, const char *to_name, bool no_replace)
 {
 	CLEANUP(index_folder) struct index_folder to = { 0 };
@@ -182,7 +133,7 @@ static int rename_message(struct changing *c, struct index_message *m, int64_t t
 		return merge(c, m, &target);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = replaces ? changing_hide_replaced(c, m, &target) : 0;
+	r = replaces ? draft_hide(c, m, &target) : 0;
 	if (r == 0)
 		r = index_folder_get(c->mb->index, to_folder, &to);
 	if (r == 0)

@@ -2,14 +2,14 @@ noinst_LIBRARIES += src/libmailbox.a
 src_libmailbox_a_SOURCES = \
 	src/mailbox/apply.c src/mailbox/apply.h src/mailbox/apply_name.c \
 	src/mailbox/news.c src/mailbox/news.h \
-	src/mailbox/changing_folder.c src/mailbox/changing_rename.c src/mailbox/changing_private.h \
+	src/mailbox/changing_flags.c src/mailbox/changing_folder.c src/mailbox/changing_rename.c src/mailbox/changing_private.h \
 	src/mailbox/replay.c src/mailbox/replay.h \
 	src/mailbox/replay_find.c src/mailbox/replay_find.h src/mailbox/replay_moved.c \
 	src/mailbox/replay_batch.c src/mailbox/replay_folder.c src/mailbox/replay_refuse.c \
 	src/mailbox/replay_append.c src/mailbox/replay_send.c src/mailbox/replay_settle.c \
 	src/mailbox/replay_span.c src/mailbox/replay_span.h src/mailbox/replay_transfer.c \
 	src/mailbox/restore.c src/mailbox/restore.h \
-	src/mailbox/edit.c src/mailbox/upload.c \
+	src/mailbox/draft.c src/mailbox/edit.c src/mailbox/upload.c \
 	src/mailbox/local_bytes.c src/mailbox/local_bytes.h \
 	src/mailbox/answers.c src/mailbox/answers.h \
 	src/mailbox/change.h \
@@ -32,7 +32,7 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/sync.c src/mailbox/sync.h \
 	src/mailbox/sync_write.c \
 	src/mailbox/tell.c \
-	src/mailbox/tree.c \
+	src/mailbox/tree.c src/mailbox/tree_attributes.c \
 	src/mailbox/workers.c src/mailbox/workers.h
 
 if HAVE_CMOCKA

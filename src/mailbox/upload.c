@@ -88,7 +88,7 @@ static int check_folder(const struct index_folder *f, const char *name)
 	return changing_check_rights(f, "i");
 }
 
-static int insert_local(struct changing *c, const struct index_folder *f, struct index_message *m, int *ret_fd)
+int upload_insert_local(struct changing *c, const struct index_folder *f, struct index_message *m, int *ret_fd)
 {
 	struct index *ix = c->mb->index;
 	int r = index_message_insert(ix, m, "");
@@ -125,7 +125,7 @@ int mailbox_create(struct mailbox *mb, int64_t folder, const char *name, mode_t 
 	if (r == 0)
 		r = check_folder(&f, name);
 	if (r == 0)
-		r = mailbox_lookup(mb, folder, name, &there) == 0 ? -EEXIST : insert_local(&c, &f, &m, &fd);
+		r = mailbox_lookup(mb, folder, name, &there) == 0 ? -EEXIST : upload_insert_local(&c, &f, &m, &fd);
 	r = changing_end(&c, r);
 	if (r < 0) {
 		if (fd >= 0)
@@ -161,30 +161,6 @@ static int judge(struct mailbox *mb, struct index_message *m)
 	return r;
 }
 
-/* What the server has of a draft gets a row of its own, shown nowhere, until it is removed. */
-static int leave_old_draft(struct changing *c, struct index_message *m, int64_t *ret_row)
-{
-	struct index *ix = c->mb->index;
-	CLEANUP(buf) struct buf flags = BUF_INIT;
-	struct index_message old = *m;
-	int r = index_message_flags(ix, m->row, &flags);
-
-	m->uid = 0;
-	m->is_given = true;
-	if (r == 0)
-		r = index_message_put(ix, m);
-	old.server_folder = old.folder;
-	old.server_uid = old.uid;
-	old.row = old.folder = old.uid = 0;
-	old.is_local = false;
-	if (r == 0)
-		r = index_message_insert_hidden(ix, &old);
-	if (r == 0)
-		r = index_message_set_flags(ix, old.row, buf_str(&flags));
-	*ret_row = old.row;
-	return r < 0 ? r : 0;
-}
-
 static int record_upload(struct changing *c, const struct index_message *m, const struct index_folder *f, const char *flags,
 			 int64_t replaces)
 {
@@ -197,46 +173,6 @@ static int record_upload(struct changing *c, const struct index_message *m, cons
 	remove.row = replaces;
 	remove.depends = append.seq;
 	return changing_record(c, &remove);
-}
-
-/* NAME~, here only, with the bytes that NAME had. */
-static int keep_backup(struct changing *c, const struct index_folder *f, const struct index_message *old, int bytes)
-{
-	CLEANUP(fd) int fd = -1;
-	struct index_message backup = *old;
-	int r;
-
-	backup.row = backup.uid = backup.server_folder = backup.server_uid = 0;
-	backup.folder = f->row;
-	backup.is_local = backup.is_given = true;
-	r = insert_local(c, f, &backup, &fd);
-	if (r == 0)
-		r = upload_note_writing(c->mb, backup.row, false);
-	if (r == 0)
-		r = local_bytes_copy(bytes, fd);
-	if (r == 0)
-		r = news_add(&c->news, CHANGE_MESSAGE_GONE, f->row, old->row, old->name);
-	return r < 0 ? r : news_add(&c->news, CHANGE_MESSAGE_ADDED, f->row, backup.row, backup.name);
-}
-
-/* Emacs, vim and sed call the draft NAME~ before they write the new one: it takes that one's place, who has NAME~ keeps it. */
-static int replace_renamed(struct changing *c, const struct index_folder *f, const struct index_message *m, int64_t *ret_replaces)
-{
-	struct index_message old;
-	char name[NAME_MAX + 2];
-	CLEANUP(fd) int bytes = -1;
-	int r;
-
-	snprintf(name, sizeof name, "%s~", m->name);
-	r = index_message_by_name(c->mb->index, f->row, name, &old);
-	if (r < 0 || old.is_local || !changing_is_drafts(c->mb, f->row))
-		return r == -ENOENT ? 0 : r;
-	bytes = body_open(c->mb->bodies, old.row, old.size_bytes);
-	if (bytes < 0) /* not here: both stay */
-		return 0;
-	*ret_replaces = old.row;
-	r = changing_hide_replaced(c, m, &old);
-	return r < 0 ? r : keep_backup(c, f, &old, bytes);
 }
 
 bool upload_is_message(struct mailbox *mb, int64_t row, const char *name)
@@ -256,9 +192,9 @@ int upload_submit(struct changing *c, struct index_message *m, int64_t replaces)
 		return 0;
 	r = changing_check_rights(&f, "i");
 	if (r == 0 && m->uid)
-		r = leave_old_draft(c, m, &replaces);
+		r = draft_leave_old(c, m, &replaces);
 	else if (r == 0 && !replaces)
-		r = replace_renamed(c, &f, m, &replaces);
+		r = draft_replace_renamed(c, &f, m, &replaces);
 	if (r == 0)
 		r = judge(c->mb, m);
 	atomic_store(&c->mb->has_unsynced, true);
@@ -273,24 +209,6 @@ int upload_submit(struct changing *c, struct index_message *m, int64_t replaces)
 }
 
 /* ------------------------------------------------------------ what did not become a message */
-
-/* The row of a stored draft goes on as what the server has; the bytes get another. */
-static int part_from_draft(struct changing *c, struct index_message *m, struct index_message *ret_aside)
-{
-	struct mailbox *mb = c->mb;
-	int r;
-
-	*ret_aside = *m;
-	ret_aside->row = 0;
-	ret_aside->uid = 0;
-	ret_aside->is_given = true;
-	r = apply_free_name(mb, m->folder, m->name, ".partial", ret_aside->name);
-	if (r == 0)
-		r = index_message_insert(mb->index, ret_aside, "");
-	if (r == 0)
-		r = local_file_link(mb->files, m->row, ret_aside->row);
-	return r < 0 ? r : changing_end_edit(c, m);
-}
 
 /* Its folder went, and not the file: that is shown elsewhere, now or once it is known where. Otherwise it was removed. */
 static int take_home(struct changing *c, struct index_message *m)
@@ -321,10 +239,10 @@ int upload_set_aside(struct changing *c, int64_t row)
 	if (r < 0 || ((scratch_name(m.name) || f.attributes & INDEX_FOLDER_LOCAL) && !m.uid))
 		return r;
 	if (m.uid && !local_file_size(mb->files, row))
-		return changing_end_edit(c, &m);
+		return draft_end_edit(c, &m);
 	aside = m;
 	if (m.uid)
-		r = part_from_draft(c, &m, &aside);
+		r = draft_part_from(c, &m, &aside);
 	else
 		r = apply_free_name(mb, m.folder, m.name, ".partial", aside.name);
 	if (r == 0)
@@ -384,7 +302,7 @@ static int commit(struct changing *c, int64_t row)
 		return r == 0 ? changing_drop_local(c, &m) : r < 0 ? r : -ESTALE;
 	}
 	if (is_unchanged(mb, &m))
-		return changing_end_edit(c, &m);
+		return draft_end_edit(c, &m);
 	r = upload_submit(c, &m, 0);
 	if (r == -EPERM) /* it stands where its folder was */
 		return -ESTALE;
