@@ -67,6 +67,9 @@ int draft_replace_by_stored(struct changing *c, const struct index_message *m, i
 /* A new draft takes the place of one that was called as it and a ~. *ret_replaces: its row; unchanged: there is none. */
 int draft_replace_renamed(struct changing *c, const struct index_folder *f, const struct index_message *m, int64_t *ret_replaces);
 
+/* edit.c. `w` is answered once a message's bytes are in the cache, with -errno if they cannot be had. -EINPROGRESS; -errno. */
+int edit_fetch(struct mailbox *mb, int64_t row, struct waiter *w);
+
 /* upload.c. In a transaction. A local file is made, empty, and is being written. *ret_fd own. */
 int upload_insert_local(struct changing *c, const struct index_folder *f, struct index_message *m, int *ret_fd);
 /* An ordinary, closed local file is judged and goes into the journal; a scratch name or no bytes: it stays as it is. `replaces`: the row of a
@@ -80,7 +83,7 @@ bool upload_is_written(struct mailbox *mb, int64_t row);
 int upload_note_writing(struct mailbox *mb, int64_t row, bool begins);
 /* Into the list of local files. */
 int upload_put_entry(struct mailbox *mb, const struct index_message *m, const struct index_folder *f, const char *flags);
-/* 1 when both hold the same bytes, as far as is known without asking the server; else 0. */
+/* 1 when both hold the same bytes, else 0. -EINPROGRESS: as many, and those of `b` are not here. */
 int upload_same_bytes(struct mailbox *mb, const struct index_message *a, const struct index_message *b);
 /* The bytes of a local file that was not uploaded stay, as a scratch file NAME.partial. In a transaction. */
 int upload_set_aside(struct changing *c, int64_t row);

@@ -118,7 +118,9 @@ static int merge(struct changing *c, const struct index_message *m, struct index
 	return r < 0 ? r : changing_unlink_message(c, m);
 }
 
-static int rename_message(struct changing *c, struct index_message *m, int64_t to_folder, const char *to_name, bool no_replace)
+/* *ret_unknown: the row of the message under the name, whose bytes must be here to compare them: -EINPROGRESS. */
+static int rename_message(struct changing *c, struct index_message *m, int64_t to_folder, const char *to_name, bool no_replace,
+			  int64_t *ret_unknown)
 {
 	CLEANUP(index_folder) struct index_folder to = { 0 };
 	struct index_message target = { 0 }, before = *m;
@@ -131,6 +133,7 @@ static int rename_message(struct changing *c, struct index_message *m, int64_t t
 		r = no_replace ? -EEXIST : make_way(c, m, &target, &replaces);
 	if (r == 1)
 		return merge(c, m, &target);
+	*ret_unknown = target.row;
 	if (r < 0 && r != -ENOENT)
 		return r;
 	r = replaces ? draft_hide(c, m, &target) : 0;
@@ -149,9 +152,9 @@ int mailbox_rename(struct mailbox *mb, int64_t folder, const char *name, int64_t
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct index_message m;
 	struct changing c;
+	int64_t unknown = 0;
 	int r = changing_check_name(to_name);
 
-	(void)w;
 	if (r == 0)
 		r = changing_begin(&c, mb);
 	if (r < 0)
@@ -162,7 +165,10 @@ int mailbox_rename(struct mailbox *mb, int64_t folder, const char *name, int64_t
 	} else if (r == -ENOENT) {
 		r = index_message_by_name(mb->index, folder, name, &m);
 		if (r == 0)
-			r = rename_message(&c, &m, to_folder, to_name, no_replace);
+			r = rename_message(&c, &m, to_folder, to_name, no_replace, &unknown);
 	}
-	return changing_end(&c, r);
+	r = changing_end(&c, r);
+	if (r == -EINPROGRESS && edit_fetch(mb, unknown, w) != -EINPROGRESS)
+		return -EEXIST;
+	return r;
 }

@@ -13,7 +13,7 @@
 #include "mailbox/local_bytes.h"
 #include "message/scratch_name.h"
 
-/* Waits until a draft's bytes are in the cache. */
+/* Waits until a message's bytes are in the cache. */
 struct fetching {
 	struct waiter waiter; /* first */
 	struct mailbox *mb;
@@ -36,7 +36,7 @@ static void fetched(struct waiter *w, int result)
 	asked->done(asked, n < 0 ? (int)n : 0);
 }
 
-static int fetch_first(struct mailbox *mb, int64_t row, struct waiter *w)
+int edit_fetch(struct mailbox *mb, int64_t row, struct waiter *w)
 {
 	struct fetching *f = calloc(1, sizeof *f);
 	int r;
@@ -97,7 +97,7 @@ static int edit_draft(struct mailbox *mb, struct index_message *m, bool truncate
 	if (!m->uid || !changing_is_drafts(mb, m->folder))
 		return -EACCES;
 	if (!truncate && bytes < 0)
-		return fetch_first(mb, m->row, w);
+		return edit_fetch(mb, m->row, w);
 	r = changing_begin(&c, mb);
 	return r < 0 ? r : changing_end(&c, take_draft(&c, m, bytes, ret_fd));
 }

@@ -22,12 +22,19 @@
 
 /* ------------------------------------------------------------ where they stand */
 
+static int64_t size_as_message(struct mailbox *mb, const struct index_message *m)
+{
+	int64_t size_bytes = m->size_bytes;
+
+	return m->is_local && local_bytes_measure(mb->files, m->row, &size_bytes) < 0 ? -1 : size_bytes;
+}
+
 int upload_same_bytes(struct mailbox *mb, const struct index_message *a, const struct index_message *b)
 {
 	CLEANUP(fd) int fd_a = -1, fd_b = body_open(mb->bodies, b->row, b->size_bytes);
 
 	if (fd_b < 0)
-		return 0;
+		return size_as_message(mb, a) == b->size_bytes ? -EINPROGRESS : 0;
 	if (!a->is_local)
 		fd_a = body_open(mb->bodies, a->row, a->size_bytes);
 	else if (local_file_open(mb->files, a->row, O_RDONLY, &fd_a) < 0)
@@ -279,11 +286,11 @@ void mailbox_abandon(struct mailbox *mb, int64_t row)
 /* ------------------------------------------------------------ the last close */
 
 /* A draft that was opened for writing and is as it was. */
-static int is_unchanged(struct mailbox *mb, const struct index_message *m)
+static bool is_unchanged(struct mailbox *mb, const struct index_message *m)
 {
 	struct index_message stored = *m;
 
-	return m->uid ? upload_same_bytes(mb, m, &stored) : 0;
+	return m->uid && upload_same_bytes(mb, m, &stored) == 1;
 }
 
 static int commit(struct changing *c, int64_t row)

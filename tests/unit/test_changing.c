@@ -2546,6 +2546,26 @@ static void what_is_written_is_not_compared_with_what_it_is_renamed_to(void **st
 	assert_int_equal(holding("INBOX", "first part\r\nsecond part\r\n"), 1);
 }
 
+static void a_rename_over_the_same_bytes_that_must_be_fetched_is_done_the_second_time(void **state)
+{
+	static const char one[] = "From: Alice <a@example.com>\r\nMessage-ID: <one@example.com>\r\nSubject: one\r\n\r\none\r\n";
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	assert_int_equal(commit(f, write_file(f, f->inbox, "x.tmp", one)), 0);
+	assert_int_equal(commit(f, write_file(f, f->inbox, "y.tmp", LETTER)), 0);
+	assert_int_equal(rename_to(f, f->inbox, "y.tmp", f->inbox, n.last), -EEXIST);
+	assert_int_equal(memory_counts().fetches, 0);				/* another size: none of it is needed */
+	assert_int_equal(rename_to(f, f->inbox, "x.tmp", f->inbox, n.last), 0); /* what w was answered with */
+	assert_int_equal(rename_to(f, f->inbox, "x.tmp", f->inbox, n.last), 0);
+	assert_int_equal(row_of(f, f->inbox, n.last), n.row);
+	assert_int_equal(row_of(f, f->inbox, "x.tmp"), 0);
+	assert_int_equal(memory_counts().appends, 0);
+}
+
 static void bytes_that_were_refused_are_as_they_were_written(void **state)
 {
 	static const char bare[] = "Subject: bare\n\nline\nline\n";
@@ -2628,6 +2648,7 @@ int main(void)
 		TEST(a_refused_edit_leaves_the_draft_under_its_name),
 		TEST(an_edit_that_an_older_index_does_not_know_is_sent),
 		TEST(what_is_written_is_not_compared_with_what_it_is_renamed_to),
+		TEST(a_rename_over_the_same_bytes_that_must_be_fetched_is_done_the_second_time),
 		TEST(bytes_that_were_refused_are_as_they_were_written),
 		TEST(a_file_that_is_renamed_as_it_is_closed_is_sent_once),
 		TEST(what_was_put_into_a_refused_folder_stays),
