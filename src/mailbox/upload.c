@@ -179,7 +179,9 @@ static int record_upload(struct changing *c, const struct index_message *m, cons
 		return r;
 	remove.row = replaces;
 	remove.depends = append.seq;
-	return changing_record(c, &remove);
+	r = changing_record(c, &remove);
+	c->last_seq = append.seq; /* whose answer is that of close(2) */
+	return r;
 }
 
 bool upload_is_message(struct mailbox *mb, int64_t row, const char *name)
