@@ -41,6 +41,8 @@ struct backend_options {
 	const struct cancel *cancel; /* set: what waits for the server, being opened included, fails with -ECANCELED; NULL: never */
 	/* An ALERT or BYE text of the server's (RFC 9051 7.1). May be NULL. */
 	void (*alert)(void *userdata, const char *text);
+	/* A change was sent that must not go twice, and the server has said nothing for `timeout_s`, or that long again: it is waited for. May be NULL. */
+	void (*silent)(void *userdata, const struct backend *b);
 	void *userdata;
 };
 
@@ -142,6 +144,8 @@ struct backend_append {
 	int64_t internaldate_s;
 	bool binary; /* it holds NUL: needs BACKEND_BINARY */
 };
+
+enum { BACKEND_PATIENCE_S = 5 * 60 };
 
 /* What the server can do beyond the basics. */
 enum backend_ability {
@@ -262,6 +266,7 @@ int backend_fetch(struct backend **b, const char *folder, uint32_t uidvalidity, 
  * Changes. `uids` are ascending and may be many: they go out in several commands, so that after an error part of them may be
  * done. UIDs that do not exist any more are no error. A folder that cannot be changed is -EROFS; -ESTALE comes before anything
  * is sent. Those that are never repeated by themselves: -ENOTCONN or -ETIMEDOUT mean that nobody knows whether they were done.
+ * The answer to a copy, a move and an append is waited for BACKEND_PATIENCE_S as long as the server's machine is there.
  *
  * store: UID STORE of the flags to `add` and to `remove`, each canonical and "" for none. -ENOTSUP, and nothing is sent, for a
  * flag that the folder does not permit (PERMANENTFLAGS, RFC 9051 section 7.1). Safe to repeat, and repeated.

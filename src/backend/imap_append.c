@@ -109,7 +109,7 @@ static int append_send(struct imap_command *c, const struct backend_append *mess
 	if (r < 1)
 		return r;
 	r = imap_command_end(c);
-	return r == 0 ? imap_command_await(c->session, c->session->tag, NULL, NULL) : r;
+	return r == 0 ? imap_command_await_patiently(c->session, c->session->tag, NULL, NULL) : r;
 }
 
 static int append_check(struct imap_session *s, const struct backend_append *messages, size_t n)

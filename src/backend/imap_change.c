@@ -171,6 +171,7 @@ static int copy_piece(struct imap_session *s, const char *verb, const char *set,
 
 	buf_truncate(&s->record.uidplus, 0);
 	imap_command_init(&c, s, "UID %s ", verb);
+	c.is_once = true;
 	imap_command_add(&c, "%s ", set);
 	imap_command_string(&c, to);
 	return copy_errno(s, imap_command_run(&c, NULL, NULL, strcmp(verb, "MOVE") ? "cannot copy" : "cannot move"));

@@ -239,6 +239,16 @@ int imap_command_await(struct imap_session *s, unsigned tag, imap_untagged *unta
 	return 0;
 }
 
+int imap_command_await_patiently(struct imap_session *s, unsigned tag, imap_untagged *untagged, void *userdata)
+{
+	int r;
+
+	imap_session_be_patient(s, true);
+	r = imap_command_await(s, tag, untagged, userdata);
+	imap_session_be_patient(s, false);
+	return r;
+}
+
 int imap_command_result(struct imap_session *s, const char *what)
 {
 	if (s->record.status == STATUS_OK)
@@ -260,6 +270,6 @@ int imap_command_run(struct imap_command *c, imap_untagged *untagged, void *user
 	if (!refused && c->n_waits)
 		r = imap_command_end(c);
 	if (r == 0 && !refused)
-		r = imap_command_await(s, s->tag, untagged, userdata);
+		r = (c->is_once ? imap_command_await_patiently : imap_command_await)(s, s->tag, untagged, userdata);
 	return r < 0 ? r : imap_command_result(s, what);
 }

@@ -13,6 +13,7 @@ struct imap_command {
 	struct buf text;	      /* own; begins with the tag */
 	size_t waits[8];	      /* where sending stops for a continuation */
 	unsigned n_waits;
+	bool is_once; /* must not go twice: imap_command_run() waits for its reply with patience */
 	int error;
 };
 
@@ -50,6 +51,9 @@ int imap_command_hear(struct imap_session *s);
 
 /* Waits for the tagged response of the tag. 0 when one came, whatever it said; else the session is lost. */
 int imap_command_await(struct imap_session *s, unsigned tag, imap_untagged *untagged, void *userdata);
+
+/* The same for the reply to a command that must not go twice. */
+int imap_command_await_patiently(struct imap_session *s, unsigned tag, imap_untagged *untagged, void *userdata);
 
 /*
  * All of these in one: 0 for OK; for NO and BAD the code's errno with backend_why() set, beginning with `what` ("cannot list

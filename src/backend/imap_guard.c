@@ -138,15 +138,28 @@ static int guard_check_pace(struct imap_guard *g, size_t n)
 	if (now - g->part_since_ms > timeout_ms + g->part_bytes * 1000 / g->limits.rate_bytes)
 		return imap_guard_fail(g, -ETIMEDOUT, "the server sends too slowly (%lld bytes of a response in %lld s)",
 				       (long long)g->part_bytes, (long long)(now - g->part_since_ms) / 1000);
-	if (now - g->progress_ms > timeout_ms * GUARD_CHATTER_TIMES)
+	if (now - g->progress_ms > timeout_ms * GUARD_CHATTER_TIMES && now - g->progress_ms > g->patience_ms)
 		return imap_guard_fail(g, -ETIMEDOUT, "the server goes on talking without an answer");
 	return 0;
 }
 
+/* Not within a line or literal: who has begun to speak goes on. */
+static bool guard_bears_silence(struct imap_guard *g)
+{
+	if (g->part_since_ms >= 0 || clock_monotonic_ms() - g->progress_ms >= g->patience_ms)
+		return false;
+	if (g->silent)
+		g->silent(g->silent_userdata);
+	return true;
+}
+
 static int guard_read(struct imap_guard *g, void *data, size_t len, size_t *ret_n)
 {
-	ssize_t n = g->source.read(g->source.userdata, data, len);
+	ssize_t n;
 
+	do
+		n = g->source.read(g->source.userdata, data, len);
+	while (n == -ETIMEDOUT && guard_bears_silence(g));
 	if (n == 0)
 		return imap_guard_fail(g, -ENOTCONN, "the server closed the connection");
 	if (n < 0)

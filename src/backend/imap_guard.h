@@ -55,6 +55,9 @@ struct imap_guard {
 	struct buf head;		   /* the text of a response whose body literal was diverted */
 	int64_t part_since_ms, part_bytes; /* of the line or literal that is being waited for */
 	int64_t progress_ms;		   /* when something came that was not mere chatter */
+	int64_t patience_ms; /* silence before a response is borne so long; 0: only the source's limit. Each time that is over … */
+	void (*silent)(void *userdata); /* … this is told; NULL: nobody */
+	void *silent_userdata;
 	bool *answered; /* borrowed; set when an answer to a command came, chatter and BYE not being one; may be NULL */
 	int error;	/* 0 or the -errno that ended it */
 	struct buf why;

@@ -39,6 +39,21 @@ int imap_session_lost(struct imap_session *s)
 	return imap_session_fail(s, error, "%s", buf_str(&s->guard.why));
 }
 
+static void session_silent(void *userdata)
+{
+	struct imap_session *s = userdata;
+
+	if (s->base.options->silent)
+		s->base.options->silent(s->base.options->userdata, &s->base);
+}
+
+void imap_session_be_patient(struct imap_session *s, bool on)
+{
+	s->guard.patience_ms = on ? BACKEND_PATIENCE_S * 1000 : 0;
+	if (s->stream)
+		stream_watch_peer(s->stream, on);
+}
+
 static void session_init_record(struct imap_session *s)
 {
 	const struct backend_options *o = s->base.options;
@@ -220,6 +235,8 @@ static int session_speak(struct imap_session *s)
 	s->base.broken = false;
 	r = imap_guard_init(&s->guard, &s->source, &limits);
 	s->guard.answered = &s->base.answered;
+	s->guard.silent = session_silent;
+	s->guard.silent_userdata = s;
 	if (r == 0)
 		r = session_start(s);
 	if (r < 0)

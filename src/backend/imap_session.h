@@ -85,6 +85,9 @@ static inline struct imap_session *imap_session_of(struct backend *b)
 /* Sets backend_why() to `text` and what the server said last, and returns `error`. */
 int imap_session_fail(struct imap_session *s, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* The reply to what was sent now is waited for longer than others, as long as the server's machine is there. */
+void imap_session_be_patient(struct imap_session *s, bool on);
+
 /* The session is lost; backend_why() becomes the guard's. Returns its error. */
 int imap_session_lost(struct imap_session *s);
 

@@ -19,8 +19,7 @@ enum {
 	ADDRESSES_MAX = 16,
 	NEXT_ADDRESS_MS = 250,
 	/* A peer that is gone without a word is noticed in two minutes, in IDLE too. */
-	KEEPALIVE_IDLE_S = 60,
-	KEEPALIVE_INTERVAL_S = 20,
+	NOTICED_S = 120,
 	KEEPALIVE_PROBES = 3,
 };
 
@@ -192,20 +191,40 @@ static void race_note_error(struct race *race, int error)
 		race->error = -error;
 }
 
-static void set_options(int fd)
+/* Half of the time without a word, then three questions. */
+static void watch(int fd, int noticed_s, int unacknowledged_ms)
 {
-	static const struct {
+	int interval_s = noticed_s / (2 * KEEPALIVE_PROBES);
+	const struct {
 		int level, name, value;
 	} options[] = {
 		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, noticed_s > 1 ? noticed_s / 2 : 1 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, interval_s > 1 ? interval_s : 1 },
 		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, unacknowledged_ms },
 	};
 
 	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
 		setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
+}
+
+void dial_watch(int fd, int noticed_s)
+{
+	watch(fd, noticed_s, noticed_s * 1000);
+}
+
+void dial_watch_as_usual(int fd)
+{
+	watch(fd, NOTICED_S, 0);
+}
+
+static void set_options(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	dial_watch_as_usual(fd);
 }
 
 static void race_start(struct race *race, const struct addrinfo *address)

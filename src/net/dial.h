@@ -22,4 +22,8 @@
  */
 int dial(const char *host, uint16_t port, int timeout_s, const struct cancel *cancel, struct buf *why);
 
+/* A peer that is gone without a word is noticed by the kernel in about so long (ETIMEDOUT), whether or not it owes an acknowledgement. */
+void dial_watch(int fd, int noticed_s);
+void dial_watch_as_usual(int fd);
+
 #endif

@@ -119,7 +119,7 @@ static int wait_to_retry(const struct stream *s, int error, short events)
 	if (error == EINTR)
 		return 0;
 	if (error != EAGAIN)
-		return error == EPIPE ? -ECONNRESET : -error;
+		return error == EPIPE ? -ECONNRESET : error == ETIMEDOUT ? -EHOSTUNREACH : -error;
 	n = poll_socket(s, events, clock_monotonic_ms() + (int64_t)s->timeout_s * 1000);
 	if (n < 0)
 		return n;
@@ -235,6 +235,14 @@ ssize_t stream_write_some(struct stream *s, const void *data, size_t len)
 	if (n > 0)
 		trace(s, ">", data, (size_t)n);
 	return n;
+}
+
+void stream_watch_peer(struct stream *s, bool on)
+{
+	if (on)
+		dial_watch(s->fd, s->timeout_s);
+	else
+		dial_watch_as_usual(s->fd);
 }
 
 void stream_set_private(struct stream *s, bool is_private)

@@ -47,6 +47,9 @@ ssize_t stream_write_some(struct stream *s, const void *data, size_t len);
  * 0: not, -errno. */
 int stream_wait(struct stream *s, int timeout_ms);
 
+/* While on, the kernel notices within about the silence limit when the peer is gone: -EHOSTUNREACH. Who knows that can wait longer for a peer that is there. */
+void stream_watch_peer(struct stream *s, bool on);
+
 /* At debug level each read and write is logged by its length and first line; while private, by its length alone. */
 void stream_set_private(struct stream *s, bool is_private);
 

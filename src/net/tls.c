@@ -73,7 +73,7 @@ static int failure(struct tls *t, short *ret_events)
 	case SSL_ERROR_ZERO_RETURN:
 		return -ESHUTDOWN;
 	case SSL_ERROR_SYSCALL:
-		t->failed = error == EPIPE ? -ECONNRESET : error ? -error : -ESHUTDOWN;
+		t->failed = error == EPIPE ? -ECONNRESET : error == ETIMEDOUT ? -EHOSTUNREACH : error ? -error : -ESHUTDOWN;
 		return t->failed;
 	default:
 		t->failed = -EPROTO;
