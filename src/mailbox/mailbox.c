@@ -64,6 +64,15 @@ static void on_alert(void *userdata, const char *text)
 		mailbox_say(userdata, buf_str(&line));
 }
 
+static void on_silent(void *userdata, const struct backend *session)
+{
+	struct mailbox *mb = userdata;
+
+	workers_note_silent(mb->workers, session);
+	if (mb->replay)
+		replay_note_silent(mb->replay, session);
+}
+
 static void on_state(void *userdata, enum workers_state state, int error, const char *why)
 {
 	struct mailbox *mb = userdata;
@@ -231,6 +240,7 @@ static void configure_backend(struct mailbox *mb)
 		.tls = { c->tls_ca, c->tls_fingerprint, c->tls_cert, c->tls_key },
 		.timeout_s = c->timeout_s,
 		.alert = on_alert,
+		.silent = on_silent,
 		.userdata = mb,
 	};
 }

@@ -6,15 +6,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "mailbox/replay_later.h"
 
 enum {
 	GATHER_MS = 20,	       /* a burst of changes goes in few commands */
 	PAUSE_FIRST_MS = 1000, /* after a failure that may pass */
 	PAUSE_LAST_MS = 60 * 1000,
 	REFUSED_KEPT = 256,
-	LATE_MS = 1000,		   /* what a broken connection brought to a server may still be done by it */
-	BUSY_MS = 100,		   /* a server that says "later" is asked again soon, while somebody waits … */
-	TRIED_MS = 10 * 60 * 1000, /* … and a change that it has no room for is given up in the end */
+	LATE_MS = 1000, /* what a broken connection brought to a server may still be done by it */
+	BUSY_MS = 100,	/* a server that says "later" is asked again soon, while somebody waits */
+	LOST_MAX = 3,	/* connections in a row, with nothing done on them */
 };
 
 struct replay {
@@ -32,9 +33,10 @@ struct replay {
 	} refused[REFUSED_KEPT]; /* the last ones: who asks for one may come a moment late */
 	size_t n_refused;
 	int64_t pause_ms;
-	int64_t tried_seq, tried_since_ms; /* the worker's, and the thread's while no worker runs */
-	bool is_late_over;		   /* the worker's; since the last connection broke it was waited for */
-	int64_t busy_since_ms;		   /* the thread's; 0: it is not */
+	struct later later;		/* the worker's, and the thread's while no worker runs */
+	const struct backend *sends_on; /* the worker's */
+	bool is_late_over;		/* the worker's; since the last connection broke it was waited for */
+	int64_t busy_since_ms;		/* the thread's; 0: it is not */
 };
 
 int replay_sync(struct mailbox *mb)
@@ -130,14 +132,9 @@ static int refused_error(struct replay *r, int64_t seq)
 	return 0;
 }
 
-bool replay_may_try_again(struct replay *r, int64_t seq)
+struct later *replay_later(struct replay *r)
 {
-	int64_t now_ms = clock_monotonic_ms();
-
-	if (r->tried_seq != seq)
-		r->tried_since_ms = now_ms;
-	r->tried_seq = seq;
-	return now_ms - r->tried_since_ms < TRIED_MS;
+	return &r->later;
 }
 
 int replay_take_refused(struct replay *r, int64_t row)
@@ -168,6 +165,20 @@ static void answer_out_of_reach(struct replay *r)
 	taken = take_settled(r, INT64_MAX);
 	pthread_mutex_unlock(&r->mb->lock);
 	answer_each(taken);
+}
+
+void replay_note_silent(struct replay *r, const struct backend *session)
+{
+	if (session == r->sends_on)
+		answer_out_of_reach(r);
+}
+
+/* After a server that took its time: who waits from now on waits for its word again. */
+static void note_answered(struct replay *r)
+{
+	pthread_mutex_lock(&r->mb->lock);
+	r->is_out_of_reach = false;
+	pthread_mutex_unlock(&r->mb->lock);
 }
 
 static bool is_stopping(struct replay *r)
@@ -221,27 +232,44 @@ static bool is_lost(const struct backend *session, int error)
 	return session->broken && (error == -ENOTCONN || error == -ECONNRESET || error == -ECONNABORTED || error == -EPIPE);
 }
 
-/* On a worker: until the journal is empty or something goes wrong. Who waits hears nothing of a connection that broke when the next one works. */
-static int drain(void *userdata, struct backend **session)
+/* Until the journal is empty, all that is left has to wait, or something goes wrong. Who waits hears nothing of connections that broke when the next one works. */
+static int send_all(struct replay *r, struct replay_batch *batch, struct backend **session)
 {
-	struct replay *r = userdata;
-	struct replay_batch *batch = calloc(1, sizeof *batch);
-	int n = batch ? 0 : -ENOMEM;
-	bool was_lost = false;
+	int n = 0, lost = 0;
 
 	r->is_late_over = false;
 	while (n >= 0 && !is_stopping(r) && (n = replay_next_batch(r->mb, batch)) > 0) {
+		int64_t first = batch->entries[0].seq;
 		size_t sent = batch->n;
 
 		n = replay_send(batch, session);
 		replay_batch_release(batch);
 		r->is_late_over &= !(*session)->broken;
-		was_lost = !was_lost && is_lost(*session, n);
-		if (was_lost)
+		lost = !is_lost(*session, n) ? 0 : first_left(r->mb) > first ? 1 : lost + 1;
+		if (lost && lost < LOST_MAX)
 			n = 0;
+		if (n == 0 && !lost)
+			note_answered(r);
 		answer_settled(r);
 		gather_more(r, sent);
 	}
+	if (n == 0 && !is_stopping(r) && !batch->passed_over)
+		later_release(&r->later);
+	return n == 0 ? batch->passed_over : n;
+}
+
+/* On a worker. */
+static int drain(void *userdata, struct backend **session)
+{
+	struct replay *r = userdata;
+	struct replay_batch *batch = calloc(1, sizeof *batch);
+	int n;
+
+	if (!batch)
+		return -ENOMEM;
+	r->sends_on = *session;
+	n = send_all(r, batch, session);
+	r->sends_on = NULL;
 	free(batch);
 	return n;
 }
@@ -262,10 +290,12 @@ static bool is_busy(struct replay *r, int error)
 {
 	int64_t now_ms = clock_monotonic_ms();
 
-	if (error != -EAGAIN)
-		r->busy_since_ms = r->tried_seq = 0;
-	else if (!r->busy_since_ms)
+	if (error != -EAGAIN) {
+		r->busy_since_ms = 0;
+		later_forget_busy(&r->later);
+	} else if (!r->busy_since_ms) {
 		r->busy_since_ms = now_ms;
+	}
 	return error == -EAGAIN && now_ms - r->busy_since_ms < r->mb->configuration->timeout_s * 1000;
 }
 
@@ -334,6 +364,7 @@ void replay_free(struct replay *r)
 	pthread_mutex_unlock(&r->mb->lock);
 	pthread_join(r->thread, NULL);
 	answer_out_of_reach(r);
+	later_release(&r->later);
 	pthread_cond_destroy(&r->wake);
 	free(r);
 }

@@ -11,6 +11,7 @@
 #include "store/journal.h"
 
 struct changing;
+struct later;
 struct replay;
 
 int replay_new(struct mailbox *mb, struct replay **ret);
@@ -32,10 +33,12 @@ int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w);
 bool replay_interrupt(struct replay *r, struct waiter *w);
 /* The -errno of a change of this message that was refused lately, while nobody waited for it: told once; else 0. */
 int replay_take_refused(struct replay *r, int64_t row);
-/* The server has no time or room for entry `seq`: false when it has had none for so long that others need not wait any more. */
-bool replay_may_try_again(struct replay *r, int64_t seq);
+/* What could not go when it was its turn. On a worker that sends the journal. */
+struct later *replay_later(struct replay *r);
 /* On a worker: 1 when it has waited for what a connection that broke may have left the server to do; 0: that was waited for. -ECANCELED. */
 int replay_let_late_pass(struct replay *r);
+/* On a worker: the server has not answered what was sent on this session for `timeout`, and is waited for. Nobody else need wait with us. */
+void replay_note_silent(struct replay *r, const struct backend *session);
 /* The server refused entry `seq`, a change of `row`: who waits for it shall know. */
 void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error);
 
@@ -43,11 +46,13 @@ enum { REPLAY_BATCH_MAX = 1000 };
 struct replay_batch {
 	struct mailbox *mb;
 	size_t n;
+	int passed_over; /* -errno: others stand before these that have to wait, for that reason; -EAGAIN: for no other */
+	int busy;	 /* how many of these the server has had no time or room for */
 	struct journal_entry entries[REPLAY_BATCH_MAX]; /* own; what goes into one command */
 	struct journal_place places[REPLAY_BATCH_MAX];	/* own; where the server has their messages; uid 0: nowhere */
 };
 
-/* replay_batch.c. Fills the batch with the oldest entries that one command can carry. 1, or 0 when the journal is empty. */
+/* replay_batch.c. Fills the batch with the oldest entries that one command can carry. 1, or 0 when there is none: the journal is empty, or see `passed_over`. */
 int replay_next_batch(struct mailbox *mb, struct replay_batch *batch);
 /* 1 while the journal changes folders, else 0. */
 int replay_changes_folders(struct mailbox *mb);

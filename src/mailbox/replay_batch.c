@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mailbox/replay_later.h"
+
 enum { APPEND_BATCH_MAX = 100, VERIFY_BATCH_MAX = 100, SCAN_MAX = 5000 };
 static const int64_t APPEND_BATCH_BYTES = 8 << 20;
 
@@ -23,6 +25,7 @@ void replay_batch_release(struct replay_batch *batch)
 struct gathering {
 	struct replay_batch *batch;
 	struct table skipped; /* rows whose changes wait for a later batch: what follows of them waits, too */
+	struct table skipped_entries;
 	size_t scanned;
 	int64_t bytes;
 	int error;
@@ -83,12 +86,41 @@ static int64_t size_of(struct mailbox *mb, int64_t row)
 
 static bool is_full(struct gathering *g, const struct journal_entry *e)
 {
-	if (g->batch->n == (e->was_sent ? VERIFY_BATCH_MAX : REPLAY_BATCH_MAX))
+	const struct later *l = replay_later(g->batch->mb->replay);
+	size_t most = e->was_sent ? VERIFY_BATCH_MAX : REPLAY_BATCH_MAX;
+
+	if (g->batch->n == most || g->batch->n >= later_together(l, g->batch->entries[0].seq) ||
+	    g->batch->n >= later_together(l, e->seq))
 		return true;
 	if (e->kind != JOURNAL_APPEND)
 		return false;
 	g->bytes += size_of(g->batch->mb, e->row);
 	return g->batch->n >= APPEND_BATCH_MAX || g->bytes > APPEND_BATCH_BYTES;
+}
+
+static int skip(struct gathering *g, const struct journal_entry *e)
+{
+	int r = e->row ? table_set(&g->skipped, e->row, g) : 0;
+
+	if (r == 0 && e->source)
+		r = table_set(&g->skipped, e->source, g);
+	return r == 0 ? table_set(&g->skipped_entries, e->seq, g) : r;
+}
+
+/* What it needs has not been done. */
+static bool is_held_up(const struct gathering *g, const struct journal_entry *e)
+{
+	return table_get(&g->skipped, e->row) || (e->source && table_get(&g->skipped, e->source)) ||
+	       (e->depends && table_get(&g->skipped_entries, e->depends));
+}
+
+static int pass_over(struct gathering *g, const struct journal_entry *e, int error)
+{
+	struct replay_batch *batch = g->batch;
+
+	if (!batch->passed_over || batch->passed_over == -EAGAIN)
+		batch->passed_over = error;
+	return skip(g, e);
 }
 
 static int gather(void *userdata, const struct journal_entry *e)
@@ -100,22 +132,21 @@ static int gather(void *userdata, const struct journal_entry *e)
 
 	if (++g->scanned > SCAN_MAX)
 		return 1;
+	r = later_passes_over(replay_later(batch->mb->replay), e->seq);
+	if (r < 0)
+		return pass_over(g, e, r);
 	if (e->source && batch->n && table_get(&g->skipped, -e->source)) /* one command copies a message once */
 		return table_set(&g->skipped, e->row, g);
 	if (e->source && table_set(&g->skipped, -e->source, g) < 0)
 		return -ENOMEM;
-	if (batch->n && e->kind >= JOURNAL_CREATE) /* what comes behind may need that folder */
+	if ((batch->n || batch->passed_over) && e->kind >= JOURNAL_CREATE) /* what comes behind may need that folder */
 		return 1;
 	r = find_place(batch->mb, e, &place);
 	if (r < 0)
 		return r;
-	if (!batch->n)
-		return take_entry(batch, e, &place);
-	if (table_get(&g->skipped, e->row) || (e->source && table_get(&g->skipped, e->source)) || !goes_with(batch, e, &place)) {
-		r = e->row ? table_set(&g->skipped, e->row, g) : 0;
-		return r == 0 && e->source ? table_set(&g->skipped, e->source, g) : r;
-	}
-	if (is_full(g, e))
+	if (is_held_up(g, e) || (batch->n && !goes_with(batch, e, &place)))
+		return skip(g, e);
+	if (batch->n && is_full(g, e))
 		return 1;
 	return take_entry(batch, e, &place);
 }
@@ -143,6 +174,7 @@ int replay_next_batch(struct mailbox *mb, struct replay_batch *batch)
 	*batch = (struct replay_batch){ .mb = mb };
 	r = walk(mb, gather, &g);
 	table_release(&g.skipped);
+	table_release(&g.skipped_entries);
 	if (r < 0)
 		replay_batch_release(batch);
 	return r < 0 ? r : batch->n > 0;

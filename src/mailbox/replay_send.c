@@ -12,6 +12,9 @@
 
 #include "mailbox/changing_private.h"
 #include "mailbox/replay_find.h"
+#include "mailbox/replay_later.h"
+
+enum { BREAKS_MAX = 5 };
 
 /* ------------------------------------------------------------ flags and removal */
 
@@ -91,11 +94,32 @@ static int send_anew(struct span *s)
 	return span_send(s);
 }
 
+/* Those that the server did not answer may still arrive: they wait. 1: some are left. */
+static int pass_over_unanswered(const struct span *s, uint32_t *found)
+{
+	struct later *l = replay_later(s->batch->mb->replay);
+	bool is_any_left = false;
+	int r = 0;
+
+	for (size_t i = 0; i < s->n && r == 0; i++) {
+		int64_t seq = span_entry(s, i)->seq;
+
+		if (!found[i] && later_may_arrive(l, seq)) {
+			r = later_pass_over(l, seq, -EINPROGRESS);
+			found[i] = UINT32_MAX;
+		}
+		is_any_left |= !found[i];
+	}
+	return r < 0 ? r : is_any_left;
+}
+
 static int verify(struct span *s)
 {
 	CLEANUP(free) uint32_t *found = calloc(s->n, sizeof *found);
 	int r = found ? find_sent(s->session, s->batch, s->from, s->n, found) : -ENOMEM;
 
+	if (r == 1)
+		r = pass_over_unanswered(s, found);
 	/* A server may still be at what a connection that broke had brought to it. */
 	if (r == 1)
 		r = replay_let_late_pass(s->batch->mb->replay);
@@ -121,6 +145,57 @@ static int settle_without_place(struct span *s)
 	return r;
 }
 
+/* Of those that an unanswered move was to take away some may still stand there. */
+static int pass_over_moves(struct span *s, const uint32_t *there, size_t n)
+{
+	struct later *l = replay_later(s->batch->mb->replay);
+	int n_passed = 0, r = 0;
+
+	for (size_t i = 0; i < s->n && r == 0; i++) {
+		int64_t seq = span_entry(s, i)->seq;
+
+		if (!later_may_arrive(l, seq) || !bsearch(&span_place(s, i)->uid, there, n, sizeof *there, span_compare_uids))
+			continue;
+		r = later_pass_over(l, seq, -EINPROGRESS);
+		n_passed++;
+	}
+	return r < 0 ? r : n_passed;
+}
+
+/* A server that did not answer may still be at a move, and would do it twice were it said again. 0: it may be said; the number of those that wait. */
+static int wait_for_moves(struct span *s)
+{
+	const struct later *l = replay_later(s->batch->mb->replay);
+	const struct journal_place *p = span_place(s, 0);
+	CLEANUP(free) uint32_t *there = NULL, *uids = NULL;
+	size_t n = 0, i = 0;
+	int r;
+
+	while (i < s->n && !later_may_arrive(l, span_entry(s, i)->seq))
+		i++;
+	if (i == s->n)
+		return 0;
+	uids = span_uids(s);
+	r = uids ? backend_uids_from(s->session, p->wire, p->uidvalidity, uids[0], &there, &n) : -ENOMEM;
+	if (r == -ENXIO || r == -ESTALE)
+		return 0;
+	return r < 0 ? r : pass_over_moves(s, there, n);
+}
+
+/* The server has broken off the connection at it. Where it is there for anything else, that is due to this one, which is given up in the end. 1: it may be sent. */
+static int check_broken(struct span *s)
+{
+	struct later *l = replay_later(s->batch->mb->replay);
+	struct backend_status status;
+	int r = backend_status(s->session, "INBOX", &status);
+
+	if (r < 0 && (*s->session)->broken)
+		return r;
+	return later_times_broken(l, span_entry(s, 0)->seq) < BREAKS_MAX
+		       ? 1
+		       : replay_refuse(s->batch, s->from, -EIO, "the server breaks off the connection each time");
+}
+
 int span_send(struct span *s)
 {
 	static int (*const sends[])(struct span * s) = {
@@ -130,11 +205,20 @@ int span_send(struct span *s)
 	};
 	const struct journal_entry *first = span_entry(s, 0);
 	bool needs_place = first->kind != JOURNAL_APPEND && first->kind < JOURNAL_CREATE;
+	int r;
 
 	if (first->was_sent)
 		return verify(s);
 	if (needs_place && !span_place(s, 0)->uid)
 		return settle_without_place(s);
+	if (s->n == 1 && later_has_broken(replay_later(s->batch->mb->replay), first->seq)) {
+		r = check_broken(s);
+		if (r <= 0)
+			return r;
+	}
+	r = first->kind == JOURNAL_MOVE ? wait_for_moves(s) : 0;
+	if (r)
+		return r < 0 ? span_refused(s, r) : 0;
 	return sends[first->kind](s);
 }
 

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mailbox/replay_later.h"
+
+enum { BUSY_MAX = 3 };
+
 int span_confirm(const struct span *s, uint32_t uidvalidity, const uint32_t *uids)
 {
 	CLEANUP(free) struct replay_outcome *outcomes = calloc(s->n, sizeof *outcomes);
@@ -18,16 +22,54 @@ int span_confirm(const struct span *s, uint32_t uidvalidity, const uint32_t *uid
 
 /* ------------------------------------------------------------ failures */
 
+static bool has_broken(const struct span *s)
+{
+	return (*s->session)->broken && !(*s->session)->refused;
+}
+
 /* The change as such is not at fault: it stays in the journal. */
 static bool may_pass(const struct span *s, int error)
 {
-	const struct backend *session = *s->session;
-	bool broken = session->broken && !session->refused;
+	return has_broken(s) || error == -EAGAIN || error == -ENOMEM || error == -ENOTCONN || error == -ECANCELED ||
+	       error == -ETIMEDOUT || error == -EHOSTUNREACH;
+}
 
-	if (error == -EAGAIN && !broken)
-		return replay_may_try_again(s->batch->mb->replay, s->batch->entries[s->from].seq);
-	return broken || error == -EAGAIN || error == -ENOMEM || error == -ENOTCONN || error == -ECANCELED || error == -ETIMEDOUT ||
-	       error == -EHOSTUNREACH;
+/* Once may be chance. From then on others go before it. */
+static int note_broken(struct later *l, const struct span *s, size_t i, int error)
+{
+	int64_t seq = span_entry(s, i)->seq;
+	int r = later_note_broken(l, seq, s->n, (*s->session)->used);
+
+	return r == 0 && s->n == 1 && later_times_broken(l, seq) > 1 ? later_pass_over(l, seq, error) : r;
+}
+
+/* What is known of its entries when it is their turn again. */
+static int note_failure(const struct span *s, int error)
+{
+	bool is_unanswered = has_broken(s) && (error == -ETIMEDOUT || error == -EHOSTUNREACH);
+	bool is_broken_off = has_broken(s) && (error == -ENOTCONN || error == -ECONNRESET || error == -EPIPE);
+	struct later *l = replay_later(s->batch->mb->replay);
+	int r = 0;
+
+	for (size_t i = 0; i < s->n && r == 0; i++) {
+		if (is_unanswered)
+			r = later_note_unanswered(l, span_entry(s, i)->seq);
+		else if (is_broken_off)
+			r = note_broken(l, s, i, error);
+	}
+	return error;
+}
+
+/* The server says "later": some of many it may take now, and one waits while others pass. 1: nobody need wait for that any more; -EAGAIN: it says so to all. */
+static int wait_for_room(const struct span *s)
+{
+	struct later *l = replay_later(s->batch->mb->replay);
+	int r;
+
+	if (s->n > 1 || later_is_refused(l, span_entry(s, 0)->seq))
+		return 1;
+	r = later_pass_over(l, span_entry(s, 0)->seq, -EAGAIN);
+	return r < 0 ? r : ++s->batch->busy < BUSY_MAX ? 0 : -EAGAIN;
 }
 
 /* What a program is told that waits in fsync(2) or close(2): a folder that went, or another in its place, is one that is not there. */
@@ -48,21 +90,11 @@ static int told_error(int error)
 	return error;
 }
 
-int span_refused(struct span *s, int error)
+static int send_halves(const struct span *s)
 {
-	CLEANUP(buf) struct buf why = BUF_INIT;
 	struct span half = *s;
 	int r;
 
-	if (may_pass(s, error))
-		return error;
-	span_unmark(s);
-	if (s->n == 1) {
-		int told = told_error(error);
-
-		buf_append_str(&why, *backend_why(*s->session) ? backend_why(*s->session) : strerror(-told));
-		return replay_refuse(s->batch, s->from, told, buf_str(&why));
-	}
 	half.n = s->n / 2;
 	r = span_send(&half);
 	if (r < 0)
@@ -70,6 +102,25 @@ int span_refused(struct span *s, int error)
 	half.from = s->from + half.n;
 	half.n = s->n - half.n;
 	return span_send(&half);
+}
+
+int span_refused(struct span *s, int error)
+{
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	int told = told_error(error), r;
+
+	if (error == -EAGAIN && !has_broken(s)) {
+		r = wait_for_room(s);
+		if (r <= 0)
+			return r;
+	} else if (may_pass(s, error)) {
+		return note_failure(s, error);
+	}
+	span_unmark(s);
+	if (s->n > 1)
+		return send_halves(s);
+	buf_append_str(&why, *backend_why(*s->session) ? backend_why(*s->session) : strerror(-told));
+	return replay_refuse(s->batch, s->from, told, buf_str(&why));
 }
 
 /* ------------------------------------------------------------ UIDs */

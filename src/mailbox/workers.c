@@ -24,6 +24,7 @@ struct worker {
 	struct workers *all;
 	pthread_t thread;
 	struct backend *session; /* own; NULL: none yet. Written under the lock, so that others may count it */
+	bool is_silent;		 /* its job waits for a server that takes its time: the lock's */
 };
 
 struct workers {
@@ -75,7 +76,16 @@ static int open_sessions(const struct workers *w)
 	int n = 0;
 
 	for (int i = 0; i < w->n_threads; i++)
-		n += w->pool[i].session != NULL;
+		n += w->pool[i].session && !w->pool[i].is_silent;
+	return n;
+}
+
+static int silent_workers(const struct workers *w)
+{
+	int n = 0;
+
+	for (int i = 0; i < w->n_threads; i++)
+		n += w->pool[i].is_silent;
 	return n;
 }
 
@@ -205,7 +215,7 @@ static void run_job(struct worker *self, struct job *j)
 	struct workers *w = self->all;
 	CLEANUP(buf) struct buf why = BUF_INIT;
 	bool is_background = j->priority == JOB_BACKGROUND;
-	bool is_broken;
+	bool is_broken, is_extra;
 	int r;
 
 	w->background_running += is_background;
@@ -219,7 +229,9 @@ static void run_job(struct worker *self, struct job *j)
 	w->background_running -= is_background;
 	if (is_background)
 		pthread_cond_broadcast(&w->wake);
-	if (is_broken)
+	is_extra = self->is_silent && !is_broken && open_sessions(w) >= w->limit;
+	self->is_silent = false;
+	if (is_broken || is_extra)
 		close_session(self);
 	if (is_broken && is_out_of_reach(r) && !w->stopping)
 		go_offline(w, r, buf_str(&why));
@@ -390,7 +402,8 @@ void workers_free(struct workers *w)
 static void reinforce(struct workers *w)
 {
 	lift_limit(w);
-	if (w->state == WORKERS_ONLINE && w->jobs.n > w->n_idle && w->n_threads < w->limit && start_thread(w) < 0)
+	if (w->state == WORKERS_ONLINE && w->jobs.n > w->n_idle && w->n_threads - silent_workers(w) < w->limit &&
+	    w->n_threads < CONNECTIONS_MAX && start_thread(w) < 0)
 		log_debug("no further worker thread");
 }
 
@@ -410,6 +423,17 @@ int workers_submit(struct workers *w, struct job *j)
 	}
 	pthread_mutex_unlock(&w->lock);
 	return r;
+}
+
+void workers_note_silent(struct workers *w, const struct backend *session)
+{
+	pthread_mutex_lock(&w->lock);
+	for (int i = 0; i < w->n_threads; i++)
+		if (w->pool[i].session == session)
+			w->pool[i].is_silent = true;
+	reinforce(w);
+	pthread_cond_broadcast(&w->wake);
+	pthread_mutex_unlock(&w->lock);
 }
 
 void workers_status(struct workers *w, struct workers_status *ret)

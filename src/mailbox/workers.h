@@ -36,6 +36,9 @@ void workers_free(struct workers *w);
 /* 0: done() will be called. -errno: known to be offline, or stopping; the job stays the caller's. */
 int workers_submit(struct workers *w, struct job *j);
 
+/* A session's server lets a change wait, on a worker: meanwhile another session may be opened in its place, for what else there is to do. */
+void workers_note_silent(struct workers *w, const struct backend *session);
+
 struct workers_status {
 	enum workers_state state;
 	int error; /* when offline */

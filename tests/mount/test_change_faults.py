@@ -12,7 +12,7 @@ import time
 
 import mailtest
 from mailtest import observer, wait_for
-from mailtest.changing import error_of, letter, set_flags, write
+from mailtest.changing import ChangeTestCase, error_of, letter, set_flags, write
 from mailtest.faults import RECONNECTED_S, FaultTestCase
 
 
@@ -176,6 +176,81 @@ class Offline(FaultTestCase):
         self.arrived('INBOX', 'Archive')
         self.check({'INBOX': {'gone': [4]}, 'Archive': {'added': [self.data(4)]}})
         wait_for(lambda: len(self.names()) == 5, 20, 'the message to be shown again', 0.1)
+
+
+class Slow(ChangeTestCase):
+    """A server that needs longer for a command than `timeout`."""
+
+    keys = {'timeout': '2'}
+
+    def port(self):
+        self.network = self.enterContext(mailtest.HoldingProxy(self.proxy.port))
+        return self.network.port
+
+    def change_slowly(self, command, change, *, answer, wait_s=7):
+        """What the server says to it comes after `wait_s`; whoever changes something, or reads, waits for `timeout` at most."""
+        uncached = [self.path(uid) for uid in (6, 7)]
+        self.network.hold(command, answer)
+        start = time.monotonic()
+        self.assertEqual(error_of(change), 0)
+        self.assertTrue(self.network.held.wait(10), f'no {command}')
+        self.assertEqual(error_of(self.sync, 'INBOX'), 0)
+        self.assertLess(time.monotonic() - start, 5)
+        for uid, path in zip((6, 7), uncached):
+            self.assertEqual(self.mount.read(path), self.data(uid))
+        start = time.monotonic()
+        self.assertEqual(error_of(self.sync, 'INBOX'), 0)
+        self.assertLess(time.monotonic() - start, 1)
+        time.sleep(wait_s)
+        self.assertEqual(self.mount.status()['state'], 'online')
+        self.network.release()
+
+    def test_an_append_arrives_once(self):
+        for answer in (False, True):
+            with self.subTest(answer=answer):
+                self.names('Lists')
+                data = letter(f'slow {answer}')
+                self.change_slowly(b'APPEND', lambda data=data: write(self.mount / 'Lists/new.eml', data), answer=answer)
+                added = self.check({'Lists': {'added': [data]}})['Lists']
+                self.before['Lists'].update(added)
+                self.assertEqual(self.mount.read('Lists/new.eml'), data)
+                os.rename(self.mount / 'Lists/new.eml', self.mount / f'Lists/{answer}.eml')
+
+    def test_a_move_is_done_once(self):
+        self.names('Archive')
+        path = self.path(2)
+        self.change_slowly(b'UID MOVE', lambda: os.rename(path, self.mount / 'Archive/x.eml'), answer=False)
+        self.check({'INBOX': {'gone': [2]}, 'Archive': {'added': [self.data(2)]}})
+        self.assertEqual(self.mount.read('Archive/x.eml'), self.data(2))
+
+    def test_unmounting_does_not_wait_for_it(self):
+        self.names('Lists')
+        self.network.hold(b'APPEND', True)
+        data = letter('slow')
+        self.assertEqual(error_of(write, self.mount / 'Lists/new.eml', data), 0)
+        start = time.monotonic()
+        self.mount.unmount()
+        self.assertLess(time.monotonic() - start, 5)
+        self.network.release()
+        self.mount.start()
+        self.check({'Lists': {'added': [data]}})
+
+
+class SlowAlone(Slow):
+    """With one connection the others get one in its place."""
+
+    keys = {'timeout': '2', 'connections': '1'}
+
+
+class SlowCopy(Slow):
+    hidden = ('MOVE',)
+    test_an_append_arrives_once = test_unmounting_does_not_wait_for_it = None
+
+    def test_a_move_is_done_once(self):
+        self.names('Archive')
+        path = self.path(2)
+        self.change_slowly(b'UID COPY', lambda: os.rename(path, self.mount / 'Archive/x.eml'), answer=False)
+        self.check({'INBOX': {'gone': [2]}, 'Archive': {'added': [self.data(2)]}})
 
 
 class RefusedLate(FaultTestCase):

@@ -551,6 +551,30 @@ static int change_end(struct backend *b)
 	return ((struct memory_session *)b)->is_faulty && memory_faults.change_breaks ? fail(b, memory_faults.change_breaks) : 0;
 }
 
+/* What comes of a change of a message with these bytes. */
+static int poisoned(struct backend *b, const char *body, size_t len)
+{
+	const char *poison = memory_faults.poison;
+
+	if (!poison || !memmem(body, len, poison, strlen(poison)))
+		return 0;
+	if (memory_faults.poison_breaks)
+		return fail(b, memory_faults.poison_breaks);
+	return memory_faults.poison_error ? refuse(b, memory_faults.poison_error) : 0;
+}
+
+static int any_poisoned(struct backend *b, struct memory_folder *f, const uint32_t *uids, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const struct memory_message *m = message(f, uids[i]);
+
+		r = m ? poisoned(b, m->body, m->len) : 0;
+	}
+	return r;
+}
+
 static int open_folder(struct backend *b, const char *wire, uint32_t uidvalidity, bool for_change, struct memory_folder **ret)
 {
 	*ret = folder(wire);
@@ -596,6 +620,8 @@ static int memory_store(struct backend *b, const char *wire, uint32_t uidvalidit
 		r = refuse(b, -ENOTSUP);
 	if (r == 0)
 		r = change_begin(b, &counts.stores);
+	if (r == 0)
+		r = any_poisoned(b, f, uids, n);
 	for (size_t i = 0; i < n && r == 0; i++)
 		if (message(f, uids[i]))
 			change_flags(f, message(f, uids[i]), add, remove);
@@ -659,6 +685,8 @@ static int copy_or_move(struct backend *b, const char *wire, uint32_t uidvalidit
 	r = open_folder(b, wire, uidvalidity, move, &f);
 	if (r == 0)
 		r = change_begin(b, move ? &counts.moves : &counts.copies);
+	if (r == 0)
+		r = any_poisoned(b, f, uids, n);
 	if (r == 0 && !folder(to))
 		r = refuse(b, -ENOLINK);
 	if (r == 0 && move && memory_faults.refuses_absent && is_any_absent(f, uids, n))
@@ -705,6 +733,8 @@ static int memory_expunge(struct backend *b, const char *wire, uint32_t uidvalid
 		r = refuse(b, -EACCES);
 	if (r == 0)
 		r = change_begin(b, &counts.expunges);
+	if (r == 0)
+		r = any_poisoned(b, f, uids, n);
 	for (size_t i = 0; i < n && r == 0; i++)
 		if (message(f, uids[i]))
 			drop_message(f, message(f, uids[i]));
@@ -811,6 +841,8 @@ static int store_messages(struct backend *b, const char *wire, const struct back
 	f = folder(wire);
 	if (r == 0 && !f)
 		r = refuse(b, -ENOLINK);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = poisoned(b, bodies[i], (size_t)messages[i].size_bytes);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {

@@ -57,6 +57,9 @@ struct memory_faults {
 	int change_breaks;    /* each breaks the session so, undone … */
 	bool change_was_done; /* … or done: only the answer is lost */
 	int changes_before;   /* so many pass before the three above begin; counts down */
+	const char *poison;   /* changes of messages that hold this text … */
+	int poison_error;     /* … are refused so, undone, … */
+	int poison_breaks;    /* … or break the session so */
 	int change_answer_ms; /* flags were stored, or messages moved or copied, and it is answered so much later */
 	int sync_answer_ms;   /* between the flags of a sync and its end */
 };

@@ -5,6 +5,7 @@ EXTRA_DIST += tests/support/README \
 	tests/support/mailtest/certificates.py \
 	tests/support/mailtest/changing.py \
 	tests/support/mailtest/cutting_proxy.py \
+	tests/support/mailtest/holding_proxy.py \
 	tests/support/mailtest/dovecot.py \
 	tests/support/mailtest/dovecot_config.py \
 	tests/support/mailtest/faults.py \

@@ -685,6 +685,100 @@ static void who_waits_goes_on_waiting_while_the_server_says_later(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* ------------------------------------------------------------ a server that takes its time, or breaks off */
+
+/* Only its answer, and what it does, come later than anybody waits. */
+static void an_append_that_was_not_answered_may_arrive_late(void **state)
+{
+	struct fixture *f = *state;
+
+	mount(f);
+	memory_faults.change_breaks = -ETIMEDOUT;
+	assert_int_equal(commit(f, write_file(f, f->archive, "letter.eml", LETTER)), 0);
+	memory_faults.change_breaks = 0;
+	usleep(2500 * 1000);
+	assert_int_equal(memory_counts().appends, 1);
+	memory_add_message("Archive", LETTER, strlen(LETTER), "", 1776159000);
+	assert_int_equal(set_flags(f, row_of(f, f->archive, "letter.eml"), "+\\Flagged"), 0);
+	WAIT_FOR(has_flags("Archive", 1, "\\Flagged")); /* which comes behind it */
+	assert_int_equal(memory_count_messages("Archive"), 1);
+	assert_int_equal(memory_counts().appends, 1);
+	assert_int_equal(names(f, f->archive).n, 1);
+	assert_int_not_equal(row_of(f, f->archive, "letter.eml"), 0);
+}
+
+static void a_move_that_was_not_answered_may_be_done_late(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	mount(f);
+	n = names(f, f->inbox);
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "two.eml"), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	n = names(f, f->inbox);
+	memory_faults.change_breaks = -ETIMEDOUT;
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "one.eml"), 0);
+	WAIT_FOR(memory_counts().moves == 2);
+	memory_faults.change_breaks = 0;
+	usleep(2500 * 1000);
+	assert_int_equal(memory_counts().moves, 2);
+	memory_remove_message("INBOX", 1);
+	deliver("Archive", "one");
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	WAIT_FOR(has_flags("Archive", 2, "\\Flagged"));
+	assert_int_equal(memory_count_messages("Archive"), 2);
+	assert_int_equal(names(f, f->archive).n, 2);
+	assert_int_equal(row_of(f, f->archive, "one.eml"), n.row);
+}
+
+/* The server's word comes: nobody is told something else meanwhile. */
+static void one_that_the_server_has_no_room_for_holds_up_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	for (int i = 0; i < 50; i++)
+		deliver("INBOX", i == 20 ? "poison" : "other");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.poison = "poison";
+	memory_faults.poison_error = -EAGAIN;
+	for (int64_t row = n.row - 49; row <= n.row; row++)
+		assert_int_equal(set_flags(f, row, "+\\Seen"), 0);
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "last.eml"), 0);
+	WAIT_FOR(memory_count_messages("Archive") == 1);
+	for (uint32_t uid = 1; uid < 50; uid++)
+		assert_true(has_flags("INBOX", uid, uid == 21 ? "" : "\\Seen"));
+	assert_true(memory_counts().stores < 60);
+	memory_faults.poison = NULL;
+	WAIT_FOR(has_flags("INBOX", 21, "\\Seen"));
+}
+
+static void one_at_which_the_server_breaks_off_holds_up_nothing_and_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.poison = "new text";
+	memory_faults.poison_breaks = -ENOTCONN;
+	assert_int_equal(commit(f, write_file(f, f->archive, "letter.eml", LETTER)), 0);
+	assert_int_equal(commit(f, write_file(f, f->archive, "other.eml", "Subject: other\r\n\r\nother\r\n")), 0);
+	WAIT_FOR(holding("Archive", "other") == 1);
+	for (int i = 0; i < 100 && !row_of(f, f->archive, "letter.eml.partial"); i++) { /* each change has the others tried again */
+		assert_int_equal(set_flags(f, n.row, i % 2 ? "" : "\\Seen"), 0);
+		usleep(100 * 1000);
+	}
+	assert_int_not_equal(row_of(f, f->archive, "letter.eml.partial"), 0);
+	assert_int_equal(memory_count_messages("Archive"), 1);
+	assert_true(memory_counts().appends < 20);
+}
+
 static void a_given_name_stays(void **state)
 {
 	struct fixture *f = *state;
@@ -2704,6 +2798,10 @@ int main(void)
 		TEST(mv_into_a_folder_that_is_renamed_before_it_is_sent),
 		TEST(a_refused_move_is_taken_back),
 		TEST(who_waits_goes_on_waiting_while_the_server_says_later),
+		TEST(an_append_that_was_not_answered_may_arrive_late),
+		TEST(a_move_that_was_not_answered_may_be_done_late),
+		TEST(one_that_the_server_has_no_room_for_holds_up_nothing),
+		TEST(one_at_which_the_server_breaks_off_holds_up_nothing_and_is_given_up),
 		TEST(a_given_name_stays),
 		TEST(a_file_becomes_a_message_at_its_last_close),
 		TEST(a_message_whose_answer_is_lost_is_stored_once),

@@ -12,6 +12,7 @@ from . import scripted_imap, scripted_smtp, submission_faults  # noqa: F401
 from .cutting_proxy import CuttingProxy  # noqa: F401
 from .dovecot import Dovecot  # noqa: F401
 from .hiding_proxy import HidingProxy  # noqa: F401
+from .holding_proxy import HoldingProxy  # noqa: F401
 from .mount import Mount, account, configuration, is_mounted, no_fuse  # noqa: F401
 from .other_client import OtherClient  # noqa: F401
 from .postfix import Postfix  # noqa: F401
