@@ -9,7 +9,7 @@
  *
  * Errors tell the scope of the damage: message -ENOENT; folder -ESTALE (UIDVALIDITY is not the expected one), -ENXIO (no such
  * folder), -ENOLINK (the folder that a copy, a move or an append goes to does not exist), -EROFS (it cannot be changed);
- * session -ENOTCONN, -ETIMEDOUT, -EPROTO (closed, to be opened anew); sign-in -EACCES, certificate refused, or TLS taken away,
+ * session -ENOTCONN, -ETIMEDOUT, -EPROTO, -ECONNABORTED (closed, to be opened anew); sign-in -EACCES, certificate refused, or TLS taken away,
  * -EKEYREJECTED; connect -ECONNREFUSED, -EHOSTUNREACH. Response codes (RFC 5530, RFC 7889) become -EDQUOT (OVERQUOTA), -EFBIG
  * (TOOBIG), -EACCES (NOPERM), -EPERM (CANNOT), -EEXIST, -ENOTEMPTY (HASCHILDREN), -ENXIO (NONEXISTENT), -EAGAIN (LIMIT, INUSE,
  * UNAVAILABLE); a refusal without a reason is -EIO. backend_why() has the server's words.

@@ -249,11 +249,32 @@ int imap_command_await_patiently(struct imap_session *s, unsigned tag, imap_unta
 	return r;
 }
 
+/* What servers say to whatever they are asked when the session is of no use, and another one will be later. */
+static bool is_cut_off(const struct imap_session *s)
+{
+	static const char *const sayings[] = {
+		"authenticated but not connected", /* Exchange */
+		"Request is throttled",		   /* Exchange */
+		"Server Unavailable",		   /* Exchange */
+	};
+
+	for (size_t i = 0; i < sizeof(sayings) / sizeof(sayings[0]); i++)
+		if (s->record.status == STATUS_BAD && strcasestr(buf_str(&s->record.text), sayings[i]))
+			return true;
+	return false;
+}
+
 int imap_command_result(struct imap_session *s, const char *what)
 {
+	int error = s->record.error;
+
 	if (s->record.status == STATUS_OK)
 		return 0;
-	return imap_session_fail(s, s->record.error, "%s: the server says: %s", what, buf_str(&s->record.text));
+	if (is_cut_off(s)) {
+		s->base.broken = true;
+		error = -ECONNABORTED;
+	}
+	return imap_session_fail(s, error, "%s: the server says: %s", what, buf_str(&s->record.text));
 }
 
 int imap_command_run(struct imap_command *c, imap_untagged *untagged, void *userdata, const char *what)

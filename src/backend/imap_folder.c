@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "backend/imap_folder.h"
 
+#include <errno.h>
+
 #include "backend/imap_command.h"
+#include "backend/imap_list.h"
 #include "backend/imap_select.h"
 
 /* RFC 6154 section 3. */
@@ -15,6 +18,19 @@ static const char *create_use(enum special_use use)
 	return (size_t)use < sizeof(words) / sizeof(words[0]) ? words[use] : NULL;
 }
 
+/* Without a reason a server refuses what is done already, too. `there`, `gone`: what it means when the folder is, or is not. */
+static int explain(struct imap_session *s, const char *folder, int r, int there, int gone)
+{
+	int has;
+
+	if (r != -EIO || s->base.broken || s->record.status != STATUS_NO || s->record.has_code)
+		return r;
+	has = imap_list_has(s, folder);
+	if (has < 0)
+		return s->base.broken ? has : r;
+	return has == 2 ? there : has == 0 ? gone : r;
+}
+
 static int create_run(struct imap_session *s, const char *folder, const char *use)
 {
 	CLEANUP(imap_command) struct imap_command c = { 0 };
@@ -23,7 +39,7 @@ static int create_run(struct imap_session *s, const char *folder, const char *us
 	imap_command_string(&c, folder);
 	if (use)
 		imap_command_add(&c, " (USE (%s))", use);
-	return imap_command_run(&c, NULL, NULL, "cannot create the folder");
+	return explain(s, folder, imap_command_run(&c, NULL, NULL, "cannot create the folder"), -EEXIST, -EIO);
 }
 
 int imap_create(struct backend *b, const char *folder, enum special_use use)
@@ -56,7 +72,7 @@ int imap_remove(struct backend *b, const char *folder)
 		return r;
 	imap_command_init(&c, s, "DELETE ");
 	imap_command_string(&c, folder);
-	return imap_command_run(&c, NULL, NULL, "cannot remove the folder");
+	return explain(s, folder, imap_command_run(&c, NULL, NULL, "cannot remove the folder"), -EIO, -ENXIO);
 }
 
 int imap_rename(struct backend *b, const char *from, const char *to)
@@ -72,7 +88,7 @@ int imap_rename(struct backend *b, const char *from, const char *to)
 	imap_command_string(&c, from);
 	imap_command_add(&c, " ");
 	imap_command_string(&c, to);
-	return imap_command_run(&c, NULL, NULL, "cannot rename the folder");
+	return explain(s, from, imap_command_run(&c, NULL, NULL, "cannot rename the folder"), -EIO, -ENXIO);
 }
 
 int imap_subscribe(struct backend *b, const char *folder, bool on)

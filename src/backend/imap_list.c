@@ -295,6 +295,23 @@ static int list_tell(const struct imap_session *s, const struct listing *l,
 	return r;
 }
 
+/* A name may hold what is a pattern in LIST. */
+int imap_list_has(struct imap_session *s, const char *folder)
+{
+	CLEANUP(imap_command) struct imap_command c = { 0 };
+	CLEANUP(listing) struct listing l = { 0 };
+	const char *name = strcasecmp(folder, "INBOX") ? folder : "INBOX";
+	int r;
+
+	imap_command_init(&c, s, "LIST \"\" ");
+	imap_command_string(&c, folder);
+	r = imap_command_run(&c, list_untagged, &l, "cannot list the folder");
+	for (size_t i = 0; i < l.n && r == 0; i++)
+		if (!strcmp(l.items[i].wire, name))
+			r = l.items[i].attributes & FOLDER_NOSELECT ? 1 : 2;
+	return r;
+}
+
 int imap_list(struct backend *b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata)
 {
 	struct imap_session *s = imap_session_of(b);

@@ -10,4 +10,7 @@
 
 int imap_list(struct backend *b, int (*each)(void *userdata, const struct backend_folder *folder), void *userdata);
 
+/* Whether the server lists this folder. 0: it does not; 1: as a name only, that cannot be opened; 2: it does. -errno. Leaves backend_why() alone but for an error. */
+int imap_list_has(struct imap_session *s, const char *folder);
+
 #endif

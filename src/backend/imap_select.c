@@ -6,12 +6,20 @@
 
 #include "backend/imap_command.h"
 #include "backend/imap_items.h"
+#include "backend/imap_list.h"
 #include "message/flags.h"
 
-/* A NO without a code means what it mostly means. */
-static int folder_errno(const struct imap_session *s, int r)
+/* A NO without a code may be about a folder that is not there, or about one that cannot be had just now: `later`. */
+static int folder_errno(struct imap_session *s, const char *folder, int r, int later)
 {
-	return r == -EIO && !s->base.broken && s->record.status == STATUS_NO && !s->record.has_code ? -ENXIO : r;
+	int there;
+
+	if (r != -EIO || s->base.broken || s->record.status != STATUS_NO || s->record.has_code)
+		return r;
+	there = imap_list_has(s, folder);
+	if (there < 0)
+		return s->base.broken ? there : later;
+	return there < 2 ? -ENXIO : later;
 }
 
 static int max_uid(void *userdata, const struct imap_items *items)
@@ -82,7 +90,7 @@ static int select_open(struct imap_session *s, const char *folder, bool for_chan
 	if (r == 0)
 		r = select_read_status(s);
 	if (r < 0)
-		return folder_errno(s, r);
+		return folder_errno(s, folder, r, for_change ? -EAGAIN : -EIO);
 	name = strdup(folder);
 	if (!name)
 		return -ENOMEM;
@@ -229,7 +237,7 @@ int imap_status(struct backend *b, const char *folder, struct backend_status *re
 	imap_command_add(&c, " (MESSAGES UIDNEXT UIDVALIDITY UNSEEN%s)", s->capabilities & CAP_CONDSTORE ? " HIGHESTMODSEQ" : "");
 	r = imap_command_run(&c, status_untagged, &answer, "cannot ask for the folder's state");
 	if (r < 0)
-		return folder_errno(s, r);
+		return folder_errno(s, folder, r, -EAGAIN);
 	if (!answer.seen)
 		return imap_session_fail(s, -EIO, "the server does not tell the folder's state");
 	*ret = answer.status;

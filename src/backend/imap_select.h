@@ -8,7 +8,7 @@
 
 #include "backend/imap_session.h"
 
-/* EXAMINEs `folder` anew; what it tells is in s->selected_status. -ENXIO when there is no such folder. */
+/* EXAMINEs `folder` anew; what it tells is in s->selected_status. -ENXIO when there is no such folder: a NO without a code is none, the server lists it where it is. */
 int imap_select_examine(struct imap_session *s, const char *folder);
 
 /*
@@ -17,7 +17,7 @@ int imap_select_examine(struct imap_session *s, const char *folder);
  */
 int imap_select(struct imap_session *s, const char *folder, uint32_t uidvalidity, bool *ret_fresh);
 
-/* The same with SELECT, unless it is open so already. -EROFS when it can only be read. Reading may go on in it. */
+/* The same with SELECT, unless it is open so already. -EROFS when it can only be read, -EAGAIN when a folder that is there is refused without a reason. Reading may go on in it. */
 int imap_select_for_change(struct imap_session *s, const char *folder, uint32_t uidvalidity);
 
 /*

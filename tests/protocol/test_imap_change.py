@@ -290,11 +290,24 @@ class CopyAndMove(unittest.TestCase):
         for command in ('COPY', 'MOVE'):
             for code in ('TRYCREATE', 'NONEXISTENT'):
                 self.assertEqual(self.copy(f'S: {{tag}} NO [{code}] no such folder', command=command).error(), 'ENOLINK')
-        for code in ('[NONEXISTENT] ', ''):
-            played = change(f'C: EXAMINE\nS: {{tag}} NO {code}no', 'copy', 'INBOX', '7', '1', 'x')
-            self.assertEqual(played.error(), 'ENXIO')
-            played = change(f'C: SELECT\nS: {{tag}} NO {code}no', 'move', 'INBOX', '7', '1', 'x')
-            self.assertEqual(played.error(), 'ENXIO')
+        for answer in ('NO [NONEXISTENT] no', 'NO no\nC: LIST "" "INBOX"\nS: {tag} OK'):
+            for verb, command in (('EXAMINE', 'copy'), ('SELECT', 'move')):
+                self.assertEqual(change(f'C: {verb}\nS: {{tag}} {answer}', command, 'INBOX', '7', '1', 'x').error(), 'ENXIO')
+
+    def test_a_folder_that_cannot_be_opened_just_now_is_there(self):
+        listed = 'S: {tag} NO no\nC: LIST "" "INBOX"\nS: * LIST () "/" INBOX\nS: {tag} OK'
+        self.assertEqual(change(f'C: SELECT\n{listed}', 'move', 'INBOX', '7', '1', 'x').error(), 'EAGAIN')
+        self.assertEqual(change(f'C: EXAMINE\n{listed}', 'copy', 'INBOX', '7', '1', 'x').error(), 'EIO')
+        self.assertEqual(change(f'C: STATUS\n{listed}', 'status', 'INBOX').error(), 'EAGAIN')
+        listed = listed.replace('()', '(\\Noselect)')
+        self.assertEqual(change(f'C: STATUS\n{listed}', 'status', 'INBOX').error(), 'ENXIO')
+
+    def test_a_session_that_is_of_no_use_any_more_is_given_up(self):
+        """What Exchange says then is about no command."""
+        for verb, command in (('EXAMINE', ('copy', 'INBOX', '7', '1', 'x')), ('SELECT', ('move', 'INBOX', '7', '1', 'x')), ('NOOP', ('noop',))):
+            played = change(f'C: {verb}\nS: {{tag}} BAD User is authenticated but not connected.', *command)
+            self.assertEqual(played.error(), 'ECONNABORTED')
+            self.assertFalse(any(b'LOGOUT' in said for said in played.commands))
 
     def test_each_code_has_its_errno(self):
         for command in ('COPY', 'MOVE'):
@@ -556,10 +569,20 @@ class Folders(unittest.TestCase):
             S: {tag} OK''', 'remove', 'a/b', '--', 'rename', 'a', 'b c', '--', 'subscribe', 'b c', '--', 'unsubscribe', 'a')
         self.assertEqual((played.status, played.lines), (0, []))
 
+    def test_folders_that_are_made_or_removed_already(self):
+        def done(verb, listed, *command):
+            return change(f'C: {verb}\nS: {{tag}} NO sorry\nC: LIST "" "a"\n{listed}S: {{tag}} OK', *command).error()
+        there, name = 'S: * LIST () "/" a\n', 'S: * LIST (\\Noselect) "/" a\n'
+        self.assertEqual([done('CREATE', listed, 'create', 'a') for listed in (there, name, '')], ['EEXIST', 'EIO', 'EIO'])
+        self.assertEqual([done('DELETE', listed, 'remove', 'a') for listed in (there, name, '')], ['EIO', 'EIO', 'ENXIO'])
+        self.assertEqual([done('RENAME', listed, 'rename', 'a', 'b') for listed in (there, name, '')], ['EIO', 'EIO', 'ENXIO'])
+
     def test_each_code_has_its_errno(self):
         codes = CODES + [('[ALREADYEXISTS]', 'EEXIST'), ('[NONEXISTENT]', 'ENXIO'), ('[HASCHILDREN]', 'ENOTEMPTY')]
         for call in (['create', 'a'], ['remove', 'a'], ['rename', 'a', 'b'], ['subscribe', 'a']):
             for code, error in codes:
+                if not code and call[0] != 'subscribe':
+                    continue    # see above
                 played = change(f'C: .\nS: {{tag}} NO {code} no', *call)
                 self.assertEqual(played.error(), error, (call, code))
 

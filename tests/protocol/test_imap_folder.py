@@ -282,8 +282,12 @@ class Sync(unittest.TestCase):
         played = play(signed_in('IMAP4rev1 LITERAL+') + '''
             C: EXAMINE "a \\\\"b\\\\" \\\\\\\\c"$
             S: {tag} NO no
+            C: LIST "" "a \\\\"b\\\\" \\\\\\\\c"$
+            S: {tag} OK
             C: EXAMINE \\{5\\+\\}..d\\n\\xc3\\xa4x$
-            S: {tag} NO no''', 'sync', 'a "b" \\c', '--', 'sync', 'd\näx')
+            S: {tag} NO no
+            C: LIST "" \\{5\\+\\}..d\\n\\xc3\\xa4x$
+            S: {tag} OK''', 'sync', 'a "b" \\c', '--', 'sync', 'd\näx')
         self.assertEqual(played.error(), 'ENXIO')
 
     def test_a_server_without_literal_plus_is_waited_for(self):

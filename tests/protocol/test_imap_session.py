@@ -105,7 +105,9 @@ class SignIn(unittest.TestCase):
             S: * ID ("name" "Coremail")
             S: {tag} OK
             C: EXAMINE "INBOX"$
-            S: {tag} NO no''', 'sync', 'INBOX', '--', 'describe')
+            S: {tag} NO no
+            C: LIST "" "INBOX"$
+            S: {tag} OK''', 'sync', 'INBOX', '--', 'describe')
         self.assertEqual(played.error(), 'ENXIO')
         self.assertIn('Coremail', played.text)
 
