@@ -17,23 +17,21 @@ static int send_create(struct backend **session, const struct journal_entry *e)
 	return r == -EEXIST ? 0 : r;
 }
 
-/* DELETE would take messages with it that came in the meantime, or that are there and hidden. */
-static int check_still_empty(struct mailbox *mb, struct backend **session, const char *folder)
+/* DELETE would take messages with it that came in the meantime, or that are there and hidden. What cannot be opened is a mere name, or has gone: the answer to DELETE tells. */
+static int check_still_empty(struct backend **session, const char *folder)
 {
 	struct backend_status status = { 0 };
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	int r = index_folder_by_wire(mb->index, folder, &f);
+	int r = backend_status(session, folder, &status);
 
-	if (r == 0 && f.attributes & FOLDER_NOSELECT)
-		return 0;
-	r = backend_status(session, folder, &status);
-	return r < 0 ? r : status.messages > 0 ? -ENOTEMPTY : 0;
+	if (r < 0)
+		return r == -ENXIO ? 0 : r;
+	return status.messages > 0 ? -ENOTEMPTY : 0;
 }
 
-static int send_delete(struct mailbox *mb, struct backend **session, const struct journal_entry *e)
+static int send_delete(struct backend **session, const struct journal_entry *e)
 {
 	const char *folder = e->folder;
-	int r = check_still_empty(mb, session, folder);
+	int r = check_still_empty(session, folder);
 
 	if (r == 0)
 		r = backend_remove(session, folder);
@@ -98,7 +96,7 @@ int replay_send_folder(struct mailbox *mb, struct backend **session, const struc
 	if (e->kind == JOURNAL_CREATE)
 		r = send_create(session, e);
 	else if (e->kind == JOURNAL_DELETE)
-		r = send_delete(mb, session, e);
+		r = send_delete(session, e);
 	else
 		r = send_rename(mb, session, e);
 	return (*session)->broken ? -ENOTCONN : r;

@@ -359,6 +359,8 @@ static int memory_status(struct backend *b, const char *wire, struct backend_sta
 	(void)b;
 	pthread_mutex_lock(&lock);
 	f = folder(wire);
+	if (f && f->attributes & FOLDER_NOSELECT)
+		f = NULL;
 	if (f)
 		fill_status(f, ret);
 	if (f && memory_faults.tells_no_uidnext)

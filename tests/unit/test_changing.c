@@ -685,6 +685,17 @@ static void who_waits_goes_on_waiting_while_the_server_says_later(void **state)
 	pthread_join(thread, NULL);
 }
 
+static void a_folder_that_is_a_mere_name_is_deleted_on_the_server(void **state)
+{
+	struct fixture *f = *state;
+
+	memory_add_folder("Name", '/', FOLDER_NOSELECT, USE_NONE);
+	mount(f);
+	assert_int_equal(mailbox_rmdir(f->mailbox, MAILBOX_ROOT, "Name"), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_false(memory_has_folder("Name"));
+}
+
 /* ------------------------------------------------------------ a server that takes its time, or breaks off */
 
 /* Only its answer, and what it does, come later than anybody waits. */
@@ -2798,6 +2809,7 @@ int main(void)
 		TEST(mv_into_a_folder_that_is_renamed_before_it_is_sent),
 		TEST(a_refused_move_is_taken_back),
 		TEST(who_waits_goes_on_waiting_while_the_server_says_later),
+		TEST(a_folder_that_is_a_mere_name_is_deleted_on_the_server),
 		TEST(an_append_that_was_not_answered_may_arrive_late),
 		TEST(a_move_that_was_not_answered_may_be_done_late),
 		TEST(one_that_the_server_has_no_room_for_holds_up_nothing),
