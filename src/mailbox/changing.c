@@ -144,7 +144,7 @@ static int remove_stored(struct changing *c, const struct index_message *m)
 	int r = index_folder_get(c->mb->index, m->folder, &f);
 
 	if (r == 0)
-		r = changing_check_rights(&f, "t");
+		r = changing_check_rights(&f, mode == DELETE_MARK ? "t" : "te");
 	if (r == 0 && mode == DELETE_MARK)
 		return record_removal(c, m, JOURNAL_MARK);
 	if (r == 0 && mode == DELETE_TRASH)

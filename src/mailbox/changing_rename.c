@@ -52,7 +52,7 @@ static int move_stored(struct changing *c, struct index_message *m, const struct
 		return -EXDEV;
 	r = index_folder_get(c->mb->index, m->folder, &from);
 	if (r == 0)
-		r = changing_check_rights(&from, "t");
+		r = changing_check_rights(&from, "te");
 	if (r == 0)
 		r = changing_check_rights(to, "i");
 	return r < 0 ? r : changing_record(c, &e);

@@ -13,6 +13,7 @@
 #include "mailbox/changing_private.h"
 #include "mailbox/replay_find.h"
 #include "mailbox/replay_later.h"
+#include "message/flags.h"
 
 enum { BREAKS_MAX = 5 };
 
@@ -46,6 +47,40 @@ static int send_mark(struct span *s)
 	return store(s, "\\Deleted", "");
 }
 
+/* Unless it had been marked before. */
+static int take_mark_back(struct span *s)
+{
+	CLEANUP(buf) struct buf flags = BUF_INIT;
+	const struct journal_place *p = span_place(s, 0);
+	struct index *ix = s->batch->mb->index;
+	int64_t row = span_entry(s, 0)->row;
+	int r = index_message_server_flags(ix, row, &flags);
+
+	if (r == 0 && !flags.data)
+		r = index_message_flags(ix, row, &flags);
+	if (r < 0 || flags_has(buf_str(&flags), "\\Deleted"))
+		return r;
+	return backend_store(s->session, p->wire, p->uidvalidity, &p->uid, 1, "", "\\Deleted");
+}
+
+/* A removal takes two commands, of which one may have been refused: the message has gone all the same where another client had marked it, or stands there with our mark. */
+static int look_what_is_left(struct span *s, int error)
+{
+	CLEANUP(buf) struct buf why = BUF_INIT;
+	int gone;
+
+	if (error == -ENXIO || error == -ESTALE || buf_append_str(&why, backend_why(*s->session)) < 0)
+		return error;
+	gone = find_has_gone(s->session, s->batch, s->from);
+	if (gone == 0)
+		take_mark_back(s);
+	if ((*s->session)->broken)
+		return -ENOTCONN;
+	buf_truncate(&(*s->session)->why, 0);
+	buf_append_str(&(*s->session)->why, buf_str(&why));
+	return gone == 1 ? 0 : error;
+}
+
 /* Without UID EXPUNGE nothing is expunged: other clients' \Deleted messages would go as well. */
 static int send_removal(struct span *s)
 {
@@ -60,6 +95,8 @@ static int send_removal(struct span *s)
 	}
 	uids = span_uids(s);
 	r = uids ? backend_expunge(s->session, p->wire, p->uidvalidity, uids, s->n) : -ENOMEM;
+	if (r < 0 && s->n == 1 && !(*s->session)->broken)
+		r = look_what_is_left(s, r);
 	return r < 0 ? span_refused(s, r) : span_confirm(s, 0, NULL);
 }
 

@@ -332,10 +332,28 @@ class RefusedLate(FaultTestCase):
         status = error_of(os.rename, path, self.mount / 'Gone/x.eml')
         self.assertIn(status, (0, errno.ENOENT))
         start = time.monotonic()
+        time.sleep(2); print('#', self.proxy.commands[-12:], self.proxy.refusals, self.mount.log()[-1500:])
         wait_for(lambda: os.path.exists(path), 10, 'the message to come back', 0.02)
         self.assertLess(time.monotonic() - start, 3)
         if status == 0:
             self.assertRegex(self.mount.log(), r'(?i)(gone|move)')
+        self.check()
+
+
+class RefusedHalf(FaultTestCase):
+    """What may be marked \\Deleted, but not expunged, to which Dovecot says OK all the same."""
+
+    server_options = {'acl': True}
+
+    def test_nothing_is_marked(self):
+        self.names('Archive')
+        self.mount.unmount()
+        self.server.set_rights(('Lists',), 'lrswt')
+        self.mount.start()
+        self.names('Archive')
+        path = self.path(1, 'Lists')
+        self.assertEqual(error_of(os.unlink, path), errno.EACCES)
+        self.assertEqual(error_of(os.rename, path, self.mount / 'Archive/x.eml'), errno.EACCES)
         self.check()
 
 

@@ -737,9 +737,16 @@ static int memory_expunge(struct backend *b, const char *wire, uint32_t uidvalid
 		r = change_begin(b, &counts.expunges);
 	if (r == 0)
 		r = any_poisoned(b, f, uids, n);
-	for (size_t i = 0; i < n && r == 0; i++)
-		if (message(f, uids[i]))
-			drop_message(f, message(f, uids[i]));
+	for (size_t i = 0; i < n && r == 0; i++) {
+		struct memory_message *m = message(f, uids[i]);
+
+		if (m && memory_faults.expunge_error && !flags_has(m->flags, "\\Deleted"))
+			change_flags(f, m, "\\Deleted", "");
+		else if (m)
+			drop_message(f, m);
+	}
+	if (r == 0 && memory_faults.expunge_error)
+		r = refuse(b, memory_faults.expunge_error);
 	if (r == 0)
 		r = change_end(b);
 	pthread_mutex_unlock(&lock);

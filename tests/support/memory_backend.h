@@ -57,6 +57,7 @@ struct memory_faults {
 	int change_breaks;    /* each breaks the session so, undone … */
 	bool change_was_done; /* … or done: only the answer is lost */
 	int changes_before;   /* so many pass before the three above begin; counts down */
+	int expunge_error;    /* refused so, the messages being marked; or, had others marked them, gone */
 	const char *poison;   /* changes of messages that hold this text … */
 	int poison_error;     /* … are refused so, undone, … */
 	int poison_breaks;    /* … or break the session so */

@@ -685,6 +685,28 @@ static void who_waits_goes_on_waiting_while_the_server_says_later(void **state)
 	pthread_join(thread, NULL);
 }
 
+static void a_removal_of_which_half_is_refused_is_told_as_it_is(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	deliver("INBOX", "one");
+	deliver("INBOX", "two");
+	memory_set_flags("INBOX", 2, "\\Seen \\Deleted");
+	mount(f);
+	n = names(f, f->inbox);
+	memory_faults.expunge_error = -EACCES;
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, n.last), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+	n = names(f, f->inbox);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, n.last), 0);
+	assert_int_equal(settle(f, f->inbox), -EACCES);
+	assert_true(has_flags("INBOX", 1, ""));
+	assert_int_equal(names(f, f->inbox).n, 1);
+}
+
 static void a_folder_that_is_a_mere_name_is_deleted_on_the_server(void **state)
 {
 	struct fixture *f = *state;
@@ -2809,6 +2831,7 @@ int main(void)
 		TEST(mv_into_a_folder_that_is_renamed_before_it_is_sent),
 		TEST(a_refused_move_is_taken_back),
 		TEST(who_waits_goes_on_waiting_while_the_server_says_later),
+		TEST(a_removal_of_which_half_is_refused_is_told_as_it_is),
 		TEST(a_folder_that_is_a_mere_name_is_deleted_on_the_server),
 		TEST(an_append_that_was_not_answered_may_arrive_late),
 		TEST(a_move_that_was_not_answered_may_be_done_late),
