@@ -67,10 +67,8 @@ static void tell_abilities(struct imap_session *s)
 	static const struct {
 		unsigned capability, ability;
 	} table[] = {
-		{ CAP_MOVE, BACKEND_MOVE },
-		{ CAP_UIDPLUS, BACKEND_EXPUNGE_UID },
-		{ CAP_MULTIAPPEND, BACKEND_APPEND_MANY },
-		{ CAP_BINARY, BACKEND_BINARY },
+		{ CAP_MOVE, BACKEND_MOVE },	{ CAP_UIDPLUS, BACKEND_EXPUNGE_UID }, { CAP_MULTIAPPEND, BACKEND_APPEND_MANY },
+		{ CAP_BINARY, BACKEND_BINARY }, { CAP_GMAIL, BACKEND_TRASH_FIRST },
 	};
 
 	s->base.abilities = 0;

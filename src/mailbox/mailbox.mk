@@ -6,7 +6,7 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/replay.c src/mailbox/replay.h \
 	src/mailbox/replay_find.c src/mailbox/replay_find.h src/mailbox/replay_moved.c \
 	src/mailbox/replay_batch.c src/mailbox/replay_folder.c src/mailbox/replay_refuse.c \
-	src/mailbox/replay_later.c src/mailbox/replay_later.h \
+	src/mailbox/replay_later.c src/mailbox/replay_later.h src/mailbox/replay_remove.c \
 	src/mailbox/replay_append.c src/mailbox/replay_send.c src/mailbox/replay_settle.c \
 	src/mailbox/replay_span.c src/mailbox/replay_span.h src/mailbox/replay_transfer.c \
 	src/mailbox/restore.c src/mailbox/restore.h \

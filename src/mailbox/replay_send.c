@@ -13,11 +13,10 @@
 #include "mailbox/changing_private.h"
 #include "mailbox/replay_find.h"
 #include "mailbox/replay_later.h"
-#include "message/flags.h"
 
 enum { BREAKS_MAX = 5 };
 
-/* ------------------------------------------------------------ flags and removal */
+/* ------------------------------------------------------------ flags */
 
 /* A bare NO to a keyword is about the keyword. */
 static int store_error(int error, const char *add)
@@ -42,62 +41,9 @@ static int send_flags(struct span *s)
 	return add ? store(s, add, newline ? newline + 1 : "") : -ENOMEM;
 }
 
-static int send_mark(struct span *s)
+int span_send_mark(struct span *s)
 {
 	return store(s, "\\Deleted", "");
-}
-
-/* Unless it had been marked before. */
-static int take_mark_back(struct span *s)
-{
-	CLEANUP(buf) struct buf flags = BUF_INIT;
-	const struct journal_place *p = span_place(s, 0);
-	struct index *ix = s->batch->mb->index;
-	int64_t row = span_entry(s, 0)->row;
-	int r = index_message_server_flags(ix, row, &flags);
-
-	if (r == 0 && !flags.data)
-		r = index_message_flags(ix, row, &flags);
-	if (r < 0 || flags_has(buf_str(&flags), "\\Deleted"))
-		return r;
-	return backend_store(s->session, p->wire, p->uidvalidity, &p->uid, 1, "", "\\Deleted");
-}
-
-/* A removal takes two commands, of which one may have been refused: the message has gone all the same where another client had marked it, or stands there with our mark. */
-static int look_what_is_left(struct span *s, int error)
-{
-	CLEANUP(buf) struct buf why = BUF_INIT;
-	int gone;
-
-	if (error == -ENXIO || error == -ESTALE || buf_append_str(&why, backend_why(*s->session)) < 0)
-		return error;
-	gone = find_has_gone(s->session, s->batch, s->from);
-	if (gone == 0)
-		take_mark_back(s);
-	if ((*s->session)->broken)
-		return -ENOTCONN;
-	buf_truncate(&(*s->session)->why, 0);
-	buf_append_str(&(*s->session)->why, buf_str(&why));
-	return gone == 1 ? 0 : error;
-}
-
-/* Without UID EXPUNGE nothing is expunged: other clients' \Deleted messages would go as well. */
-static int send_removal(struct span *s)
-{
-	CLEANUP(free) uint32_t *uids = NULL;
-	const struct journal_place *p = span_place(s, 0);
-	int r;
-
-	if (!(backend_abilities(*s->session) & BACKEND_EXPUNGE_UID)) {
-		for (size_t i = 0; i < s->n; i++)
-			s->batch->entries[s->from + i].kind = JOURNAL_MARK;
-		return send_mark(s);
-	}
-	uids = span_uids(s);
-	r = uids ? backend_expunge(s->session, p->wire, p->uidvalidity, uids, s->n) : -ENOMEM;
-	if (r < 0 && s->n == 1 && !(*s->session)->broken)
-		r = look_what_is_left(s, r);
-	return r < 0 ? span_refused(s, r) : span_confirm(s, 0, NULL);
 }
 
 /* ------------------------------------------------------------ all of them */
@@ -236,9 +182,9 @@ static int check_broken(struct span *s)
 int span_send(struct span *s)
 {
 	static int (*const sends[])(struct span * s) = {
-		[JOURNAL_FLAGS] = send_flags,	[JOURNAL_MOVE] = span_send_move,     [JOURNAL_REMOVE] = send_removal,
-		[JOURNAL_MARK] = send_mark,	[JOURNAL_APPEND] = span_send_append, [JOURNAL_COPY] = span_send_copy,
-		[JOURNAL_CREATE] = send_folder, [JOURNAL_DELETE] = send_folder,	     [JOURNAL_RENAME] = send_folder,
+		[JOURNAL_FLAGS] = send_flags,	 [JOURNAL_MOVE] = span_send_move,     [JOURNAL_REMOVE] = span_send_removal,
+		[JOURNAL_MARK] = span_send_mark, [JOURNAL_APPEND] = span_send_append, [JOURNAL_COPY] = span_send_copy,
+		[JOURNAL_CREATE] = send_folder,	 [JOURNAL_DELETE] = send_folder,      [JOURNAL_RENAME] = send_folder,
 	};
 	const struct journal_entry *first = span_entry(s, 0);
 	bool needs_place = first->kind != JOURNAL_APPEND && first->kind < JOURNAL_CREATE;

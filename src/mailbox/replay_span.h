@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A run of a batch's entries that one command carries, and what becomes of it: shared by replay_span.c, replay_send.c, replay_transfer.c and replay_append.c. Nobody else
+ * A run of a batch's entries that one command carries, and what becomes of it: shared by replay_span.c, replay_send.c, replay_remove.c, replay_transfer.c and replay_append.c. Nobody else
  * includes it. On a worker.
  */
 #ifndef MAILFS_REPLAY_SPAN_H
@@ -43,6 +43,9 @@ uint32_t *span_uids(const struct span *s);
 
 /* replay_send.c: by whichever command carries it. */
 int span_send(struct span *s);
+int span_send_mark(struct span *s);
+/* replay_remove.c */
+int span_send_removal(struct span *s);
 /* replay_transfer.c */
 int span_send_move(struct span *s);
 int span_send_copy(struct span *s);

@@ -314,5 +314,29 @@ class ReadOnly(ChangeTestCase):
         self.check_now()
 
 
+class OnlyTheTrashForgets(ChangeTestCase):
+    """Gmail keeps what is expunged elsewhere among all mail."""
+
+    keys = {'delete': 'expunge'}
+    offered = ('X-GM-EXT-1',)
+
+    def test_rm_is_by_way_of_the_trash_and_takes_nothing_else(self):
+        self.names('Trash')
+        self.run_quietly('rm', self.path(2), self.path(5))
+        self.sync('INBOX')
+        self.check_now({'INBOX': {'gone': [2, 5]}})
+        self.assertEqual(self.said(r'UID MOVE'), ['UID MOVE 2,5 "Trash"'])
+        self.assertEqual(len(self.said(r'UID EXPUNGE')), 1)
+        self.assertEqual(self.said(NO_EXPUNGE), [])
+        self.assertEqual(len(self.mount.files()), 6)
+        self.assertEqual(len(self.mount.files('Trash')), 2)
+
+    def test_rm_in_the_trash_expunges(self):
+        os.unlink(self.path(1, 'Trash'))
+        self.sync('Trash')
+        self.check_now({'Trash': {'gone': [1]}})
+        self.assertEqual(self.said(r'UID MOVE'), [])
+
+
 if __name__ == '__main__':
     mailtest.main()

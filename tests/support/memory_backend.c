@@ -281,6 +281,8 @@ static void pause_ms(int ms)
 static void tell_abilities(struct backend *b)
 {
 	b->abilities = (BACKEND_MOVE | BACKEND_EXPUNGE_UID | BACKEND_APPEND_MANY | BACKEND_BINARY) & ~memory_faults.lacks;
+	if (memory_faults.keeps_expunged)
+		b->abilities |= BACKEND_TRASH_FIRST;
 	b->append_limit = memory_faults.append_limit;
 }
 
@@ -722,6 +724,12 @@ static int memory_move(struct backend *b, const char *wire, uint32_t uidvalidity
 	return copy_or_move(b, wire, uidvalidity, uids, n, to, true, ret);
 }
 
+static void leave_in_all(struct memory_folder *f, struct memory_message *m)
+{
+	put_message(folder("All"), copy_of(m->body, m->len), m->len, strdup(m->flags), m->internaldate_s);
+	drop_message(f, m);
+}
+
 static int memory_expunge(struct backend *b, const char *wire, uint32_t uidvalidity, const uint32_t *uids, size_t n)
 {
 	struct memory_folder *f;
@@ -742,6 +750,8 @@ static int memory_expunge(struct backend *b, const char *wire, uint32_t uidvalid
 
 		if (m && memory_faults.expunge_error && !flags_has(m->flags, "\\Deleted"))
 			change_flags(f, m, "\\Deleted", "");
+		else if (m && memory_faults.keeps_expunged && f->use != USE_TRASH)
+			leave_in_all(f, m);
 		else if (m)
 			drop_message(f, m);
 	}

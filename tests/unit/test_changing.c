@@ -707,6 +707,62 @@ static void a_removal_of_which_half_is_refused_is_told_as_it_is(void **state)
 	assert_int_equal(names(f, f->inbox).n, 1);
 }
 
+static void mount_with_trash_first(struct fixture *f)
+{
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	memory_faults.keeps_expunged = true;
+	memory_add_folder("All", '/', 0, USE_ALL);
+	memory_add_folder("Papierkorb", '/', 0, USE_TRASH);
+	deliver("Papierkorb", "trashed");
+	for (int i = 0; i < 3; i++)
+		deliver("INBOX", "one");
+	mount(f);
+}
+
+static void what_is_removed_is_nowhere_where_only_the_trash_forgets(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	mount_with_trash_first(f);
+	for (int i = 0; i < 2; i++) {
+		n = names(f, f->inbox);
+		assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, n.last), 0);
+	}
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+	assert_int_equal(memory_count_messages("All"), 0);
+	assert_int_equal(memory_count_messages("Papierkorb"), 1);
+	n = names(f, folder_row(f, MAILBOX_ROOT, "Papierkorb"));
+	assert_int_equal(n.n, 1);
+	assert_int_equal(mailbox_unlink(f->mailbox, folder_row(f, MAILBOX_ROOT, "Papierkorb"), n.last), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(memory_count_messages("Papierkorb"), 0);
+	assert_int_equal(memory_count_messages("All"), 0);
+	assert_int_equal(memory_counts().moves, 1);
+}
+
+static void a_removal_that_is_cut_in_the_trash_goes_on_there(void **state)
+{
+	struct fixture *f = *state;
+
+	mount_with_trash_first(f);
+	memory_faults.changes_before = 1;
+	memory_faults.change_breaks = -ETIMEDOUT;
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, names(f, f->inbox).last), 0);
+	WAIT_FOR(memory_counts().expunges > 0);
+	assert_int_equal(memory_count_messages("Papierkorb"), 2);
+	stop(f);
+	memory_faults.change_breaks = 0;
+	mount(f);
+	WAIT_FOR(memory_count_messages("Papierkorb") == 1);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 2);
+	assert_int_equal(memory_count_messages("All"), 0);
+	assert_int_equal(names(f, f->inbox).n, 2);
+	assert_int_equal(holding("Papierkorb", "trashed"), 1);
+}
+
 static void a_folder_that_is_a_mere_name_is_deleted_on_the_server(void **state)
 {
 	struct fixture *f = *state;
@@ -2832,6 +2888,8 @@ int main(void)
 		TEST(a_refused_move_is_taken_back),
 		TEST(who_waits_goes_on_waiting_while_the_server_says_later),
 		TEST(a_removal_of_which_half_is_refused_is_told_as_it_is),
+		TEST(what_is_removed_is_nowhere_where_only_the_trash_forgets),
+		TEST(a_removal_that_is_cut_in_the_trash_goes_on_there),
 		TEST(a_folder_that_is_a_mere_name_is_deleted_on_the_server),
 		TEST(an_append_that_was_not_answered_may_arrive_late),
 		TEST(a_move_that_was_not_answered_may_be_done_late),

@@ -38,6 +38,7 @@ class ChangeTestCase(MountTestCase):
     limit_s = 120
     folders = {'INBOX': 8, 'Archive': 4, 'Lists': 3, 'Drafts': 2, 'Trash': 2}      # their letters: UIDs 1, 2 …
     hidden = ()             # what the server lacks, see HidingProxy
+    offered = ()            # and what it is said to have
     server_options = {}
     keys = {}               # of the configuration
     options = ()            # for -o
@@ -49,7 +50,7 @@ class ChangeTestCase(MountTestCase):
         self.server = self.new_server()
         self.server.take_mail(filled)
         self.enterContext(self.server)
-        self.proxy = self.enterContext(HidingProxy(self.server.imap_port, self.hidden))
+        self.proxy = self.enterContext(HidingProxy(self.server.imap_port, self.hidden, self.offered))
         self.addCleanup(self.check_again)
         section = dict(account(self.server, imap=f'imap+insecure://alice@localhost:{self.port()}', timeout=5), **self.keys)
         self.mount = self.enterContext(Mount(section, list(self.options)))

@@ -50,11 +50,13 @@ _SPECIAL_USES = rb'\\(?:All|Archive|Drafts|Flagged|Important|Junk|Sent|Trash)\b'
 class HidingProxy(LoopbackServer):
     """
     hide: names of capabilities, and of response codes (COPYUID …) that shall be missing alone.  May be changed before a connection.
+    offer: names of capabilities that the server has not, and of which it is told that it does.
     A capability takes along what needs it: CONDSTORE hides QRESYNC too, UIDPLUS the codes COPYUID and APPENDUID.
     """
 
-    def __init__(self, target_port, hide=()):
+    def __init__(self, target_port, hide=(), offer=()):
         super().__init__()
+        self.offer = offer
         self.target_port = target_port
         self.hide = hide
         self.commands = []      # what clients sent, tags and literals taken away: b'UID MOVE 3 "Archive"'
@@ -212,7 +214,8 @@ class _Link:
         return part
 
     def without_words(self, text):
-        return b' '.join(word for word in text.split(b' ') if word.decode('latin-1').upper() not in self.hidden)
+        words = [word for word in text.split(b' ') if word.decode('latin-1').upper() not in self.hidden]
+        return b' '.join(words + [word.encode() for word in self.proxy.offer if b'IMAP4rev1' in words])
 
     def without_code(self, status, line):
         code = (status.group(2) or b'').decode('latin-1').upper()
