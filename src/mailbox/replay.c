@@ -251,6 +251,7 @@ static int send_all(struct replay *r, struct replay_batch *batch, struct backend
 		if (n == 0 && !lost)
 			note_answered(r);
 		answer_settled(r);
+		index_checkpoint(r->mb->index);
 		gather_more(r, sent);
 	}
 	if (n == 0 && !is_stopping(r) && !batch->passed_over)
@@ -322,6 +323,7 @@ static void *run(void *argument)
 			answer_out_of_reach(r);
 		else
 			answer_settled(r);
+		index_checkpoint(mb->index);
 		pthread_mutex_lock(&mb->lock);
 		r->is_out_of_reach = error < 0 && !is_later;
 		if (is_later && !r->stopping)

@@ -51,7 +51,9 @@ int index_begin(struct index *ix)
 	int r;
 
 	assert(!has_turn(ix) && reading.index != ix);
+	pthread_mutex_lock(&ix->next);
 	pthread_mutex_lock(&ix->turn);
+	pthread_mutex_unlock(&ix->next);
 	r = run_alone(ix->writer, BEGIN_WRITING);
 	if (r < 0) {
 		pthread_mutex_unlock(&ix->turn);

@@ -89,6 +89,11 @@ void index_rollback(struct index *ix);
 int index_end(struct index *ix, int r);
 /* The same; `committed`, before anybody else has the turn, once it is committed. */
 int index_end_then(struct index *ix, int r, void (*committed)(void *userdata), void *userdata);
+/*
+ * Takes what was committed from the journal's log into the journal, where there is much of it: waits for the disk, and keeps nobody from the index. To be called every
+ * now and then by a thread that has no transaction and nobody waits for. 0; -errno: nothing is lost, the log stays large.
+ */
+int index_checkpoint(struct index *ix);
 /* Another number after each commit: what was read between two calls that return the same is still so. Any thread. */
 uint64_t index_state(struct index *ix);
 

@@ -194,8 +194,10 @@ int index_open(const char *cache_dir, struct index **ret)
 
 	if (!ix)
 		return -ENOMEM;
+	pthread_mutex_init(&ix->next, NULL);
 	pthread_mutex_init(&ix->turn, NULL);
 	pthread_mutex_init(&ix->readers_lock, NULL);
+	pthread_mutex_init(&ix->checkpointing, NULL);
 	ix->journal_wal_fd = -1;
 	r = -ENOMEM;
 	if (asprintf(&ix->path, "%s/index.db", cache_dir) < 0)
@@ -220,11 +222,15 @@ void index_close(struct index *ix)
 		return;
 	while (ix->n_readers > 0)
 		database_close(ix->readers[--ix->n_readers]);
+	checkpoint_end(ix);
 	database_close(ix->writer);
 	fd_cleanup(&ix->journal_wal_fd);
+	pthread_mutex_destroy(&ix->next);
 	pthread_mutex_destroy(&ix->turn);
 	pthread_mutex_destroy(&ix->readers_lock);
+	pthread_mutex_destroy(&ix->checkpointing);
 	free(ix->path);
+	free(ix->journal_path);
 	free(ix->damage_mark);
 	free(ix);
 }

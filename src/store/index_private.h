@@ -106,21 +106,32 @@ struct index {
 	char *path, *damage_mark; /* own */
 	char identity[33];
 	int journal_wal_fd; /* own; -1: no journal is attached */
+	char *journal_path; /* own; NULL: as above */
 	atomic_int changes; /* in the journal */
 	int64_t last_seq;   /* under turn; none is used twice while we run: somebody may wait for it, or know it as settled */
 	atomic_uint_fast64_t commits;
 
-	pthread_mutex_t turn;		      /* held from index_begin() to commit or rollback */
+	pthread_mutex_t next; /* held by who waits for the turn longest: one that writes again and again does not come before it */
+	pthread_mutex_t turn; /* held from index_begin() to commit or rollback */
 	struct database *writer;	      /* own; only by the thread that has the turn */
 	_Atomic(const void *) writing_thread; /* this_thread() of who has the turn; NULL: nobody */
 	int failure;			      /* turn: the first error of a write: the transaction cannot be committed */
 	int64_t pending_folder;		      /* turn: whose counts below are not in its row yet; 0: none */
 	int pending_messages, pending_unseen;
 
+	atomic_int log_pages;	       /* in the journal's log, as of the last commit */
+	pthread_mutex_t checkpointing; /* protects the two below */
+	int taken_pages;	       /* from the beginning of that log into the journal */
+	struct database *checkpointer; /* own; NULL: not needed yet */
+
 	pthread_mutex_t readers_lock;
 	struct database *readers[READERS_KEPT]; /* own; readers_lock: those not in use */
 	size_t n_readers;
 };
+
+/* checkpoint.c. From now on the journal's log is not taken into the journal by those who commit. */
+void checkpoint_watch(struct index *ix);
+void checkpoint_end(struct index *ix);
 
 /* A statement for reading: on the writer's connection when this thread has the turn, so that it sees its own changes, else on a reader's. */
 int index_read(struct index *ix, enum index_statement which, struct query *q);

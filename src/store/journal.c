@@ -114,8 +114,11 @@ int journal_attach(struct index *ix, const char *state_dir)
 		r = prepare(ix);
 	if (r == 0)
 		r = count(ix);
+	if (r == 0 && !(ix->journal_path = strdup(path)))
+		r = -ENOMEM;
 	if (r < 0)
 		return r;
+	checkpoint_watch(ix);
 	strcat(path, "-wal");
 	/* SQLite takes no locks on this file: closing it costs none. */
 	ix->journal_wal_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -16,7 +16,6 @@ from fakefs import CHANGE_FOLDER_GONE, CHANGE_LISTING, CHANGE_MESSAGE_ADDED, CHA
 from mailtest import wait_for
 
 
-
 class Attributes(FakeTestCase):
     def test_a_message_shows_size_blocks_dates_mode_and_a_stable_number(self):
         row = self.mount.message(self.inbox, 'a.eml', 1234)

@@ -5,10 +5,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "scratch.h"
 #include "store/index.h"
+#include "store/journal.h"
 
 static struct index *open_index(void **state)
 {
@@ -763,6 +765,53 @@ static void each_set_of_flags_in_a_folder_is_told_once(void **state)
 	index_close(ix);
 }
 
+static int64_t file_size(const char *directory, const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/* As many transactions, each of them a change in the journal. */
+static void record(struct index *ix, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct journal_entry e = { .kind = JOURNAL_REMOVE, .row = 1 };
+
+		assert_int_equal(index_begin(ix), 0);
+		assert_int_equal(journal_append(ix, &e), 0);
+		assert_int_equal(index_commit(ix), 0);
+	}
+}
+
+static void who_commits_leaves_the_journal_s_log_to_others(void **state)
+{
+	struct index *ix = open_index(state);
+	int64_t before, log_size;
+
+	assert_int_equal(journal_attach(ix, *state), 0);
+	before = file_size(*state, "journal.db");
+	record(ix, 2500);
+	assert_int_equal(file_size(*state, "journal.db"), before);
+	assert_int_equal(index_begin(ix), 0);
+	assert_int_equal(index_checkpoint(ix), 0); /* beside a transaction */
+	assert_true(file_size(*state, "journal.db") > before);
+	assert_int_equal(index_commit(ix), 0);
+	log_size = file_size(*state, "journal.db-wal");
+	record(ix, 1000); /* from the start of the log again */
+	assert_int_equal(file_size(*state, "journal.db-wal"), log_size);
+	before = file_size(*state, "journal.db");
+	assert_int_equal(index_checkpoint(ix), 0);
+	index_close(ix);
+	ix = open_index(state);
+	assert_int_equal(journal_attach(ix, *state), 0);
+	assert_false(journal_is_empty(ix));
+	index_close(ix);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -795,6 +844,7 @@ int main(void)
 		scratch_test(a_damaged_page_makes_it_anew),
 		scratch_test(another_versions_index_is_made_anew),
 		scratch_test(damage_met_while_open_makes_it_anew_the_next_time),
+		scratch_test(who_commits_leaves_the_journal_s_log_to_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
