@@ -233,6 +233,7 @@ struct backend {
 	bool broken;	      /* the session is lost: only close is left */
 	bool answered;	      /* the server said something during the call under way: it will not be repeated */
 	bool refused;	      /* the connection was given up, but the server's word on what was asked is the error that is told */
+	bool unanswered;      /* … with a command on its way that must not be done twice, all of which was sent */
 	bool used;	      /* a call succeeded on this connection … */
 	int64_t used_ms;      /* … the last one then, of the monotonic clock */
 	unsigned abilities;   /* enum backend_ability; as of the last sign-in */

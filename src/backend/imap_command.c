@@ -244,7 +244,9 @@ int imap_command_await_patiently(struct imap_session *s, unsigned tag, imap_unta
 	int r;
 
 	imap_session_be_patient(s, true);
+	s->base.unanswered = true;
 	r = imap_command_await(s, tag, untagged, userdata);
+	s->base.unanswered = s->base.broken;
 	imap_session_be_patient(s, false);
 	return r;
 }

@@ -232,7 +232,7 @@ static int session_speak(struct imap_session *s)
 	int r;
 
 	limits.timeout_s = s->base.options->timeout_s;
-	s->base.broken = false;
+	s->base.broken = s->base.unanswered = false;
 	r = imap_guard_init(&s->guard, &s->source, &limits);
 	s->guard.answered = &s->base.answered;
 	s->guard.silent = session_silent;

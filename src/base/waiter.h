@@ -17,7 +17,7 @@ struct waiter {
 	/* The keeper's: */
 	struct waiter *next;
 	int result;
-	int64_t from, until;
+	int64_t from, until, since_ms;
 };
 
 /* Blocks the calling thread until an answer: pass &s.waiter, and on -EINPROGRESS let waiter_sync_wait() return the result. */

@@ -33,6 +33,8 @@ int changing_drop_local(struct changing *c, const struct index_message *m);
 bool changing_has_keyword(const char *words);
 bool changing_is_drafts(struct mailbox *mb, int64_t folder);
 
+/* 1 for a local file that is in the journal as a new message. What else stands there of its row is about the stored draft that is edited. */
+int changing_is_on_its_way(struct mailbox *mb, int64_t row);
 /* 1 for a local file whose upload has not begun; -EBUSY for a stored draft that is being edited: where the server has it would not be what is moved or marked. */
 int changing_is_unsent(struct mailbox *mb, const struct index_message *m);
 /* What a local file will be uploaded with. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mailbox/local_bytes.h"
+#include "store/durable.h"
 
 int draft_end_edit(struct changing *c, struct index_message *m)
 {
@@ -24,10 +25,12 @@ int draft_end_edit(struct changing *c, struct index_message *m)
 int draft_leave_old(struct changing *c, struct index_message *m, int64_t *ret_row)
 {
 	struct index *ix = c->mb->index;
-	CLEANUP(buf) struct buf flags = BUF_INIT;
+	CLEANUP(buf) struct buf flags = BUF_INIT, server_flags = BUF_INIT;
 	struct index_message old = *m;
 	int r = index_message_flags(ix, m->row, &flags);
 
+	if (r == 0)
+		r = index_message_server_flags(ix, m->row, &server_flags);
 	m->uid = 0;
 	m->is_given = true;
 	if (r == 0)
@@ -40,8 +43,14 @@ int draft_leave_old(struct changing *c, struct index_message *m, int64_t *ret_ro
 		r = index_message_insert_hidden(ix, &old);
 	if (r == 0)
 		r = index_message_set_flags(ix, old.row, buf_str(&flags));
+	if (r >= 0 && server_flags.data)
+		r = index_message_set_server_flags(ix, old.row, buf_str(&server_flags));
+	if (r >= 0 && server_flags.data)
+		r = index_message_set_server_flags(ix, m->row, NULL);
+	if (r >= 0)
+		r = journal_hand_over(ix, m->row, old.row); /* what is to be done with the old one, and where the server has it */
 	*ret_row = old.row;
-	return r < 0 ? r : 0;
+	return r;
 }
 
 /* The row of a stored draft goes on as what the server has; the bytes get another. */
@@ -126,6 +135,8 @@ static int keep_backup(struct changing *c, const struct index_folder *f, const s
 		r = upload_note_writing(c->mb, backup.row, false);
 	if (r == 0)
 		r = local_bytes_copy(bytes, fd);
+	if (r == 0)
+		r = durable_sync_fd(fd); /* the server's copy goes next */
 	if (r == 0)
 		r = news_add(&c->news, CHANGE_MESSAGE_GONE, f->row, old->row, old->name);
 	return r < 0 ? r : news_add(&c->news, CHANGE_MESSAGE_ADDED, f->row, backup.row, backup.name);

@@ -105,13 +105,12 @@ static int edit_draft(struct mailbox *mb, struct index_message *m, bool truncate
 /* What is on its way to the server does not change any more. */
 static int reopen(struct mailbox *mb, const struct index_message *m, bool write, int *ret_fd)
 {
-	int64_t seq = 0;
 	int r = index_begin(mb->index);
 
 	if (r < 0)
 		return r;
-	r = journal_last_of(mb->index, m->row, &seq);
-	if (r == 0 && write && seq)
+	r = write ? changing_is_on_its_way(mb, m->row) : 0;
+	if (r == 1)
 		r = -EACCES;
 	if (r == 0)
 		r = local_file_open(mb->files, m->row, write ? O_RDWR : O_RDONLY, ret_fd);

@@ -214,6 +214,7 @@ static int learn_quota(struct mailbox *mb, struct backend **session)
 	int r = backend_quota(session, &q);
 
 	atomic_store(&mb->append_limit, backend_append_limit(*session));
+	atomic_store(&mb->has_labels, (*session)->abilities & BACKEND_TRASH_FIRST);
 	if (r == 0) {
 		atomic_store(&mb->quota_used, q.used_bytes);
 		atomic_store(&mb->quota_limit, q.limit_bytes);

@@ -14,7 +14,8 @@ enum {
 	PAUSE_LAST_MS = 60 * 1000,
 	REFUSED_KEPT = 256,
 	LATE_MS = 1000, /* what a broken connection brought to a server may still be done by it */
-	BUSY_MS = 100,	/* a server that says "later" is asked again soon, while somebody waits */
+	BUSY_MS = 100,	/* a server that says "later" is asked again soon, while somebody waits … */
+	IDLE_MS = 1000, /* … and while nobody does */
 	LOST_MAX = 3,	/* connections in a row, with nothing done on them */
 };
 
@@ -33,10 +34,11 @@ struct replay {
 	} refused[REFUSED_KEPT]; /* the last ones: who asks for one may come a moment late */
 	size_t n_refused;
 	int64_t pause_ms;
-	struct later later;		/* the worker's, and the thread's while no worker runs */
-	const struct backend *sends_on; /* the worker's */
-	bool is_late_over;		/* the worker's; since the last connection broke it was waited for */
-	int64_t busy_since_ms;		/* the thread's; 0: it is not */
+	struct later later;	   /* the worker's, and the thread's while no worker runs */
+	int passed_over;	   /* likewise; -errno: all that is left has to wait, for that reason */
+	struct backend **sends_on; /* the worker's: its session, which may be another after it was lost; NULL: it does not send */
+	bool is_late_over;	   /* the worker's; since the last connection broke it was waited for */
+	int64_t busy_since_ms;	   /* the thread's; 0: it is not */
 };
 
 int replay_sync(struct mailbox *mb)
@@ -47,12 +49,13 @@ int replay_sync(struct mailbox *mb)
 }
 
 /* Answered outside of the lock. */
-static struct waiter *take_settled(struct replay *r, int64_t settled)
+/* Lock held. Those that is_one() says. */
+static struct waiter *take(struct replay *r, bool (*is_one)(const struct waiter *w, const void *userdata), const void *userdata)
 {
 	struct waiter *taken = NULL, **at = &r->waiters, *w;
 
 	while ((w = *at)) {
-		if (w->until > settled) {
+		if (!is_one(w, userdata)) {
 			at = &w->next;
 			continue;
 		}
@@ -60,6 +63,16 @@ static struct waiter *take_settled(struct replay *r, int64_t settled)
 		waiters_push(&taken, w);
 	}
 	return taken;
+}
+
+static bool is_settled(const struct waiter *w, const void *settled)
+{
+	return w->until <= *(const int64_t *)settled;
+}
+
+static struct waiter *take_settled(struct replay *r, int64_t settled)
+{
+	return take(r, is_settled, &settled);
 }
 
 static void answer_each(struct waiter *list)
@@ -102,6 +115,88 @@ static void answer_settled(struct replay *r)
 	pthread_mutex_lock(&r->mb->lock);
 	taken = take_settled(r, first == INT64_MAX ? first : first - 1);
 	pthread_mutex_unlock(&r->mb->lock);
+	answer_each(taken);
+}
+
+/* Who waits for one message, of which nothing is left while changes of others are passed over; or for which the server cannot be had. */
+struct apart {
+	size_t n;
+	struct {
+		int64_t row, until;
+		bool is_done;
+	} of[64];
+};
+
+static bool is_apart(const struct waiter *w, const void *userdata)
+{
+	const struct apart *a = userdata;
+
+	for (size_t i = 0; i < a->n; i++)
+		if (a->of[i].is_done && a->of[i].row == w->from && a->of[i].until == w->until)
+			return true;
+	return false;
+}
+
+static bool is_done(struct replay *r, int64_t row, int64_t until)
+{
+	int64_t first = INT64_MAX;
+	int error = journal_each_of(r->mb->index, row, note_first, &first);
+
+	if (error < 0 || first > until)
+		return error >= 0;
+	error = later_passes_over(&r->later, first);
+	return error < 0 && error != -EAGAIN;
+}
+
+static void find_done(struct replay *r, struct apart *a)
+{
+	if (index_begin(r->mb->index) < 0)
+		return;
+	for (size_t i = 0; i < a->n; i++)
+		a->of[i].is_done = is_done(r, a->of[i].row, a->of[i].until);
+	index_rollback(r->mb->index);
+}
+
+static void answer_apart(struct replay *r)
+{
+	struct apart a = { .n = 0 };
+	struct waiter *taken;
+
+	pthread_mutex_lock(&r->mb->lock);
+	for (struct waiter *w = r->waiters; w && a.n < sizeof a.of / sizeof *a.of; w = w->next)
+		if (w->from) {
+			a.of[a.n].row = w->from;
+			a.of[a.n++].until = w->until;
+		}
+	pthread_mutex_unlock(&r->mb->lock);
+	if (!a.n)
+		return;
+	find_done(r, &a);
+	pthread_mutex_lock(&r->mb->lock);
+	taken = take(r, is_apart, &a);
+	pthread_mutex_unlock(&r->mb->lock);
+	answer_each(taken);
+}
+
+static bool is_late(const struct waiter *w, const void *since_ms)
+{
+	return w->since_ms <= *(const int64_t *)since_ms;
+}
+
+/* Who waits for what is passed over is told after `timeout` that the change is safe here. */
+static void answer_late(struct replay *r)
+{
+	int64_t since_ms = clock_monotonic_ms() - r->mb->configuration->timeout_s * 1000;
+	struct waiter *taken;
+	int error;
+
+	pthread_mutex_lock(&r->mb->lock);
+	taken = take(r, is_late, &since_ms);
+	pthread_mutex_unlock(&r->mb->lock);
+	error = taken ? replay_sync(r->mb) : 0;
+	for (struct waiter *w = taken; w; w = w->next)
+		if (!w->result)
+			w->result = error;
 	answer_each(taken);
 }
 
@@ -169,7 +264,7 @@ static void answer_out_of_reach(struct replay *r)
 
 void replay_note_silent(struct replay *r, const struct backend *session)
 {
-	if (session == r->sends_on)
+	if (r->sends_on && session == *r->sends_on)
 		answer_out_of_reach(r);
 }
 
@@ -251,12 +346,15 @@ static int send_all(struct replay *r, struct replay_batch *batch, struct backend
 		if (n == 0 && !lost)
 			note_answered(r);
 		answer_settled(r);
+		if (batch->passed_over)
+			answer_apart(r);
 		index_checkpoint(r->mb->index);
 		gather_more(r, sent);
 	}
 	if (n == 0 && !is_stopping(r) && !batch->passed_over)
 		later_release(&r->later);
-	return n == 0 ? batch->passed_over : n;
+	r->passed_over = n == 0 ? batch->passed_over : 0;
+	return n;
 }
 
 /* On a worker. */
@@ -268,7 +366,7 @@ static int drain(void *userdata, struct backend **session)
 
 	if (!batch)
 		return -ENOMEM;
-	r->sends_on = *session;
+	r->sends_on = session;
 	n = send_all(r, batch, session);
 	r->sends_on = NULL;
 	free(batch);
@@ -300,6 +398,16 @@ static bool is_busy(struct replay *r, int error)
 	return error == -EAGAIN && now_ms - r->busy_since_ms < r->mb->configuration->timeout_s * 1000;
 }
 
+/* Those whose changes have to wait; who waits for other changes goes on. Whether there are any. */
+static bool answer_passed_over(struct replay *r, int error)
+{
+	if (error < 0 || !r->passed_over)
+		return false;
+	answer_apart(r);
+	answer_late(r);
+	return true;
+}
+
 static void *run(void *argument)
 {
 	struct replay *r = argument;
@@ -323,11 +431,12 @@ static void *run(void *argument)
 			answer_out_of_reach(r);
 		else
 			answer_settled(r);
+		is_later |= answer_passed_over(r, error);
 		index_checkpoint(mb->index);
 		pthread_mutex_lock(&mb->lock);
 		r->is_out_of_reach = error < 0 && !is_later;
-		if (is_later && !r->stopping)
-			clock_wait(&r->wake, &r->mb->lock, BUSY_MS);
+		if (is_later && !r->stopping && !r->has_work)
+			clock_wait(&r->wake, &r->mb->lock, r->waiters ? BUSY_MS : IDLE_MS);
 		else if (error < 0)
 			pause_after(r);
 		else
@@ -407,6 +516,7 @@ int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w)
 
 	w->from = row;
 	w->until = seq;
+	w->since_ms = clock_monotonic_ms();
 	pthread_mutex_lock(&r->mb->lock);
 	w->result = refused_error(r, seq);
 	out_of_reach = r->is_out_of_reach || r->stopping;

@@ -133,8 +133,10 @@ static int gather(void *userdata, const struct journal_entry *e)
 	if (++g->scanned > SCAN_MAX)
 		return 1;
 	r = later_passes_over(replay_later(batch->mb->replay), e->seq);
-	if (r < 0)
-		return pass_over(g, e, r);
+	if (r < 0) {
+		r = pass_over(g, e, r);
+		return r < 0 ? r : e->kind >= JOURNAL_CREATE; /* what comes behind may need that folder */
+	}
 	if (e->source && batch->n && table_get(&g->skipped, -e->source)) /* one command copies a message once */
 		return table_set(&g->skipped, e->row, g);
 	if (e->source && table_set(&g->skipped, -e->source, g) < 0)

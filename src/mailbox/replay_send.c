@@ -108,8 +108,9 @@ static int verify(struct span *s)
 		r = replay_let_late_pass(s->batch->mb->replay);
 	if (r == 1)
 		r = find_sent(s->session, s->batch, s->from, s->n, found);
+	/* What cannot be known now is no refusal. */
 	if (r < 0 && s->n == 1)
-		return span_refused(s, r);
+		return span_refused(s, (*s->session)->broken || r == -ENXIO || r == -ESTALE || r == -EACCES ? r : -EAGAIN);
 	if (r < 0 && found && !(*s->session)->broken) /* each for itself: nothing goes out unverified */
 		return with_unfound(s, found, 1, verify);
 	return r < 0 ? r : with_unfound(s, found, s->n, send_anew);

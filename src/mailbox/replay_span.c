@@ -46,7 +46,7 @@ static int note_broken(struct later *l, const struct span *s, size_t i, int erro
 /* What is known of its entries when it is their turn again. */
 static int note_failure(const struct span *s, int error)
 {
-	bool is_unanswered = has_broken(s) && (error == -ETIMEDOUT || error == -EHOSTUNREACH);
+	bool is_unanswered = has_broken(s) && (*s->session)->unanswered && (error == -ETIMEDOUT || error == -EHOSTUNREACH);
 	bool is_broken_off = has_broken(s) && (error == -ENOTCONN || error == -ECONNRESET || error == -EPIPE);
 	struct later *l = replay_later(s->batch->mb->replay);
 	int r = 0;

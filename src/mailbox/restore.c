@@ -212,25 +212,26 @@ static int restore_file(void *userdata, const struct local_entry *e)
 	struct mailbox *mb = c->mb;
 	CLEANUP(fd) int fd = -1;
 	struct index_message m;
-	int64_t seq = 0;
+	int is_on_its_way = 0;
 	int r = local_file_open(mb->files, e->row, O_RDONLY, &fd);
 
 	if (r == -ENOENT)
 		return local_remove(mb->index, e->row);
 	if (r == 0)
-		r = journal_last_of(mb->index, e->row, &seq);
-	if (r == 0)
+		r = is_on_its_way = changing_is_on_its_way(mb, e->row);
+	if (r >= 0)
 		r = index_message_get(mb->index, e->row, &m);
 	if (r == 0 && m.uid && m.folder && !upload_is_written(mb, e->row))
-		return seq ? restore_replaced(mb, &m) : restore_draft(c, &m);
+		return is_on_its_way ? restore_replaced(mb, &m) : restore_draft(c, &m);
 	if (r == 0)
 		r = restore_is_homeless(mb, &m);
 	if (r == -ENOENT || r == 1)
 		r = show_file(mb, e, r == 1);
 	if (r == -EAGAIN)
 		return is_for_later(mb, r);
-	return r < 0 || seq || upload_is_written(mb, e->row) || !local_file_size(mb->files, e->row) ? r
-												    : upload_set_aside(c, e->row);
+	if (r < 0 || is_on_its_way || upload_is_written(mb, e->row) || !local_file_size(mb->files, e->row))
+		return r;
+	return upload_set_aside(c, e->row);
 }
 
 /* ------------------------------------------------------------ all of it */

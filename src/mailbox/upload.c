@@ -299,13 +299,13 @@ static int commit(struct changing *c, int64_t row)
 {
 	struct mailbox *mb = c->mb;
 	struct index_message m;
-	int64_t seq = 0;
 	int r = index_message_get(mb->index, row, &m);
 
-	if (r == 0 && m.is_local)
-		r = journal_last_of(mb->index, row, &seq);
-	if (r < 0 || !m.is_local || seq) /* taken back, or on its way already under another name */
+	if (r < 0 || !m.is_local) /* taken back */
 		return r;
+	r = changing_is_on_its_way(mb, row);
+	if (r != 0) /* already, under another name */
+		return r < 0 ? r : 0;
 	if (!m.folder) {
 		r = restore_is_homeless(mb, &m);
 		return r == 0 ? changing_drop_local(c, &m) : r < 0 ? r : -ESTALE;

@@ -136,6 +136,8 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	/* JOURNAL_MOVE, JOURNAL_COPY */
 	[CHANGE_RENAME] = "UPDATE journal.change SET detail = ?2 WHERE seq ="
 			  " (SELECT max(seq) FROM journal.change WHERE row = ?1 AND kind IN (2, 6))",
+	[CHANGE_HAND_OVER] = "UPDATE journal.change SET row = ?2 WHERE row = ?1",
+	[CHANGE_HAND_OVER_SOURCE] = "UPDATE journal.change SET source = ?2 WHERE source = ?1 AND source <> 0",
 	[CHANGE_LAST_OF] = "SELECT max(seq) FROM journal.change WHERE row = ?1 OR (source = ?1 AND source <> 0)",
 	[CHANGE_LAST_IN] = "SELECT max(seq) FROM journal.change WHERE folder = ?1 OR substr(folder, 1, length(?2)) = ?2 OR"
 			   " row IN (SELECT row FROM journal.place WHERE wire = ?1)",
@@ -143,6 +145,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[PLACE_AT] = "SELECT row FROM journal.place WHERE wire = ?1 AND uidvalidity = ?2 AND uid = ?3",
 	[PLACE_PUT] = "INSERT OR REPLACE INTO journal.place (row, wire, uidvalidity, uid, name, given)"
 		      " VALUES (?1, ?2, ?3, nullif(?4, 0), ?5, ?6)",
+	[PLACE_HAND_OVER] = "UPDATE journal.place SET row = ?2 WHERE row = ?1",
 	[PLACE_SWEEP] = "DELETE FROM journal.place WHERE row = ?1 AND NOT EXISTS"
 			" (SELECT 1 FROM journal.change WHERE row = ?1 OR (source = ?1 AND source <> 0))",
 	[PLACE_LAST_ROW] = "SELECT max((SELECT coalesce(max(row), 0) FROM journal.place), (SELECT coalesce(max(row), 0) FROM"

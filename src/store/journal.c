@@ -306,6 +306,15 @@ int journal_place_put(struct index *ix, int64_t row, const struct journal_place 
 			 (int64_t)p->is_given);
 }
 
+int journal_hand_over(struct index *ix, int64_t from, int64_t to)
+{
+	int r = index_run(ix, PLACE_HAND_OVER, "ii", from, to);
+
+	if (r == 0)
+		r = index_run(ix, CHANGE_HAND_OVER, "ii", from, to);
+	return r == 0 ? index_run(ix, CHANGE_HAND_OVER_SOURCE, "ii", from, to) : r;
+}
+
 int journal_place_sweep(struct index *ix, int64_t row)
 {
 	return index_run(ix, PLACE_SWEEP, "i", row);

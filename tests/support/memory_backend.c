@@ -313,7 +313,7 @@ static int memory_reopen(struct backend *b)
 {
 	if (memory_faults.open_error)
 		return fail(b, memory_faults.open_error);
-	b->broken = false;
+	b->broken = b->unanswered = false;
 	tell_abilities(b);
 	return 0;
 }
@@ -545,7 +545,10 @@ static int change_begin(struct backend *b, int *count)
 		memory_faults.changes_before--;
 	if (s->is_faulty && memory_faults.change_error)
 		return refuse(b, memory_faults.change_error);
-	if (s->is_faulty && memory_faults.change_breaks && !memory_faults.change_was_done)
+	if (memory_faults.folder_error && count == &counts.folder_changes)
+		return refuse(b, memory_faults.folder_error);
+	b->unanswered = s->is_faulty && memory_faults.change_breaks;
+	if (b->unanswered && !memory_faults.change_was_done)
 		return fail(b, memory_faults.change_breaks);
 	return 0;
 }

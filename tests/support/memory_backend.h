@@ -55,6 +55,7 @@ struct memory_faults {
 	bool is_read_only;
 	const char *permits;  /* flags that can be changed, words, `\*` for new ones; NULL: all */
 	int change_error;     /* each is refused so, undone */
+	int folder_error;     /* each of a folder is */
 	int change_breaks;    /* each breaks the session so, undone … */
 	bool change_was_done; /* … or done: only the answer is lost */
 	int changes_before;   /* so many pass before the three above begin; counts down */

@@ -2710,6 +2710,88 @@ static void an_edit_that_an_older_index_does_not_know_is_sent(void **state)
 	assert_string_equal(names(f, drafts).last, "draft.eml");
 }
 
+/* A change of the old text waits in the journal: that is not the new one on its way. */
+static void a_draft_with_changes_that_wait_is_saved(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), row = row_of(f, drafts, "draft.eml"), copy;
+
+	go_offline();
+	assert_int_equal(set_flags(f, row, "+\\Flagged"), 0);
+	copy = write_file(f, f->archive, "copy.eml", "");
+	assert_int_equal(mailbox_copy(f->mailbox, row, copy), 0);
+	assert_int_equal(commit(f, copy), 0);
+	write_and_close(open_to_write(f, row, true), LETTER "second\r\n");
+	assert_int_equal(commit(f, row), 0);
+	remount(f, false);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	assert_string_equal(names(f, drafts).last, "draft.eml");
+	go_online();
+	WAIT_FOR(holding("Drafts", "second") == 1 && memory_count_messages("Drafts") == 1);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(holding("Archive", "new text"), 1);
+	assert_int_equal(holding("Archive", "second"), 0);
+	assert_true(shows_flags(f, row_of(f, drafts, "draft.eml"), "\\Flagged"));
+}
+
+static void an_edit_that_is_not_ended_is_set_aside_whatever_waits(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), row = row_of(f, drafts, "draft.eml");
+
+	go_offline();
+	assert_int_equal(set_flags(f, row, "+\\Flagged"), 0);
+	write_and_close(open_to_write(f, row, true), LETTER "second\r\n");
+	remount(f, false); /* and no last close */
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	assert_int_not_equal(row_of(f, drafts, "draft.eml"), 0);
+	assert_int_not_equal(row_of(f, drafts, "draft.eml.partial"), 0);
+	go_online();
+	WAIT_FOR(has_flags("Drafts", 1, "\\Flagged"));
+}
+
+/* ------------------------------------------------------------ what waits while others go */
+
+static void what_is_put_into_a_folder_waits_for_it(void **state)
+{
+	struct fixture *f = *state;
+	int64_t made;
+
+	deliver("INBOX", "one");
+	mount(f);
+	memory_faults.folder_error = -EAGAIN;
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "New", &made), 0);
+	assert_int_equal(rename_to(f, f->inbox, names(f, f->inbox).last, made, "moved.eml"), 0);
+	WAIT_FOR(memory_counts().folder_changes > 0);
+	usleep(50000);
+	memory_faults.folder_error = 0;
+	assert_int_equal(commit(f, write_file(f, made, "a.eml", LETTER)), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(memory_count_messages("New"), 2);
+	assert_int_equal(names(f, made).n, 2);
+}
+
+static void who_waits_for_another_change_is_told_the_truth(void **state)
+{
+	struct fixture *f = *state;
+	int64_t gone;
+
+	deliver("INBOX", "one");
+	memory_add_folder("Gone", '/', 0, USE_NONE);
+	mount(f);
+	gone = folder_row(f, MAILBOX_ROOT, "Gone");
+	memory_remove_folder("Gone");
+	memory_faults.poison = "one";
+	memory_faults.poison_error = -EAGAIN;
+	assert_int_equal(rename_to(f, f->inbox, names(f, f->inbox).last, f->archive, "x.eml"), 0);
+	usleep(200000);
+	assert_int_equal(commit(f, write_file(f, gone, "a.eml", LETTER)), -ENOENT);
+	assert_int_equal(commit(f, write_file(f, f->inbox, "c.eml", LETTER)), 0);
+	assert_int_equal(memory_count_messages("INBOX"), 2);
+	memory_faults.poison = NULL;
+	WAIT_FOR(memory_count_messages("Archive") == 1);
+}
+
 /* ------------------------------------------------------------ files that are still written, and their folders */
 
 static void what_is_written_is_not_compared_with_what_it_is_renamed_to(void **state)
@@ -2824,6 +2906,10 @@ int main(void)
 		TEST(a_stored_draft_takes_the_place_of_another),
 		TEST(a_draft_takes_the_place_of_another_once_it_is_there),
 		TEST(a_draft_that_was_renamed_to_a_backup_is_replaced),
+		TEST(a_draft_with_changes_that_wait_is_saved),
+		TEST(an_edit_that_is_not_ended_is_set_aside_whatever_waits),
+		TEST(what_is_put_into_a_folder_waits_for_it),
+		TEST(who_waits_for_another_change_is_told_the_truth),
 		TEST(a_draft_that_is_written_is_not_moved),
 		TEST(a_draft_that_is_written_can_be_removed),
 		TEST(an_emptied_draft_makes_way_for_another),
