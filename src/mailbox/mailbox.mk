@@ -3,7 +3,7 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/apply.c src/mailbox/apply.h src/mailbox/apply_name.c \
 	src/mailbox/news.c src/mailbox/news.h \
 	src/mailbox/changing_flags.c src/mailbox/changing_folder.c src/mailbox/changing_rename.c src/mailbox/changing_private.h \
-	src/mailbox/replay.c src/mailbox/replay.h \
+	src/mailbox/replay.c src/mailbox/replay.h src/mailbox/replay_answers.c src/mailbox/replay_private.h \
 	src/mailbox/replay_find.c src/mailbox/replay_find.h src/mailbox/replay_moved.c \
 	src/mailbox/replay_batch.c src/mailbox/replay_folder.c src/mailbox/replay_refuse.c \
 	src/mailbox/replay_later.c src/mailbox/replay_later.h src/mailbox/replay_remove.c \

@@ -1,44 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mailbox/replay.h"
+#include "mailbox/replay_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mailbox/replay_later.h"
 
 enum {
 	GATHER_MS = 20,	       /* a burst of changes goes in few commands */
 	PAUSE_FIRST_MS = 1000, /* after a failure that may pass */
 	PAUSE_LAST_MS = 60 * 1000,
-	REFUSED_KEPT = 256,
 	LATE_MS = 1000, /* what a broken connection brought to a server may still be done by it */
 	BUSY_MS = 100,	/* a server that says "later" is asked again soon, while somebody waits … */
 	IDLE_MS = 1000, /* … and while nobody does */
 	LOST_MAX = 3,	/* connections in a row, with nothing done on them */
-};
-
-struct replay {
-	struct mailbox *mb; /* borrowed */
-	pthread_t thread;
-	bool has_thread;
-	pthread_cond_t wake;
-	/* The mailbox's lock: */
-	bool has_work, is_awaited, stopping, is_out_of_reach;
-	int64_t woken_ms;	/* when something came last */
-	struct waiter *waiters; /* from: a message's row or 0; until: the entry; result: so far */
-	struct {
-		int64_t seq, row; /* row 0: somebody was told */
-		int error;
-	} refused[REFUSED_KEPT]; /* the last ones: who asks for one may come a moment late */
-	size_t n_refused;
-	int64_t pause_ms;
-	struct later later;	   /* the worker's, and the thread's while no worker runs */
-	int passed_over;	   /* likewise; -errno: all that is left has to wait, for that reason */
-	struct backend **sends_on; /* the worker's: its session, which may be another after it was lost; NULL: it does not send */
-	bool is_late_over;	   /* the worker's; since the last connection broke it was waited for */
-	int64_t busy_since_ms;	   /* the thread's; 0: it is not */
 };
 
 int replay_sync(struct mailbox *mb)
@@ -48,224 +24,15 @@ int replay_sync(struct mailbox *mb)
 	return r < 0 ? r : journal_sync(mb->index);
 }
 
-/* Answered outside of the lock. */
-/* Lock held. Those that is_one() says. */
-static struct waiter *take(struct replay *r, bool (*is_one)(const struct waiter *w, const void *userdata), const void *userdata)
-{
-	struct waiter *taken = NULL, **at = &r->waiters, *w;
-
-	while ((w = *at)) {
-		if (!is_one(w, userdata)) {
-			at = &w->next;
-			continue;
-		}
-		*at = w->next;
-		waiters_push(&taken, w);
-	}
-	return taken;
-}
-
-static bool is_settled(const struct waiter *w, const void *settled)
-{
-	return w->until <= *(const int64_t *)settled;
-}
-
-static struct waiter *take_settled(struct replay *r, int64_t settled)
-{
-	return take(r, is_settled, &settled);
-}
-
-static void answer_each(struct waiter *list)
-{
-	while (list) {
-		struct waiter *next = list->next;
-
-		list->done(list, list->result);
-		list = next;
-	}
-}
-
-/* The first entry that is left. */
-static int note_first(void *userdata, const struct journal_entry *e)
-{
-	*(int64_t *)userdata = e->seq;
-	return 1;
-}
-
-static int64_t first_left(struct mailbox *mb)
-{
-	int64_t seq = INT64_MAX;
-
-	if (journal_is_empty(mb->index))
-		return seq;
-	if (index_begin(mb->index) < 0)
-		return 0;
-	if (journal_each_after(mb->index, 0, note_first, &seq) < 0)
-		seq = 0;
-	index_rollback(mb->index);
-	return seq;
-}
-
-static void answer_settled(struct replay *r)
-{
-	struct waiter *taken;
-	int64_t first;
-
-	first = first_left(r->mb);
-	pthread_mutex_lock(&r->mb->lock);
-	taken = take_settled(r, first == INT64_MAX ? first : first - 1);
-	pthread_mutex_unlock(&r->mb->lock);
-	answer_each(taken);
-}
-
-/* Who waits for one message, of which nothing is left while changes of others are passed over; or for which the server cannot be had. */
-struct apart {
-	size_t n;
-	struct {
-		int64_t row, until;
-		bool is_done;
-	} of[64];
-};
-
-static bool is_apart(const struct waiter *w, const void *userdata)
-{
-	const struct apart *a = userdata;
-
-	for (size_t i = 0; i < a->n; i++)
-		if (a->of[i].is_done && a->of[i].row == w->from && a->of[i].until == w->until)
-			return true;
-	return false;
-}
-
-static bool is_done(struct replay *r, int64_t row, int64_t until)
-{
-	int64_t first = INT64_MAX;
-	int error = journal_each_of(r->mb->index, row, note_first, &first);
-
-	if (error < 0 || first > until)
-		return error >= 0;
-	error = later_passes_over(&r->later, first);
-	return error < 0 && error != -EAGAIN;
-}
-
-static void find_done(struct replay *r, struct apart *a)
-{
-	if (index_begin(r->mb->index) < 0)
-		return;
-	for (size_t i = 0; i < a->n; i++)
-		a->of[i].is_done = is_done(r, a->of[i].row, a->of[i].until);
-	index_rollback(r->mb->index);
-}
-
-static void answer_apart(struct replay *r)
-{
-	struct apart a = { .n = 0 };
-	struct waiter *taken;
-
-	pthread_mutex_lock(&r->mb->lock);
-	for (struct waiter *w = r->waiters; w && a.n < sizeof a.of / sizeof *a.of; w = w->next)
-		if (w->from) {
-			a.of[a.n].row = w->from;
-			a.of[a.n++].until = w->until;
-		}
-	pthread_mutex_unlock(&r->mb->lock);
-	if (!a.n)
-		return;
-	find_done(r, &a);
-	pthread_mutex_lock(&r->mb->lock);
-	taken = take(r, is_apart, &a);
-	pthread_mutex_unlock(&r->mb->lock);
-	answer_each(taken);
-}
-
-static bool is_late(const struct waiter *w, const void *since_ms)
-{
-	return w->since_ms <= *(const int64_t *)since_ms;
-}
-
-/* Who waits for what is passed over is told after `timeout` that the change is safe here. */
-static void answer_late(struct replay *r)
-{
-	int64_t since_ms = clock_monotonic_ms() - r->mb->configuration->timeout_s * 1000;
-	struct waiter *taken;
-	int error;
-
-	pthread_mutex_lock(&r->mb->lock);
-	taken = take(r, is_late, &since_ms);
-	pthread_mutex_unlock(&r->mb->lock);
-	error = taken ? replay_sync(r->mb) : 0;
-	for (struct waiter *w = taken; w; w = w->next)
-		if (!w->result)
-			w->result = error;
-	answer_each(taken);
-}
-
-void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error)
-{
-	bool is_told = false;
-
-	pthread_mutex_lock(&r->mb->lock);
-	for (struct waiter *w = r->waiters; w; w = w->next)
-		if (seq <= w->until && (!w->from || w->from == row)) {
-			w->result = error;
-			is_told |= w->from == row;
-		}
-	r->refused[r->n_refused % REFUSED_KEPT].seq = seq;
-	r->refused[r->n_refused % REFUSED_KEPT].row = is_told ? 0 : row;
-	r->refused[r->n_refused++ % REFUSED_KEPT].error = error;
-	pthread_mutex_unlock(&r->mb->lock);
-}
-
-/* Lock held. */
-static int refused_error(struct replay *r, int64_t seq)
-{
-	for (size_t i = 0; i < REFUSED_KEPT && i < r->n_refused; i++)
-		if (r->refused[i].seq == seq) {
-			r->refused[i].row = 0;
-			return r->refused[i].error;
-		}
-	return 0;
-}
-
 struct later *replay_later(struct replay *r)
 {
 	return &r->later;
 }
 
-int replay_take_refused(struct replay *r, int64_t row)
-{
-	int error = 0;
-
-	pthread_mutex_lock(&r->mb->lock);
-	for (size_t i = 0; i < REFUSED_KEPT && i < r->n_refused; i++)
-		if (r->refused[i].row == row) {
-			r->refused[i].row = 0;
-			error = r->refused[i].error;
-		}
-	pthread_mutex_unlock(&r->mb->lock);
-	return error;
-}
-
-/* Out of reach: who waits is told that the change is safe here. */
-static void answer_out_of_reach(struct replay *r)
-{
-	int error = replay_sync(r->mb);
-	struct waiter *taken;
-
-	pthread_mutex_lock(&r->mb->lock);
-	r->is_out_of_reach = true;
-	for (struct waiter *w = r->waiters; w; w = w->next)
-		if (!w->result)
-			w->result = error;
-	taken = take_settled(r, INT64_MAX);
-	pthread_mutex_unlock(&r->mb->lock);
-	answer_each(taken);
-}
-
 void replay_note_silent(struct replay *r, const struct backend *session)
 {
 	if (r->sends_on && session == *r->sends_on)
-		answer_out_of_reach(r);
+		replay_answer_out_of_reach(r);
 }
 
 /* After a server that took its time: who waits from now on waits for its word again. */
@@ -340,14 +107,14 @@ static int send_all(struct replay *r, struct replay_batch *batch, struct backend
 		n = replay_send(batch, session);
 		replay_batch_release(batch);
 		r->is_late_over &= !(*session)->broken;
-		lost = !is_lost(*session, n) ? 0 : first_left(r->mb) > first ? 1 : lost + 1;
+		lost = !is_lost(*session, n) ? 0 : replay_first_left(r->mb) > first ? 1 : lost + 1;
 		if (lost && lost < LOST_MAX)
 			n = 0;
 		if (n == 0 && !lost)
 			note_answered(r);
-		answer_settled(r);
+		replay_answer_settled(r);
 		if (batch->passed_over)
-			answer_apart(r);
+			replay_answer_apart(r);
 		index_checkpoint(r->mb->index);
 		gather_more(r, sent);
 	}
@@ -398,16 +165,6 @@ static bool is_busy(struct replay *r, int error)
 	return error == -EAGAIN && now_ms - r->busy_since_ms < r->mb->configuration->timeout_s * 1000;
 }
 
-/* Those whose changes have to wait; who waits for other changes goes on. Whether there are any. */
-static bool answer_passed_over(struct replay *r, int error)
-{
-	if (error < 0 || !r->passed_over)
-		return false;
-	answer_apart(r);
-	answer_late(r);
-	return true;
-}
-
 static void *run(void *argument)
 {
 	struct replay *r = argument;
@@ -428,10 +185,10 @@ static void *run(void *argument)
 			error = mailbox_run(mb, JOB_INTERACTIVE, drain, r);
 		is_later = is_busy(r, error);
 		if (error < 0 && !is_later)
-			answer_out_of_reach(r);
+			replay_answer_out_of_reach(r);
 		else
-			answer_settled(r);
-		is_later |= answer_passed_over(r, error);
+			replay_answer_settled(r);
+		is_later |= replay_answer_passed_over(r, error);
 		index_checkpoint(mb->index);
 		pthread_mutex_lock(&mb->lock);
 		r->is_out_of_reach = error < 0 && !is_later;
@@ -474,7 +231,7 @@ void replay_free(struct replay *r)
 	pthread_cond_broadcast(&r->wake);
 	pthread_mutex_unlock(&r->mb->lock);
 	pthread_join(r->thread, NULL);
-	answer_out_of_reach(r);
+	replay_answer_out_of_reach(r);
 	later_release(&r->later);
 	pthread_cond_destroy(&r->wake);
 	free(r);
@@ -508,28 +265,4 @@ void replay_is_back(struct replay *r)
 	r->is_out_of_reach = false;
 	pthread_mutex_unlock(&r->mb->lock);
 	replay_wake(r);
-}
-
-int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w)
-{
-	bool out_of_reach;
-
-	w->from = row;
-	w->until = seq;
-	w->since_ms = clock_monotonic_ms();
-	pthread_mutex_lock(&r->mb->lock);
-	w->result = refused_error(r, seq);
-	out_of_reach = r->is_out_of_reach || r->stopping;
-	if (!out_of_reach) {
-		waiters_push(&r->waiters, w);
-		r->has_work = r->is_awaited = true;
-		pthread_cond_broadcast(&r->wake);
-	}
-	pthread_mutex_unlock(&r->mb->lock);
-	return out_of_reach ? replay_sync(r->mb) : -EINPROGRESS;
-}
-
-bool replay_interrupt(struct replay *r, struct waiter *w)
-{
-	return waiters_remove(&r->waiters, w);
 }
