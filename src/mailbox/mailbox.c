@@ -368,9 +368,10 @@ void mailbox_free(struct mailbox *mb)
 		replay_finish(mb->replay, mb->configuration->timeout_s * 1000);
 	if (mb->workers)
 		workers_stop(mb->workers);
-	replay_free(mb->replay);
+	replay_stop(mb->replay);
 	outbox_free(mb->outbox);
 	workers_free(mb->workers);
+	replay_free(mb->replay); /* which a worker may have told that its server is silent */
 	events_free(mb->events);
 	answers_free(mb->answers);
 	look_release_all(mb);

@@ -194,7 +194,7 @@ static void *run(void *argument)
 		r->is_out_of_reach = error < 0 && !is_later;
 		if (is_later && !r->stopping && !r->has_work)
 			clock_wait(&r->wake, &r->mb->lock, r->waiters ? BUSY_MS : IDLE_MS);
-		else if (error < 0)
+		else if (error < 0 && !is_later)
 			pause_after(r);
 		else
 			r->pause_ms = 0;
@@ -222,7 +222,7 @@ int replay_new(struct mailbox *mb, struct replay **ret)
 	return 0;
 }
 
-void replay_free(struct replay *r)
+void replay_stop(struct replay *r)
 {
 	if (!r)
 		return;
@@ -232,6 +232,12 @@ void replay_free(struct replay *r)
 	pthread_mutex_unlock(&r->mb->lock);
 	pthread_join(r->thread, NULL);
 	replay_answer_out_of_reach(r);
+}
+
+void replay_free(struct replay *r)
+{
+	if (!r)
+		return;
 	later_release(&r->later);
 	pthread_cond_destroy(&r->wake);
 	free(r);

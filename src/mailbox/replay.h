@@ -16,6 +16,8 @@ struct replay;
 
 int replay_new(struct mailbox *mb, struct replay **ret);
 /* Joins the thread; waiters are answered 0: what they wait for is in the journal. NULL is allowed. */
+void replay_stop(struct replay *r);
+/* Once it is stopped, and no worker runs any more. NULL is allowed. */
 void replay_free(struct replay *r);
 
 /* Waits until the journal is empty, the server is out of reach, or time is up. */
