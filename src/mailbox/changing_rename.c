@@ -115,7 +115,8 @@ static int merge(struct changing *c, const struct index_message *m, struct index
 {
 	int r = m->mtime_ns ? changing_remember(c->mb, target, m->mtime_ns, target->mode) : 0;
 
-	if (!m->is_local && atomic_load(&c->mb->has_labels)) /* it may be the very same one */
+	/* It may be the very same one. */
+	if ((atomic_load(&c->mb->has_labels) || !c->mb->listed_ms) && changing_is_unsent(c->mb, m) != 1)
 		return -EEXIST;
 
 	return r < 0 ? r : changing_unlink_message(c, m);

@@ -31,7 +31,9 @@ struct later *replay_later(struct replay *r)
 
 void replay_note_silent(struct replay *r, const struct backend *session)
 {
-	if (r->sends_on && session == *r->sends_on)
+	struct backend **sends_on = r->sends_on;
+
+	if (sends_on && session == *sends_on)
 		replay_answer_out_of_reach(r);
 }
 
@@ -156,12 +158,12 @@ static bool is_busy(struct replay *r, int error)
 {
 	int64_t now_ms = clock_monotonic_ms();
 
-	if (error != -EAGAIN) {
-		r->busy_since_ms = 0;
+	if ((error ? error : r->passed_over) != -EAGAIN)
 		later_forget_busy(&r->later);
-	} else if (!r->busy_since_ms) {
+	if (error != -EAGAIN)
+		r->busy_since_ms = 0;
+	else if (!r->busy_since_ms)
 		r->busy_since_ms = now_ms;
-	}
 	return error == -EAGAIN && now_ms - r->busy_since_ms < r->mb->configuration->timeout_s * 1000;
 }
 

@@ -43,6 +43,17 @@ static void answer_each(struct waiter *list)
 	}
 }
 
+/* What is not done is on the disk at least. */
+static void answer_safe(struct replay *r, struct waiter *taken)
+{
+	int error = taken ? replay_sync(r->mb) : 0;
+
+	for (struct waiter *w = taken; w; w = w->next)
+		if (!w->result)
+			w->result = error;
+	answer_each(taken);
+}
+
 /* The first entry that is left. */
 static int note_first(void *userdata, const struct journal_entry *e)
 {
@@ -133,7 +144,7 @@ void replay_answer_apart(struct replay *r)
 	pthread_mutex_lock(&r->mb->lock);
 	taken = take(r, is_apart, &a);
 	pthread_mutex_unlock(&r->mb->lock);
-	answer_each(taken);
+	answer_safe(r, taken);
 }
 
 static bool is_late(const struct waiter *w, const void *since_ms)
@@ -146,16 +157,11 @@ static void answer_late(struct replay *r)
 {
 	int64_t since_ms = clock_monotonic_ms() - r->mb->configuration->timeout_s * 1000;
 	struct waiter *taken;
-	int error;
 
 	pthread_mutex_lock(&r->mb->lock);
 	taken = take(r, is_late, &since_ms);
 	pthread_mutex_unlock(&r->mb->lock);
-	error = taken ? replay_sync(r->mb) : 0;
-	for (struct waiter *w = taken; w; w = w->next)
-		if (!w->result)
-			w->result = error;
-	answer_each(taken);
+	answer_safe(r, taken);
 }
 
 void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error)

@@ -205,6 +205,36 @@ int restore_homeless(struct mailbox *mb, int64_t row)
 	return r < 0 ? r : is_for_later(mb, show_file(mb, &e, true));
 }
 
+/* In an index made anew its row will be that of the stored draft, of which the journal has changes: what was written gets another. */
+static int restore_apart(struct changing *c, const struct local_entry *e)
+{
+	struct mailbox *mb = c->mb;
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct index_message m = { .is_given = true, .is_local = true, .size_proven = true, .arrived_s = clock_realtime_s() };
+	int r = find_directory(mb, e, &f);
+
+	if (r < 0)
+		return is_for_later(mb, r);
+	m.folder = f.row;
+	m.internaldate_s = m.arrived_s;
+	r = apply_free_name(mb, f.row, e->name, ".partial", m.name);
+	if (r == 0)
+		r = index_message_insert(mb->index, &m, "");
+	if (r == 0)
+		r = local_file_link(mb->files, e->row, m.row);
+	if (r == 0)
+		r = upload_put_entry(mb, &m, &f, "");
+	return r < 0 ? r : local_remove(mb->index, e->row);
+}
+
+/* Whether the journal has changes of what the server has under this row. */
+static bool is_of_stored(struct mailbox *mb, int64_t row)
+{
+	CLEANUP(journal_place) struct journal_place place = { 0 };
+
+	return journal_place_get(mb->index, row, &place) == 0 && place.uid;
+}
+
 /* Whoever wrote it is not there any more: an ordinary name without an entry in the journal was never closed. */
 static int restore_file(void *userdata, const struct local_entry *e)
 {
@@ -223,6 +253,8 @@ static int restore_file(void *userdata, const struct local_entry *e)
 		r = index_message_get(mb->index, e->row, &m);
 	if (r == 0 && m.uid && m.folder && !upload_is_written(mb, e->row))
 		return is_on_its_way ? restore_replaced(mb, &m) : restore_draft(c, &m);
+	if (r == -ENOENT && !is_on_its_way && is_of_stored(mb, e->row))
+		return restore_apart(c, e);
 	if (r == 0)
 		r = restore_is_homeless(mb, &m);
 	if (r == -ENOENT || r == 1)

@@ -49,7 +49,7 @@ static bool is_due(struct index *ix)
 /* Has the log open from the first. */
 static int open_checkpointer(struct index *ix)
 {
-	int r = database_open(ix->journal_path, DATABASE_WRITE, NULL, 0, &ix->checkpointer);
+	int r = database_open(ix->journal_path, DATABASE_WRITE_AGAIN, NULL, 0, &ix->checkpointer);
 
 	if (r == 0)
 		r = database_exec(ix->checkpointer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 0");

@@ -26,7 +26,11 @@ struct database {
 
 struct query;
 
-enum database_mode { DATABASE_READ, DATABASE_WRITE };
+/*
+ * One that this process has open already is opened AGAIN: to make it, or look at it, by a descriptor of our own would on its close drop the lock that keeps other
+ * processes out (fcntl(2)).
+ */
+enum database_mode { DATABASE_READ, DATABASE_WRITE, DATABASE_WRITE_AGAIN };
 
 /* DATABASE_WRITE makes the file (0600) when it is missing. -EUCLEAN: it is no database, or a damaged one. */
 int database_open(const char *path, enum database_mode mode, const char *const *sql, size_t n_statements, struct database **ret);

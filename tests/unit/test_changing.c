@@ -2750,6 +2750,28 @@ static void an_edit_that_is_not_ended_is_set_aside_whatever_waits(void **state)
 	WAIT_FOR(has_flags("Drafts", 1, "\\Flagged"));
 }
 
+static void an_edit_that_is_not_ended_is_set_aside_without_the_cache_too(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), row = row_of(f, drafts, "draft.eml");
+	struct mailbox_entry e;
+
+	go_offline();
+	assert_int_equal(set_flags(f, row, "+\\Flagged"), 0);
+	write_and_close(open_to_write(f, row, true), LETTER "second\r\n");
+	stop(f);
+	delete_cache(f);
+	go_online();
+	mount(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	assert_int_equal(settle(f, drafts), 0);
+	WAIT_FOR(row_of(f, drafts, "draft.eml.partial"));
+	write_and_close(open_to_write(f, row_of(f, drafts, "draft.eml"), true), LETTER "third\r\n");
+	assert_int_equal(commit(f, row_of(f, drafts, "draft.eml")), 0);
+	assert_int_equal(mailbox_lookup(f->mailbox, drafts, "draft.eml.partial", &e), 0);
+	assert_int_equal(e.message.size_bytes, (int64_t)strlen(LETTER "second\r\n"));
+}
+
 /* ------------------------------------------------------------ what waits while others go */
 
 static void what_is_put_into_a_folder_waits_for_it(void **state)
@@ -2908,6 +2930,7 @@ int main(void)
 		TEST(a_draft_that_was_renamed_to_a_backup_is_replaced),
 		TEST(a_draft_with_changes_that_wait_is_saved),
 		TEST(an_edit_that_is_not_ended_is_set_aside_whatever_waits),
+		TEST(an_edit_that_is_not_ended_is_set_aside_without_the_cache_too),
 		TEST(what_is_put_into_a_folder_waits_for_it),
 		TEST(who_waits_for_another_change_is_told_the_truth),
 		TEST(a_draft_that_is_written_is_not_moved),

@@ -787,6 +787,18 @@ static void record(struct index *ix, int n)
 	}
 }
 
+/* In another process, which closing a descriptor of ours must not let in. Not a fork: SQLite's locks in memory would go with it. */
+static bool others_can_read(const char *directory, const char *name)
+{
+	char command[512];
+
+	snprintf(command, sizeof command,
+		 "python3 -c 'import sqlite3, sys\n"
+		 "sqlite3.connect(sys.argv[1], timeout=0).execute(\"SELECT count(*) FROM sqlite_master\")' %s/%s 2>/dev/null",
+		 directory, name);
+	return system(command) == 0;
+}
+
 static void who_commits_leaves_the_journal_s_log_to_others(void **state)
 {
 	struct index *ix = open_index(state);
@@ -796,16 +808,19 @@ static void who_commits_leaves_the_journal_s_log_to_others(void **state)
 	before = file_size(*state, "journal.db");
 	record(ix, 2500);
 	assert_int_equal(file_size(*state, "journal.db"), before);
+	assert_false(others_can_read(*state, "journal.db"));
 	assert_int_equal(index_begin(ix), 0);
 	assert_int_equal(index_checkpoint(ix), 0); /* beside a transaction */
 	assert_true(file_size(*state, "journal.db") > before);
 	assert_int_equal(index_commit(ix), 0);
+	assert_false(others_can_read(*state, "journal.db"));
 	log_size = file_size(*state, "journal.db-wal");
 	record(ix, 1000); /* from the start of the log again */
 	assert_int_equal(file_size(*state, "journal.db-wal"), log_size);
 	before = file_size(*state, "journal.db");
 	assert_int_equal(index_checkpoint(ix), 0);
 	index_close(ix);
+	assert_true(others_can_read(*state, "journal.db"));
 	ix = open_index(state);
 	assert_int_equal(journal_attach(ix, *state), 0);
 	assert_false(journal_is_empty(ix));
