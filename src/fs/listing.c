@@ -222,11 +222,12 @@ static bool take_ahead(struct fs *fs, struct long_listing *l, struct listing *pi
 	pthread_mutex_lock(&l->lock);
 	is_it = ahead->data && ahead->after == piece->after && ahead->size == piece->size &&
 		ahead->names_only == piece->names_only && ahead->index_state == mailbox_index_state(fs->mailbox);
-	if (is_it) {
-		*piece = *ahead;
-		l->ahead.data = NULL;
-	}
 	atomic_store(&l->is_in_flux, ahead->data && !is_it);
+	if (is_it)
+		*piece = *ahead;
+	else
+		free(l->ahead.data);
+	l->ahead.data = NULL;
 	pthread_mutex_unlock(&l->lock);
 	return is_it;
 }
