@@ -23,7 +23,7 @@ static int explain(struct imap_session *s, const char *folder, int r, int there,
 {
 	int has;
 
-	if (r != -EIO || s->base.broken || s->record.status != STATUS_NO || s->record.has_code)
+	if (!imap_list_is_asked(s, r))
 		return r;
 	has = imap_list_has(s, folder);
 	if (has < 0)

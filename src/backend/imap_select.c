@@ -14,7 +14,7 @@ static int folder_errno(struct imap_session *s, const char *folder, int r, int l
 {
 	int there;
 
-	if (r != -EIO || s->base.broken || s->record.status != STATUS_NO || s->record.has_code)
+	if (!imap_list_is_asked(s, r))
 		return r;
 	there = imap_list_has(s, folder);
 	if (there < 0)

@@ -90,6 +90,12 @@ static void leave_server_place(struct index_message *m)
 	m->server_uid = m->uid;
 }
 
+void apply_hide(struct index_message *m)
+{
+	leave_server_place(m);
+	m->folder = m->uid = 0;
+}
+
 static int show_removed(struct mailbox *mb, const struct journal_entry *e)
 {
 	struct index_message m;
@@ -97,9 +103,7 @@ static int show_removed(struct mailbox *mb, const struct journal_entry *e)
 
 	if (r < 0)
 		return r;
-	leave_server_place(&m);
-	m.folder = 0;
-	m.uid = 0;
+	apply_hide(&m);
 	return index_message_put(mb->index, &m);
 }
 

@@ -28,6 +28,8 @@ int apply_place(struct mailbox *mb, int64_t row, int64_t folder, const char *wir
 		const char *name, struct news *news);
 /* The server's flags of a message are these; what the journal still holds comes on top. 1 when other flags are shown than before. */
 int apply_server_flags(struct mailbox *mb, int64_t row, const char *flags);
+/* Of the caller's memory: it is shown nowhere, and where the server has it stays known. */
+void apply_hide(struct index_message *m);
 /* The name for a file in a folder: `wanted`, or the like where that is taken. `suffix`, such as ".partial", goes to the end; "": none. */
 int apply_free_name(struct mailbox *mb, int64_t folder, const char *wanted, const char *suffix, char out[NAME_MAX + 1]);
 /* Detail of a JOURNAL_FLAGS. */

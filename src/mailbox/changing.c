@@ -75,21 +75,9 @@ bool changing_is_drafts(struct mailbox *mb, int64_t folder)
 	return folder_list_find(mb, USE_DRAFTS, &drafts) == 0 && drafts.row == folder;
 }
 
-static int note_append(void *userdata, const struct journal_entry *e)
-{
-	*(bool *)userdata = e->kind == JOURNAL_APPEND;
-	return *(bool *)userdata;
-}
-
 int changing_is_on_its_way(struct mailbox *mb, int64_t row)
 {
-	int64_t seq = 0;
-	bool is = false;
-	int r = journal_last_of(mb->index, row, &seq);
-
-	if (r == 0 && seq)
-		r = journal_each_of(mb->index, row, note_append, &is);
-	return r < 0 ? r : is;
+	return journal_has(mb->index, row, JOURNAL_APPEND);
 }
 
 int changing_is_unsent(struct mailbox *mb, const struct index_message *m)

@@ -40,7 +40,8 @@ static int flags_wanted(const char *flags, const char *value, struct buf *add, s
 	return flags_difference(flags, buf_str(&canonical), add, remove);
 }
 
-int changing_set_local_flags(struct mailbox *mb, int64_t row, const char *flags)
+/* What a local file will be uploaded with. */
+static int set_local_flags(struct mailbox *mb, int64_t row, const char *flags)
 {
 	CLEANUP(local_entry) struct local_entry e = { 0 };
 	int r = local_get(mb->index, row, &e);
@@ -49,7 +50,10 @@ int changing_set_local_flags(struct mailbox *mb, int64_t row, const char *flags)
 		return r;
 	free(e.flags);
 	e.flags = strdup(flags);
-	return e.flags ? local_put(mb->index, &e) : -ENOMEM;
+	r = e.flags ? local_put(mb->index, &e) : -ENOMEM;
+	if (r == 0)
+		r = index_message_set_flags(mb->index, row, flags);
+	return r < 0 ? r : 0;
 }
 
 /* RFC 4314: \Seen and \Deleted have letters of their own. */
@@ -82,36 +86,36 @@ static bool takes_keywords(struct mailbox *mb, int64_t folder)
 	return takes;
 }
 
+int changing_flags(struct changing *c, const struct index_message *m, const char *flags, const char *add, const char *remove)
+{
+	CLEANUP(buf) struct buf detail = BUF_INIT, next = BUF_INIT;
+	struct journal_entry e = { .kind = JOURNAL_FLAGS, .row = m->row };
+	int r = buf_printf(&detail, "%s\n%s", add, remove), unsent;
+
+	if (r == 0)
+		r = apply_flags_words(flags, buf_str(&detail), &next);
+	if (r < 0 || !strcmp(flags, buf_str(&next)))
+		return r;
+	unsent = changing_is_unsent(c->mb, m);
+	if (unsent != 0)
+		return unsent < 0 ? unsent : set_local_flags(c->mb, m->row, buf_str(&next));
+	r = check_flag_rights(c->mb, m, add);
+	if (r == 0)
+		r = check_flag_rights(c->mb, m, remove);
+	e.detail = detail.data;
+	if (r == 0)
+		r = changing_record(c, &e);
+	return r < 0 ? r : changing_has_keyword(add) && !takes_keywords(c->mb, m->folder);
+}
+
 static int change_flags(struct changing *c, const struct index_message *m, const char *value)
 {
-	CLEANUP(buf) struct buf flags = BUF_INIT, add = BUF_INIT, remove = BUF_INIT, detail = BUF_INIT, next = BUF_INIT;
-	struct journal_entry e = { .kind = JOURNAL_FLAGS, .row = m->row };
+	CLEANUP(buf) struct buf flags = BUF_INIT, add = BUF_INIT, remove = BUF_INIT;
 	int r = index_message_flags(c->mb->index, m->row, &flags);
 
 	if (r == 0)
 		r = flags_wanted(buf_str(&flags), value, &add, &remove);
-	if (r == 0)
-		r = buf_printf(&detail, "%s\n%s", buf_str(&add), buf_str(&remove));
-	if (r == 0)
-		r = apply_flags_words(buf_str(&flags), buf_str(&detail), &next);
-	if (r < 0 || !strcmp(buf_str(&flags), buf_str(&next)))
-		return r;
-	r = changing_is_unsent(c->mb, m);
-	if (r < 0)
-		return r;
-	if (r) {
-		r = changing_set_local_flags(c->mb, m->row, buf_str(&next));
-		if (r == 0)
-			r = index_message_set_flags(c->mb->index, m->row, buf_str(&next));
-		return r < 0 ? r : 0;
-	}
-	r = check_flag_rights(c->mb, m, buf_str(&add));
-	if (r == 0)
-		r = check_flag_rights(c->mb, m, buf_str(&remove));
-	e.detail = detail.data;
-	if (r == 0)
-		r = changing_record(c, &e);
-	return r < 0 ? r : changing_has_keyword(buf_str(&add)) && !takes_keywords(c->mb, m->folder);
+	return r < 0 ? r : changing_flags(c, m, buf_str(&flags), buf_str(&add), buf_str(&remove));
 }
 
 int mailbox_set_flags(struct mailbox *mb, int64_t row, const char *value, size_t len)

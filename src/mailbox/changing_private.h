@@ -37,8 +37,11 @@ bool changing_is_drafts(struct mailbox *mb, int64_t folder);
 int changing_is_on_its_way(struct mailbox *mb, int64_t row);
 /* 1 for a local file whose upload has not begun; -EBUSY for a stored draft that is being edited: where the server has it would not be what is moved or marked. */
 int changing_is_unsent(struct mailbox *mb, const struct index_message *m);
-/* What a local file will be uploaded with. */
-int changing_set_local_flags(struct mailbox *mb, int64_t row, const char *flags);
+/*
+ * Its flags are `flags`, canonical, and get and lose these words: what it will be uploaded with, or into the journal. 1: whether the folder takes such keywords is not
+ * known yet.
+ */
+int changing_flags(struct changing *c, const struct index_message *m, const char *flags, const char *add, const char *remove);
 /* -ENOENT; -EISDIR for a folder. */
 int changing_find_message(struct mailbox *mb, int64_t folder, const char *name, struct index_message *ret);
 /* As `delete` says. */

@@ -90,10 +90,17 @@ static int move_message(struct changing *c, struct index_message *m, const struc
 	return r < 0 || !replaces ? r : draft_replace_by_stored(c, m, replaces);
 }
 
+/* Whether it can take the place of a draft: whole, and a message. */
+static int check_replacing(struct mailbox *mb, const struct index_message *m, const char *name)
+{
+	if (upload_is_written(mb, m->row))
+		return -EBUSY;
+	return !m->is_local || upload_is_message(mb, m->row, name) ? 0 : -EEXIST;
+}
+
 /* What stands under the name already makes way or not: 0; 1: it holds the same bytes, and stays. *ret_replaces: a draft that goes once the new one is there. */
 static int make_way(struct changing *c, const struct index_message *m, struct index_message *target, int64_t *ret_replaces)
 {
-	bool is_written = upload_is_written(c->mb, m->row);
 	int r = changing_is_unsent(c->mb, target);
 
 	if (r == 1)
@@ -104,21 +111,23 @@ static int make_way(struct changing *c, const struct index_message *m, struct in
 		return r;
 	if ((m->is_local || m->folder == target->folder) && changing_is_drafts(c->mb, target->folder)) {
 		*ret_replaces = target->row;
-		return is_written ? -EBUSY : !m->is_local || upload_is_message(c->mb, m->row, target->name) ? 0 : -EEXIST;
+		return check_replacing(c->mb, m, target->name);
 	}
-	r = is_written ? 0 : upload_same_bytes(c->mb, m, target);
-	return r < 0 ? r : r ? 1 : -EEXIST;
+	if (upload_is_written(c->mb, m->row))
+		return -EEXIST;
+	r = upload_same_bytes(c->mb, m, target);
+	return r == 0 ? -EEXIST : r;
 }
 
 /* The same message once more: its times are the newest word on it. */
 static int merge(struct changing *c, const struct index_message *m, struct index_message *target)
 {
-	int r = m->mtime_ns ? changing_remember(c->mb, target, m->mtime_ns, target->mode) : 0;
+	int r;
 
 	/* It may be the very same one. */
 	if ((atomic_load(&c->mb->has_labels) || !c->mb->listed_ms) && changing_is_unsent(c->mb, m) != 1)
 		return -EEXIST;
-
+	r = m->mtime_ns ? changing_remember(c->mb, target, m->mtime_ns, target->mode) : 0;
 	return r < 0 ? r : changing_unlink_message(c, m);
 }
 

@@ -35,9 +35,8 @@ int draft_leave_old(struct changing *c, struct index_message *m, int64_t *ret_ro
 	m->is_given = true;
 	if (r == 0)
 		r = index_message_put(ix, m);
-	old.server_folder = old.folder;
-	old.server_uid = old.uid;
-	old.row = old.folder = old.uid = 0;
+	apply_hide(&old);
+	old.row = 0;
 	old.is_local = false;
 	if (r == 0)
 		r = index_message_insert_hidden(ix, &old);
@@ -71,25 +70,6 @@ int draft_part_from(struct changing *c, struct index_message *m, struct index_me
 	return r < 0 ? r : draft_end_edit(c, m);
 }
 
-/* Of what will be uploaded with them, or is stored already. */
-static int take_flags(struct changing *c, const struct index_message *m, const char *flags)
-{
-	CLEANUP(buf) struct buf detail = BUF_INIT;
-	struct journal_entry e = { .kind = JOURNAL_FLAGS, .row = m->row };
-	int r = changing_is_unsent(c->mb, m);
-
-	if (r == 1) {
-		r = changing_set_local_flags(c->mb, m->row, flags);
-		if (r == 0)
-			r = index_message_set_flags(c->mb->index, m->row, flags);
-		return r < 0 ? r : 0;
-	}
-	if (r == 0)
-		r = buf_printf(&detail, "%s\n", flags);
-	e.detail = detail.data;
-	return r < 0 ? r : changing_record(c, &e);
-}
-
 /* A draft gives up its name; its flags are the new one's, where that has none of its own. */
 int draft_hide(struct changing *c, const struct index_message *m, struct index_message *target)
 {
@@ -100,14 +80,10 @@ int draft_hide(struct changing *c, const struct index_message *m, struct index_m
 	if (r == 0)
 		r = index_message_flags(ix, target->row, &flags);
 	if (r == 0 && !own.len && flags.len)
-		r = take_flags(c, m, buf_str(&flags));
+		r = changing_flags(c, m, "", buf_str(&flags), "");
 	if (r < 0)
 		return r;
-	if (!target->server_folder) {
-		target->server_folder = target->folder;
-		target->server_uid = target->uid;
-	}
-	target->folder = target->uid = 0;
+	apply_hide(target);
 	return index_message_put(ix, target);
 }
 

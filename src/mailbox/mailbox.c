@@ -291,6 +291,7 @@ int mailbox_new(const struct mailbox_options *options, struct mailbox **ret, str
 	mb->options = *options;
 	mb->configuration = options->configuration;
 	pthread_mutex_init(&mb->lock, NULL);
+	pthread_mutex_init(&mb->syncing, NULL);
 	mb->user = user_of(mb->configuration->imap.host ? &mb->configuration->imap : &mb->configuration->pop3);
 	configure_backend(mb);
 	r = open_store(mb, why);
@@ -388,6 +389,7 @@ void mailbox_free(struct mailbox *mb)
 	for (int i = 0; i < ALERTS_MAX; i++)
 		free(mb->alerts[i]);
 	free(mb->user);
+	pthread_mutex_destroy(&mb->syncing);
 	pthread_mutex_destroy(&mb->lock);
 	free(mb);
 }

@@ -66,6 +66,7 @@ struct mailbox {
 	atomic_bool is_connected;   /* mailbox_connect() has ended: what happens from now on is news */
 	atomic_uint folder_changes; /* how often folders were changed here: a listing that the server gave meanwhile is of no use */
 	atomic_int tells_uids;	  /* of what was copied or moved (COPYUID): 1, or -1 for a server that does not; 0: not known yet */
+	pthread_mutex_t syncing;  /* held while local files go to the disk */
 	atomic_bool has_unsynced; /* local files whose bytes the journal relies on may not be on the disk yet */
 	atomic_bool has_unplaced; /* local files whose folders are not known yet */
 	atomic_bool sizes_lie;	  /* the server was caught at a wrong RFC822.SIZE */

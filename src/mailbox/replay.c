@@ -19,8 +19,14 @@ enum {
 
 int replay_sync(struct mailbox *mb)
 {
-	int r = atomic_exchange(&mb->has_unsynced, false) ? local_files_sync(mb->files) : 0;
+	int r = 0;
 
+	pthread_mutex_lock(&mb->syncing); /* whoever comes second must not be told before the first is done */
+	if (atomic_exchange(&mb->has_unsynced, false))
+		r = local_files_sync(mb->files);
+	if (r < 0)
+		atomic_store(&mb->has_unsynced, true);
+	pthread_mutex_unlock(&mb->syncing);
 	return r < 0 ? r : journal_sync(mb->index);
 }
 

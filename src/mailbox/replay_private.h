@@ -13,7 +13,6 @@ enum { REPLAY_REFUSED_KEPT = 256 };
 struct replay {
 	struct mailbox *mb; /* borrowed */
 	pthread_t thread;
-	bool has_thread;
 	pthread_cond_t wake;
 	/* The mailbox's lock: */
 	bool has_work, is_awaited, stopping, is_out_of_reach;

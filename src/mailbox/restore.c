@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "mailbox/changing_private.h"
 #include "message/scratch_name.h"
 
@@ -147,9 +148,7 @@ static int restore_replaced(struct mailbox *mb, struct index_message *m)
 	m->is_local = m->is_given = true;
 	if (r == 0)
 		r = index_message_put(mb->index, m);
-	old.server_folder = old.folder;
-	old.server_uid = old.uid;
-	old.folder = old.uid = 0;
+	apply_hide(&old);
 	if (r == 0)
 		r = journal_row_at(mb->index, f.wire, f.uidvalidity, old.server_uid, &old.row);
 	if (r == 0)
@@ -159,42 +158,42 @@ static int restore_replaced(struct mailbox *mb, struct index_message *m)
 	return r < 0 && r != -ENOENT ? r : 0;
 }
 
+/* As a local file where it belongs, under its name or the like. */
+static int place_file(struct mailbox *mb, const struct local_entry *e, const char *suffix, struct index_folder *ret_folder,
+		      struct index_message *ret)
+{
+	int r = find_directory(mb, e, ret_folder);
+
+	*ret = (struct index_message){ .folder = ret_folder->row,
+				       .is_given = true,
+				       .is_local = true,
+				       .size_proven = true,
+				       .size_bytes = local_file_size(mb->files, e->row),
+				       .mode = e->mode,
+				       .mtime_ns = e->mtime_ns,
+				       .arrived_s = clock_realtime_s() };
+	ret->internaldate_s = e->mtime_ns ? e->mtime_ns / 1000000000 : ret->arrived_s;
+	return r < 0 ? r : apply_free_name(mb, ret_folder->row, e->name, suffix, ret->name);
+}
+
 /* `there`: the index knows its row, as that of a message that is gone. */
 static int show_file(struct mailbox *mb, const struct local_entry *e, bool there)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct index_message m = { .row = e->row,
-				   .is_given = true,
-				   .is_local = true,
-				   .size_proven = true,
-				   .mode = e->mode,
-				   .mtime_ns = e->mtime_ns,
-				   .arrived_s = clock_realtime_s() };
-	int r = find_directory(mb, e, &f);
+	struct index_message m;
+	int r = place_file(mb, e, "", &f, &m);
 
-	if (r < 0)
-		return r;
-	m.folder = f.row;
-	m.size_bytes = local_file_size(mb->files, e->row);
-	m.internaldate_s = e->mtime_ns ? e->mtime_ns / 1000000000 : m.arrived_s;
-	r = apply_free_name(mb, f.row, e->name, "", m.name);
+	m.row = e->row;
 	if (r < 0)
 		return r;
 	return there ? index_message_put(mb->index, &m) : index_message_insert(mb->index, &m, e->flags);
 }
 
-static int note_removal(void *userdata, const struct journal_entry *e)
-{
-	*(bool *)userdata = e->kind == JOURNAL_REMOVE;
-	return *(bool *)userdata;
-}
-
 int restore_is_homeless(struct mailbox *mb, const struct index_message *m)
 {
-	bool is_removed = false;
-	int r = m->folder ? 0 : journal_each_of(mb->index, m->row, note_removal, &is_removed);
+	int r = m->folder ? 1 : journal_has(mb->index, m->row, JOURNAL_REMOVE);
 
-	return r < 0 ? r : !m->folder && !is_removed;
+	return r < 0 ? r : !r;
 }
 
 int restore_homeless(struct mailbox *mb, int64_t row)
@@ -206,20 +205,15 @@ int restore_homeless(struct mailbox *mb, int64_t row)
 }
 
 /* In an index made anew its row will be that of the stored draft, of which the journal has changes: what was written gets another. */
-static int restore_apart(struct changing *c, const struct local_entry *e)
+static int restore_apart(struct mailbox *mb, const struct local_entry *e)
 {
-	struct mailbox *mb = c->mb;
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct index_message m = { .is_given = true, .is_local = true, .size_proven = true, .arrived_s = clock_realtime_s() };
-	int r = find_directory(mb, e, &f);
+	struct index_message m;
+	int r = place_file(mb, e, ".partial", &f, &m);
 
 	if (r < 0)
 		return is_for_later(mb, r);
-	m.folder = f.row;
-	m.internaldate_s = m.arrived_s;
-	r = apply_free_name(mb, f.row, e->name, ".partial", m.name);
-	if (r == 0)
-		r = index_message_insert(mb->index, &m, "");
+	r = index_message_insert(mb->index, &m, "");
 	if (r == 0)
 		r = local_file_link(mb->files, e->row, m.row);
 	if (r == 0)
@@ -254,7 +248,7 @@ static int restore_file(void *userdata, const struct local_entry *e)
 	if (r == 0 && m.uid && m.folder && !upload_is_written(mb, e->row))
 		return is_on_its_way ? restore_replaced(mb, &m) : restore_draft(c, &m);
 	if (r == -ENOENT && !is_on_its_way && is_of_stored(mb, e->row))
-		return restore_apart(c, e);
+		return restore_apart(mb, e);
 	if (r == 0)
 		r = restore_is_homeless(mb, &m);
 	if (r == -ENOENT || r == 1)
@@ -276,11 +270,24 @@ static int show_entry(void *userdata, const struct journal_entry *e)
 	return r == -ENOENT ? 0 : r;
 }
 
+/* One that cannot be shown must not keep the mailbox from being mounted: it stays in the list, and its bytes where they are. */
+static int restore_or_say(void *userdata, const struct local_entry *e)
+{
+	struct changing *c = userdata;
+	int r = restore_file(c, e);
+
+	if (r != -EEXIST && r != -EINVAL && r != -ENAMETOOLONG)
+		return r;
+	log_warning("%s: %s cannot be shown: its bytes are in files/%lld of the state directory", c->mb->configuration->account,
+		    e->name, (long long)e->row);
+	return 0;
+}
+
 static int restore_local(struct changing *c)
 {
 	int r = local_each_directory(c->mb->index, restore_directory, c->mb);
 
-	return r < 0 ? r : local_each_file(c->mb->index, restore_file, c);
+	return r < 0 ? r : local_each_file(c->mb->index, restore_or_say, c);
 }
 
 static int restore(struct changing *c)

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Pages in a log; and in the journal's, before nobody has had the time for it so long that the next commit has to take it. */
+/* Pages in a log that are much. And in the journal's when nobody has come to take it for so long that the next commit has to. */
 enum { LARGE_PAGES = 1000, TOO_LARGE_PAGES = 128 * 1024 };
 
 /* Called by SQLite after each commit. */

@@ -126,19 +126,15 @@ int index_end_then(struct index *ix, int r, void (*committed)(void *userdata), v
 	error = commit(ix);
 	if (error < 0)
 		return error;
-	committed(userdata);
+	if (committed)
+		committed(userdata);
 	end_turn(ix);
 	return r;
 }
 
-static void do_nothing(void *userdata)
-{
-	(void)userdata;
-}
-
 int index_end(struct index *ix, int r)
 {
-	return index_end_then(ix, r, do_nothing, NULL);
+	return index_end_then(ix, r, NULL, NULL);
 }
 
 static int take_reader(struct index *ix, struct database **ret)

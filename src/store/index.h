@@ -87,7 +87,7 @@ int index_commit(struct index *ix);
 void index_rollback(struct index *ix);
 /* Ends the transaction: commits when `r`, what came of it, is 0 or more, else rolls back. Returns r, or why it could not be committed. */
 int index_end(struct index *ix, int r);
-/* The same; `committed`, before anybody else has the turn, once it is committed. */
+/* The same; calls `committed` (NULL: nothing) once it is committed, before anybody else has the turn. */
 int index_end_then(struct index *ix, int r, void (*committed)(void *userdata), void *userdata);
 /*
  * Takes what was committed from the journal's log into the journal, where there is much of it: waits for the disk, and keeps nobody from the index. To be called every

@@ -136,6 +136,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	/* JOURNAL_MOVE, JOURNAL_COPY */
 	[CHANGE_RENAME] = "UPDATE journal.change SET detail = ?2 WHERE seq ="
 			  " (SELECT max(seq) FROM journal.change WHERE row = ?1 AND kind IN (2, 6))",
+	[CHANGE_HAS] = "SELECT EXISTS (SELECT 1 FROM journal.change WHERE row = ?1 AND kind = ?2)",
 	[CHANGE_HAND_OVER] = "UPDATE journal.change SET row = ?2 WHERE row = ?1",
 	[CHANGE_HAND_OVER_SOURCE] = "UPDATE journal.change SET source = ?2 WHERE source = ?1 AND source <> 0",
 	[CHANGE_LAST_OF] = "SELECT max(seq) FROM journal.change WHERE row = ?1 OR (source = ?1 AND source <> 0)",

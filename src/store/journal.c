@@ -306,6 +306,14 @@ int journal_place_put(struct index *ix, int64_t row, const struct journal_place 
 			 (int64_t)p->is_given);
 }
 
+int journal_has(struct index *ix, int64_t row, enum journal_kind kind)
+{
+	int64_t has = 0;
+	int r = ask(ix, CHANGE_HAS, &has, "ii", row, (int64_t)kind);
+
+	return r < 0 ? r : (int)has;
+}
+
 int journal_hand_over(struct index *ix, int64_t from, int64_t to)
 {
 	int r = index_run(ix, PLACE_HAND_OVER, "ii", from, to);

@@ -94,6 +94,8 @@ int journal_last_in(struct index *ix, const char *wire, char delimiter, int64_t 
 /* -ENOENT. Release *ret. */
 int journal_place_get(struct index *ix, int64_t row, struct journal_place *ret);
 int journal_place_put(struct index *ix, int64_t row, const struct journal_place *place);
+/* 1 when a change of this kind of that message or folder is in it, else 0. */
+int journal_has(struct index *ix, int64_t row, enum journal_kind kind);
 /* All that is to be done with message `from`, and its place, are `to`'s from now on, which has none. */
 int journal_hand_over(struct index *ix, int64_t from, int64_t to);
 /* Forgets the place of a message without further changes. */
