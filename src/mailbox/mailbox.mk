@@ -37,11 +37,19 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/workers.c src/mailbox/workers.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_events tests/unit/test_mailbox tests/unit/test_changing
-TESTS += tests/unit/test_events tests/unit/test_mailbox tests/unit/test_changing
-tests_unit_test_changing_SOURCES = tests/unit/test_changing.c tests/support/memory_backend.c tests/support/memory_backend.h
+MAILBOX_TESTS = tests/unit/test_events tests/unit/test_mailbox tests/unit/test_changing tests/unit/test_replay tests/unit/test_drafts
+check_PROGRAMS += $(MAILBOX_TESTS)
+TESTS += $(MAILBOX_TESTS)
+changing_fixture = tests/unit/changing_fixture.c tests/unit/changing_fixture.h tests/support/memory_backend.c tests/support/memory_backend.h
+tests_unit_test_changing_SOURCES = tests/unit/test_changing.c $(changing_fixture)
 tests_unit_test_changing_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
 tests_unit_test_changing_LDADD = $(LINK_mailbox) $(CMOCKA_LIBS)
+tests_unit_test_replay_SOURCES = tests/unit/test_replay.c $(changing_fixture)
+tests_unit_test_replay_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_test_replay_LDADD = $(LINK_mailbox) $(CMOCKA_LIBS)
+tests_unit_test_drafts_SOURCES = tests/unit/test_drafts.c $(changing_fixture)
+tests_unit_test_drafts_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
+tests_unit_test_drafts_LDADD = $(LINK_mailbox) $(CMOCKA_LIBS)
 tests_unit_test_events_LDADD = $(LINK_mailbox) $(CMOCKA_LIBS)
 tests_unit_test_mailbox_SOURCES = tests/unit/test_mailbox.c tests/support/memory_backend.c tests/support/memory_backend.h
 tests_unit_test_mailbox_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
