@@ -352,40 +352,41 @@ static int forget(struct mailbox *mb, const struct index_message *m, struct news
 	return r < 0 ? r : news_add(news, CHANGE_MESSAGE_GONE, m->folder, m->row, m->name);
 }
 
-static int call_as_there(struct index_folder *f, const char *wire)
+int apply_nowhere(struct mailbox *mb, int64_t row, struct news *news)
 {
-	char *copy = strdup(wire);
+	struct index_message m;
+	int r = index_message_get(mb->index, row, &m);
 
-	if (!copy)
-		return -ENOMEM;
-	free(f->wire);
-	f->wire = copy;
-	return 0;
+	return r < 0 ? r : forget(mb, &m, news);
 }
 
-int apply_place(struct mailbox *mb, int64_t row, int64_t folder, const char *wire, uint32_t uidvalidity, uint32_t uid,
+/* What is still to be done with it is done where it stands now. */
+static int show_the_rest(struct mailbox *mb, struct index_message *m, const struct index_folder *f)
+{
+	int64_t last;
+	int r = journal_last_of(mb->index, m->row, &last);
+
+	if (r < 0 || !last)
+		return r;
+	r = put_place(mb, m, f);
+	if (r == 0)
+		r = journal_each_of(mb->index, m->row, show_again, mb);
+	return r < 0 ? r : index_message_get(mb->index, m->row, m);
+}
+
+int apply_place(struct mailbox *mb, const struct index_message *before, struct index_folder *f, uint32_t uidvalidity, uint32_t uid,
 		const char *name, struct news *news)
 {
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct index_message before, m;
-	int r = index_message_get(mb->index, row, &before);
+	struct index_message m = *before;
+	int r = settle_uidvalidity(mb, f, uidvalidity);
 
-	if (r == 0)
-		r = index_folder_get(mb->index, folder, &f);
-	if (r == 0 && wire)
-		r = call_as_there(&f, wire);
-	if (r == 0 && uid)
-		r = settle_uidvalidity(mb, &f, uidvalidity);
 	if (r == -ESTALE)
-		uid = 0;
-	if ((r == 0 || r == -ESTALE) && !uid)
-		return forget(mb, &before, news);
+		return forget(mb, before, news);
 	if (r == 0)
-		r = make_room(mb, row, folder, uid, news);
+		r = make_room(mb, m.row, f->row, uid, news);
 	if (r < 0)
 		return r;
-	m = before;
-	m.folder = folder;
+	m.folder = f->row;
 	m.uid = uid;
 	m.server_folder = m.server_uid = 0;
 	m.is_local = false;
@@ -393,16 +394,10 @@ int apply_place(struct mailbox *mb, int64_t row, int64_t folder, const char *wir
 	snprintf(m.name, sizeof m.name, "%s", name);
 	r = put_named(mb, &m);
 	if (r == 0)
-		r = put_place(mb, &m, &f);
+		r = keep(mb, &m, f);
 	if (r == 0)
-		r = keep(mb, &m, &f);
-	if (r == 0)
-		r = journal_each_of(mb->index, row, show_again, mb);
-	if (r == 0)
-		r = journal_place_sweep(mb->index, row);
-	if (r == 0)
-		r = index_message_get(mb->index, row, &m);
-	return r < 0 || looks_the_same(&before, &m) ? r : add_news(news, &before, &m);
+		r = show_the_rest(mb, &m, f);
+	return r < 0 || looks_the_same(before, &m) ? r : add_news(news, before, &m);
 }
 
 /* ------------------------------------------------------------ recording */

@@ -22,10 +22,12 @@ int apply_show_anew(struct mailbox *mb, int64_t row, struct news *news);
 int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret);
 /* A journal_each for JOURNAL_RENAMEs: `char **`, own, the wire name of a folder that may be the renamed one or below it. */
 int apply_follow_rename(void *userdata, const struct journal_entry *e);
-/* The server has the message in that folder now, as `uid` (0: it has not got it), under this name here; what the journal still holds of it comes on top.
- * `wire`: what the folder is called there as yet; NULL: as here. */
-int apply_place(struct mailbox *mb, int64_t row, int64_t folder, const char *wire, uint32_t uidvalidity, uint32_t uid,
+/* The server has the message `before`, as it is shown, in that folder now, under this name here; what the journal still holds of it comes on top. `f->wire` is
+ * what the folder is called there as yet, `uid` not 0. */
+int apply_place(struct mailbox *mb, const struct index_message *before, struct index_folder *f, uint32_t uidvalidity, uint32_t uid,
 		const char *name, struct news *news);
+/* Nobody knows by which UID, or where, the server has it: it goes from the tree, and a sync will meet it. -ENOENT. */
+int apply_nowhere(struct mailbox *mb, int64_t row, struct news *news);
 /* The server's flags of a message are these; what the journal still holds comes on top. 1 when other flags are shown than before. */
 int apply_server_flags(struct mailbox *mb, int64_t row, const char *flags);
 /* Of the caller's memory: it is shown nowhere, and where the server has it stays known. */

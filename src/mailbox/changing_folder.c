@@ -143,12 +143,6 @@ int mailbox_mkdir(struct mailbox *mb, int64_t parent, const char *name, int64_t 
 
 /* ------------------------------------------------------------ deleted */
 
-static int found_folder(void *userdata, const struct index_folder *f)
-{
-	*(bool *)userdata = !(f->attributes & INDEX_FOLDER_HIDDEN);
-	return *(bool *)userdata;
-}
-
 static int found_message(void *userdata, const struct index_message *m)
 {
 	(void)m;
@@ -159,16 +153,16 @@ static int found_message(void *userdata, const struct index_message *m)
 static int check_empty(struct mailbox *mb, const struct index_folder *f)
 {
 	bool found = false;
-	uint32_t marked = 0;
-	int r = index_folder_each(mb->index, f->row, 0, found_folder, &found);
+	uint32_t folders = 0, marked = 0;
+	int r = index_folder_count_below(mb->index, f->row, &folders);
 
-	if (r == 0 && !found)
+	if (r == 0 && !folders)
 		r = index_message_each(mb->index, f->row, 0, found_message, &found);
 	if (r == 0 && mb->configuration->delete_mode == DELETE_MARK)
 		r = index_message_count(mb->index, f->row, UINT32_MAX, &marked);
 	else if (r == 0)
 		r = index_message_count_marked(mb->index, f->row, &marked);
-	return r < 0 ? r : found || marked ? -ENOTEMPTY : 0;
+	return r < 0 ? r : folders || found || marked ? -ENOTEMPTY : 0;
 }
 
 /* Its row stays until the server has deleted it: what was moved out of it is still there as far as the server is concerned. Its names are free for another. */

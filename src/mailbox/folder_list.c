@@ -24,32 +24,6 @@ bool folder_list_is_known(struct mailbox *mb)
 	return index_folder_each(mb->index, 0, 0, found_one, &found) >= 0 && found;
 }
 
-struct special_search {
-	struct mailbox *mb;
-	enum special_use use;
-	int64_t row;
-};
-
-static int is_special(void *userdata, const struct index_folder *f)
-{
-	struct special_search *s = userdata;
-
-	if (f->special_use != (int)s->use)
-		return 0;
-	s->row = f->row;
-	return 1;
-}
-
-int folder_list_special(struct mailbox *mb, enum special_use use, struct index_folder *ret)
-{
-	struct special_search s = { mb, use, 0 };
-	int r = index_folder_each(mb->index, 0, 0, is_special, &s);
-
-	if (r < 0)
-		return r;
-	return s.row ? index_folder_get(mb->index, s.row, ret) : -ENOENT;
-}
-
 /* Where the server tells no special use: names that clients commonly give, the best first; the first is the one to make. */
 static const char *const well_known[][6] = {
 	[USE_SENT] = { "Sent", "Sent Items", "Sent Messages", "Sent Mail", "Gesendet" },
@@ -57,14 +31,24 @@ static const char *const well_known[][6] = {
 	[USE_DRAFTS] = { "Drafts", "Draft", "Entw\303\274rfe" },
 };
 
-static int is_well_known(void *userdata, const struct index_folder *f)
-{
-	struct special_search *s = userdata;
+enum { WELL_KNOWN_MAX = sizeof *well_known / sizeof **well_known };
 
-	for (size_t i = 0; i < sizeof *well_known / sizeof **well_known && well_known[s->use][i]; i++)
-		if (!strcasecmp(f->name, well_known[s->use][i]) && !(f->attributes & FOLDER_NOSELECT)) {
+struct well_known_search {
+	enum special_use use;
+	size_t rank; /* of the best name so far */
+	int64_t row;
+};
+
+static int find_well_known(void *userdata, const struct index_folder *f)
+{
+	struct well_known_search *s = userdata;
+
+	if (f->attributes & FOLDER_NOSELECT)
+		return 0;
+	for (size_t i = 0; i < s->rank && well_known[s->use][i]; i++)
+		if (!strcasecmp(f->name, well_known[s->use][i])) {
+			s->rank = i;
 			s->row = f->row;
-			return 1;
 		}
 	return 0;
 }
@@ -76,12 +60,12 @@ const char *folder_list_usual_name(enum special_use use)
 
 int folder_list_find(struct mailbox *mb, enum special_use use, struct index_folder *ret)
 {
-	struct special_search s = { mb, use, 0 };
-	int r = folder_list_special(mb, use, ret);
+	struct well_known_search s = { use, WELL_KNOWN_MAX, 0 };
+	int r = index_folder_by_use(mb->index, use, ret);
 
 	if (r != -ENOENT || use >= sizeof well_known / sizeof *well_known)
 		return r;
-	r = index_folder_each(mb->index, INDEX_ROOT, 0, is_well_known, &s);
+	r = index_folder_each(mb->index, INDEX_ROOT, 0, find_well_known, &s);
 	if (r < 0)
 		return r;
 	return s.row ? index_folder_get(mb->index, s.row, ret) : -ENOENT;

@@ -102,9 +102,7 @@ void mailbox_say(struct mailbox *mb, const char *text);
 int folder_list_update(struct mailbox *mb, struct backend **session);
 /* Whether the index holds any folder at all. */
 bool folder_list_is_known(struct mailbox *mb);
-/* The folder with this special use. -ENOENT. Release *ret. */
-int folder_list_special(struct mailbox *mb, enum special_use use, struct index_folder *ret);
-/* The sent, trash or drafts folder by special use, else by a well-known name at the top. */
+/* The sent, trash or drafts folder by special use, else by a well-known name at the top. -ENOENT. Release *ret. */
 int folder_list_find(struct mailbox *mb, enum special_use use, struct index_folder *ret);
 /* What to call one that has to be made. */
 const char *folder_list_usual_name(enum special_use use);

@@ -123,7 +123,6 @@ static int send_all(struct replay *r, struct replay_batch *batch, struct backend
 		replay_answer_settled(r);
 		if (batch->passed_over)
 			replay_answer_apart(r);
-		index_checkpoint(r->mb->index);
 		gather_more(r, sent);
 	}
 	if (n == 0 && !is_stopping(r) && !batch->passed_over)
@@ -197,7 +196,6 @@ static void *run(void *argument)
 		else
 			replay_answer_settled(r);
 		is_later |= replay_answer_passed_over(r, error);
-		index_checkpoint(mb->index);
 		pthread_mutex_lock(&mb->lock);
 		r->is_out_of_reach = error < 0 && !is_later;
 		if (is_later && !r->stopping && !r->has_work)

@@ -76,7 +76,7 @@ static int note_trash(void *userdata, const struct backend_folder *f)
 static int find_trash(struct span *s, char **ret)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	int r = folder_list_special(s->batch->mb, USE_TRASH, &f);
+	int r = index_folder_by_use(s->batch->mb->index, USE_TRASH, &f);
 
 	if (r == 0 && f.wire)
 		*ret = strdup(f.wire);

@@ -92,6 +92,18 @@ static int place_unknown(struct mailbox *mb, const struct journal_entry *e, uint
 	return r < 0 ? r : journal_place_put(mb->index, e->row, &place);
 }
 
+/* The user may have renamed the folder since. */
+static int call_as_there(struct index_folder *f, const char *wire)
+{
+	char *copy = strdup(wire);
+
+	if (!copy)
+		return -ENOMEM;
+	free(f->wire);
+	f->wire = copy;
+	return 0;
+}
+
 static int confirm_placed(struct mailbox *mb, const struct journal_entry *e, uint32_t uidvalidity, uint32_t uid, struct news *news)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
@@ -101,11 +113,15 @@ static int confirm_placed(struct mailbox *mb, const struct journal_entry *e, uin
 	if (r < 0)
 		return r == -ENOENT ? place_unknown(mb, e, uidvalidity, uid) : r;
 	r = apply_folder_of(mb, e, &f);
-	if (r < 0 && r != -ENOENT)
+	if (r == -ENOENT || (r == 0 && !uid))
+		return apply_nowhere(mb, e->row, news);
+	if (r == 0)
+		r = call_as_there(&f, e->folder);
+	if (r < 0)
 		return r;
 	/* By now it may be called something else here. */
-	return apply_place(mb, e->row, r == 0 ? f.row : INDEX_ROOT, r == 0 ? e->folder : NULL, uidvalidity, r == 0 ? uid : 0,
-			   (r == 0 && m.folder == f.row) || e->kind == JOURNAL_APPEND || !*e->detail ? m.name : e->detail, news);
+	return apply_place(mb, &m, &f, uidvalidity, uid,
+			   m.folder == f.row || e->kind == JOURNAL_APPEND || !*e->detail ? m.name : e->detail, news);
 }
 
 char replay_renamed_delimiter(const struct journal_entry *e)
@@ -344,7 +360,7 @@ static int show_nothing(struct changing *c, const struct journal_entry *e, const
 	int r = leave_journal(c, e, place, o);
 
 	if (r == 0 && is_placed)
-		r = apply_place(c->mb, e->row, INDEX_ROOT, NULL, 0, 0, "", &c->news);
+		r = apply_nowhere(c->mb, e->row, &c->news);
 	if (r == 0 || r == -ENOENT)
 		r = keep_replaced(c, e, o);
 	return r < 0 && r != -ENOENT ? r : forget_local(c, e);

@@ -55,12 +55,6 @@ static void to_message(const struct mailbox *mb, const struct index_message *m, 
 	memcpy(ret->letters, m->letters, sizeof ret->letters);
 }
 
-static int count_one(void *userdata, const struct index_folder *f)
-{
-	*(uint32_t *)userdata += !(f->attributes & INDEX_FOLDER_HIDDEN);
-	return 0;
-}
-
 static int get_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
@@ -69,7 +63,7 @@ static int get_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *re
 	if (r < 0)
 		return r;
 	to_folder(mb, &f, ret);
-	return index_folder_each(mb->index, row, 0, count_one, &ret->folders);
+	return index_folder_count_below(mb->index, row, &ret->folders);
 }
 
 int mailbox_folder(struct mailbox *mb, int64_t row, struct mailbox_folder *ret)
@@ -119,7 +113,7 @@ static int lookup(struct mailbox *mb, int64_t folder, const char *name, struct m
 	if (r == 0) {
 		ret->is_folder = true;
 		to_folder(mb, &f, &ret->folder);
-		return index_folder_each(mb->index, f.row, 0, count_one, &ret->folder.folders);
+		return index_folder_count_below(mb->index, f.row, &ret->folder.folders);
 	}
 	if (r != -ENOENT)
 		return r;

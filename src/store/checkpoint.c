@@ -2,85 +2,121 @@
 /*
  * When what was committed is taken from SQLite's logs into the databases.
  *
- * For the journal that means to wait for the disk several times, tens of milliseconds: SQLite would do it in whichever commit finds the log large, with the turn
- * held, and a rm(1) that waits so long keeps everybody from its directory. So it is left to a connection of its own, beside which all others go on.
+ * That is to wait for the disk several times, tens of milliseconds: SQLite would do it in whichever commit finds a log large, with the turn held, and a rm(1) that
+ * waits so long keeps everybody from its directory. So a thread does it on connections of its own, beside which all others go on. What is committed meanwhile is
+ * little, and is taken with the turn held: once all of it is in the database, the log begins anew, and those who read it do not search a long one.
  */
 #include "store/index_private.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Pages in a log that are much. And in the journal's when nobody has come to take it for so long that the next commit has to. */
-enum { LARGE_PAGES = 1000, TOO_LARGE_PAGES = 128 * 1024 };
+/* Of 1 KiB, and more than last time. */
+enum { DUE_PAGES = 4 * 1024 };
+
+/* Lock held. A log that is shorter than it was has begun anew. */
+static bool is_due(struct index_log *log)
+{
+	if (log->pages < log->seen)
+		log->seen = 0;
+	return log->pages >= log->seen + DUE_PAGES;
+}
 
 /* Called by SQLite after each commit. */
 static int committed(void *userdata, sqlite3 *handle, const char *name, int pages)
 {
-	struct index *ix = userdata;
+	struct checkpointer *c = userdata;
+	struct index_log *log = &c->logs[strcmp(name, "main") != 0];
 
-	if (strcmp(name, "journal") == 0)
-		atomic_store(&ix->log_pages, pages);
-	if (pages >= (strcmp(name, "journal") == 0 ? TOO_LARGE_PAGES : LARGE_PAGES))
-		sqlite3_wal_checkpoint_v2(handle, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	pthread_mutex_lock(&c->lock);
+	log->pages = pages;
+	if (is_due(log))
+		pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+	(void)handle;
 	return SQLITE_OK; /* the commit is one in any case */
 }
 
-void checkpoint_watch(struct index *ix)
+/* Has the log open from the first. */
+static int open_connection(struct index_log *log)
 {
-	sqlite3_wal_hook(ix->writer->handle, committed, ix);
+	int r = database_open(log->path, DATABASE_WRITE_AGAIN, NULL, 0, &log->connection);
+
+	if (r == 0)
+		r = database_exec(log->connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 0");
+	if (r < 0) {
+		database_close(log->connection);
+		log->connection = NULL;
+	}
+	return r;
+}
+
+static void take(struct index_log *log)
+{
+	sqlite3_wal_checkpoint_v2(log->connection->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/* Where it fails, nothing is lost: the log stays large, and it is tried again when as much has come. */
+static void take_all(struct index *ix, struct index_log *log)
+{
+	int r = log->connection ? 0 : open_connection(log);
+
+	if (r < 0)
+		return;
+	take(log);
+	if (index_begin(ix) < 0)
+		return;
+	take(log);
+	index_rollback(ix);
+}
+
+static void *run(void *argument)
+{
+	struct index *ix = argument;
+	struct checkpointer *c = &ix->checkpointer;
+
+	pthread_mutex_lock(&c->lock);
+	while (!c->stop) {
+		struct index_log *log = is_due(&c->logs[0]) ? &c->logs[0] : is_due(&c->logs[1]) ? &c->logs[1] : NULL;
+
+		if (!log) {
+			pthread_cond_wait(&c->wake, &c->lock);
+			continue;
+		}
+		log->seen = log->pages;
+		pthread_mutex_unlock(&c->lock);
+		take_all(ix, log);
+		pthread_mutex_lock(&c->lock);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+int checkpoint_start(struct index *ix, const char *journal_path)
+{
+	struct checkpointer *c = &ix->checkpointer;
+	int r;
+
+	c->logs[0].path = ix->path;
+	c->logs[1].path = journal_path;
+	r = pthread_create(&c->thread, NULL, run, ix);
+	c->is_running = r == 0;
+	if (r == 0)
+		sqlite3_wal_hook(ix->writer->handle, committed, c);
+	return -r;
 }
 
 void checkpoint_end(struct index *ix)
 {
-	database_close(ix->checkpointer);
-	ix->checkpointer = NULL;
-}
+	struct checkpointer *c = &ix->checkpointer;
 
-/* The log goes on growing behind what was taken, until a commit finds that all of it was. */
-static bool is_due(struct index *ix)
-{
-	int pages = atomic_load(&ix->log_pages);
-
-	if (pages < ix->taken_pages)
-		ix->taken_pages = 0;
-	return pages >= ix->taken_pages + LARGE_PAGES;
-}
-
-/* Has the log open from the first. */
-static int open_checkpointer(struct index *ix)
-{
-	int r = database_open(ix->journal_path, DATABASE_WRITE_AGAIN, NULL, 0, &ix->checkpointer);
-
-	if (r == 0)
-		r = database_exec(ix->checkpointer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 0");
-	if (r < 0)
-		checkpoint_end(ix);
-	return r;
-}
-
-static int take(struct index *ix)
-{
-	int r = 0, pages = 0;
-
-	if (!is_due(ix))
-		return 0;
-	if (!ix->checkpointer)
-		r = open_checkpointer(ix);
-	if (r < 0)
-		return r;
-	if (sqlite3_wal_checkpoint_v2(ix->checkpointer->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, &pages) != SQLITE_OK)
-		return -EIO;
-	ix->taken_pages = pages;
-	return 0;
-}
-
-int index_checkpoint(struct index *ix)
-{
-	int r;
-
-	if (pthread_mutex_trylock(&ix->checkpointing) != 0) /* somebody is at it */
-		return 0;
-	r = take(ix);
-	pthread_mutex_unlock(&ix->checkpointing);
-	return r;
+	if (!c->is_running)
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->stop = true;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+	pthread_join(c->thread, NULL);
+	for (size_t i = 0; i < INDEX_LOGS; i++)
+		database_close(c->logs[i].connection);
 }

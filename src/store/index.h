@@ -89,11 +89,6 @@ void index_rollback(struct index *ix);
 int index_end(struct index *ix, int r);
 /* The same; calls `committed` (NULL: nothing) once it is committed, before anybody else has the turn. */
 int index_end_then(struct index *ix, int r, void (*committed)(void *userdata), void *userdata);
-/*
- * Takes what was committed from the journal's log into the journal, where there is much of it: waits for the disk, and keeps nobody from the index. To be called every
- * now and then by a thread that has no transaction and nobody waits for. 0; -errno: nothing is lost, the log stays large.
- */
-int index_checkpoint(struct index *ix);
 /* Another number after each commit: what was read between two calls that return the same is still so. Any thread. */
 uint64_t index_state(struct index *ix);
 
@@ -111,6 +106,10 @@ void index_folder_release(struct index_folder *f);
 int index_folder_get(struct index *ix, int64_t row, struct index_folder *ret);
 int index_folder_child(struct index *ix, int64_t parent, const char *name, struct index_folder *ret);
 int index_folder_by_wire(struct index *ix, const char *wire, struct index_folder *ret);
+/* The first shown of that special use, which is not USE_NONE. */
+int index_folder_by_use(struct index *ix, int special_use, struct index_folder *ret);
+/* How many are shown directly below. */
+int index_folder_count_below(struct index *ix, int64_t parent, uint32_t *ret);
 /* Folders directly below `parent` with row > after, ascending; `parent` 0: all, the root too. `each` returns 0 to go on, 1 to stop, or -errno. Borrowed
  * during the call. It may read the index, and must not change it. */
 int index_folder_each(struct index *ix, int64_t parent, int64_t after, int (*each)(void *userdata, const struct index_folder *f),

@@ -98,6 +98,36 @@ int index_folder_by_wire(struct index *ix, const char *wire, struct index_folder
 	return take_folder(&q, ret);
 }
 
+int index_folder_by_use(struct index *ix, int special_use, struct index_folder *ret)
+{
+	CLEANUP(query) struct query q = QUERY_INIT;
+	int r;
+
+	r = index_read(ix, FOLDER_BY_USE, &q);
+	if (r < 0)
+		return r;
+	query_bind_int(&q, 1, special_use);
+	query_bind_int(&q, 2, INDEX_FOLDER_HIDDEN);
+	return take_folder(&q, ret);
+}
+
+int index_folder_count_below(struct index *ix, int64_t parent, uint32_t *ret)
+{
+	CLEANUP(query) struct query q = QUERY_INIT;
+	int r;
+
+	r = index_read(ix, FOLDER_COUNT_BELOW, &q);
+	if (r < 0)
+		return r;
+	query_bind_int(&q, 1, parent);
+	query_bind_int(&q, 2, INDEX_FOLDER_HIDDEN);
+	r = query_step(&q);
+	if (r < 0)
+		return r;
+	*ret = r == 1 ? (uint32_t)query_int(&q, 0) : 0;
+	return 0;
+}
+
 int index_folder_each(struct index *ix, int64_t parent, int64_t after, int (*each)(void *userdata, const struct index_folder *f),
 		      void *userdata)
 {

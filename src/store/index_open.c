@@ -15,7 +15,7 @@
 
 #include "base/log.h"
 
-enum { SCHEMA_VERSION = 2, CHECK_BELOW_BYTES = 4 << 20, BOOT_ID_MAX = 64, LOST_ROWS_MAX = 1 << 20 };
+enum { SCHEMA_VERSION = 3, CHECK_BELOW_BYTES = 4 << 20, BOOT_ID_MAX = 64, LOST_ROWS_MAX = 1 << 20 };
 
 static const char schema[] =
 	"BEGIN IMMEDIATE;"
@@ -39,6 +39,7 @@ static const char schema[] =
 	" mtime_ns INTEGER NOT NULL);"
 	"CREATE UNIQUE INDEX folder_name ON folder (parent, name);"
 	"CREATE UNIQUE INDEX folder_wire ON folder (wire);"
+	"CREATE INDEX folder_use ON folder (special_use) WHERE special_use <> 0;"
 	"CREATE TABLE message ("
 	" row INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" folder INTEGER NOT NULL,"
@@ -67,12 +68,13 @@ static const char schema[] =
 	" VALUES (1, 0, '', 0, 0, 0, 0, CAST(strftime('%s', 'now') AS INTEGER) * 1000000000);"
 	"INSERT INTO sqlite_sequence (name, seq) VALUES ('message', 0);"
 	"INSERT INTO meta VALUES ('identity', lower(hex(randomblob(16))));"
-	"PRAGMA user_version = 2;"
+	"PRAGMA user_version = 3;"
 	"COMMIT";
 
+/* A change of one message touches half a dozen pages, and each goes into the log, and is summed, as a whole: small ones make a rm(1) of thousands a quarter quicker. */
 static const char writer_pragmas[] =
-	"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;"
-	"PRAGMA mmap_size = 0; PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 16777216; PRAGMA secure_delete = OFF;";
+	"PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -4096;"
+	"PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA journal_size_limit = 16777216; PRAGMA secure_delete = OFF;";
 
 static int read_identity(struct index *ix)
 {
@@ -197,7 +199,8 @@ int index_open(const char *cache_dir, struct index **ret)
 	pthread_mutex_init(&ix->next, NULL);
 	pthread_mutex_init(&ix->turn, NULL);
 	pthread_mutex_init(&ix->readers_lock, NULL);
-	pthread_mutex_init(&ix->checkpointing, NULL);
+	pthread_mutex_init(&ix->checkpointer.lock, NULL);
+	pthread_cond_init(&ix->checkpointer.wake, NULL);
 	ix->journal_wal_fd = -1;
 	r = -ENOMEM;
 	if (asprintf(&ix->path, "%s/index.db", cache_dir) < 0)
@@ -228,7 +231,8 @@ void index_close(struct index *ix)
 	pthread_mutex_destroy(&ix->next);
 	pthread_mutex_destroy(&ix->turn);
 	pthread_mutex_destroy(&ix->readers_lock);
-	pthread_mutex_destroy(&ix->checkpointing);
+	pthread_mutex_destroy(&ix->checkpointer.lock);
+	pthread_cond_destroy(&ix->checkpointer.wake);
 	free(ix->path);
 	free(ix->journal_path);
 	free(ix->damage_mark);

@@ -17,8 +17,10 @@ enum index_statement {
 	FOLDER_GET, /* the ones that read counts: up to FOLDER_EACH */
 	FOLDER_CHILD,
 	FOLDER_BY_WIRE,
+	FOLDER_BY_USE,
 	FOLDER_EACH_BELOW,
 	FOLDER_EACH,
+	FOLDER_COUNT_BELOW,
 	FOLDER_INSERT,
 	FOLDER_INSERT_AS,
 	ROWS_RESERVE,
@@ -106,6 +108,24 @@ extern const char *const index_sql[N_INDEX_STATEMENTS];
 /* How many read-only connections are kept when nobody uses them. More are made when more threads read at once. */
 enum { READERS_KEPT = 8 };
 
+enum { INDEX_LOGS = 2 };
+
+/* One of SQLite's. */
+struct index_log {
+	const char *path;	     /* borrowed; of the database */
+	int pages, seen;	     /* lock; in it after the last commit, and when it was last taken into the database */
+	struct database *connection; /* own, the thread's; NULL: not needed yet */
+};
+
+struct checkpointer {
+	pthread_t thread;
+	bool is_running;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop;			   /* lock */
+	struct index_log logs[INDEX_LOGS]; /* the index's, the journal's */
+};
+
 struct index {
 	char *path, *damage_mark; /* own */
 	char identity[33];
@@ -123,18 +143,15 @@ struct index {
 	int64_t pending_folder;		      /* turn: whose counts below are not in its row yet; 0: none */
 	int pending_messages, pending_unseen;
 
-	atomic_int log_pages;	       /* in the journal's log, as of the last commit */
-	pthread_mutex_t checkpointing; /* protects the two below */
-	int taken_pages;	       /* from the beginning of that log into the journal */
-	struct database *checkpointer; /* own; NULL: not needed yet */
+	struct checkpointer checkpointer;
 
 	pthread_mutex_t readers_lock;
 	struct database *readers[READERS_KEPT]; /* own; readers_lock: those not in use */
 	size_t n_readers;
 };
 
-/* checkpoint.c. From now on the journal's log is not taken into the journal by those who commit. */
-void checkpoint_watch(struct index *ix);
+/* checkpoint.c. From now on the logs are not taken into the databases by those who commit. `journal_path`: borrowed. */
+int checkpoint_start(struct index *ix, const char *journal_path);
 void checkpoint_end(struct index *ix);
 
 /* A statement for reading: on the writer's connection when this thread has the turn, so that it sees its own changes, else on a reader's. */

@@ -32,8 +32,11 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[FOLDER_GET] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE row = ?1",
 	[FOLDER_CHILD] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE parent = ?1 AND name = ?2",
 	[FOLDER_BY_WIRE] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE wire = ?1",
+	[FOLDER_BY_USE] = "SELECT " FOLDER_COLUMNS
+			  " FROM folder WHERE special_use = ?1 AND special_use <> 0 AND attributes & ?2 = 0 ORDER BY row",
 	[FOLDER_EACH_BELOW] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE parent = ?1 AND row > ?2 ORDER BY row",
 	[FOLDER_EACH] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE row > ?1 ORDER BY row",
+	[FOLDER_COUNT_BELOW] = "SELECT count(*) FROM folder WHERE parent = ?1 AND attributes & ?2 = 0",
 	[FOLDER_INSERT] =
 		"INSERT INTO folder (parent, name, wire, wire_is_utf8, delimiter, attributes, special_use, rights, mtime_ns)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",

@@ -118,11 +118,11 @@ int journal_attach(struct index *ix, const char *state_dir)
 		r = -ENOMEM;
 	if (r < 0)
 		return r;
-	checkpoint_watch(ix);
 	strcat(path, "-wal");
 	/* SQLite takes no locks on this file: closing it costs none. */
 	ix->journal_wal_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	return ix->journal_wal_fd < 0 ? -errno : sync_directory(state_dir);
+	r = ix->journal_wal_fd < 0 ? -errno : sync_directory(state_dir);
+	return r < 0 ? r : checkpoint_start(ix, ix->journal_path);
 }
 
 bool journal_is_empty(const struct index *ix)

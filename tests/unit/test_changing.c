@@ -238,6 +238,37 @@ static void a_trash_is_made_where_there_is_none(void **state)
 	assert_int_equal(names(f, folder_row(f, MAILBOX_ROOT, "Trash")).n, 1);
 }
 
+static void of_names_that_are_usual_for_a_trash_the_best_is_it(void **state)
+{
+	struct fixture *f = *state;
+
+	memory_add_folder("Bin", '/', 0, USE_NONE);
+	memory_add_folder("TRASH", '/', 0, USE_NONE);
+	deliver("INBOX", "one");
+	mount_fixture(f);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, names(f, f->inbox).last), 0);
+	assert_int_equal(settle(f, f->inbox), 0);
+	assert_int_equal(holding("TRASH", "one"), 1);
+}
+
+static void a_trash_that_is_being_deleted_is_none(void **state)
+{
+	struct fixture *f = *state;
+
+	memory_add_folder("Bin", '/', 0, USE_TRASH);
+	deliver("INBOX", "one");
+	mount_fixture(f);
+	names(f, folder_row(f, MAILBOX_ROOT, "Bin"));
+	go_offline();
+	assert_int_equal(mailbox_rmdir(f->mailbox, MAILBOX_ROOT, "Bin"), 0);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, names(f, f->inbox).last), 0);
+	assert_int_equal(names(f, folder_row(f, MAILBOX_ROOT, "Trash")).n, 1);
+	go_online();
+	WAIT_FOR(memory_has_folder("Trash") && holding("Trash", "one") == 1);
+	assert_false(memory_has_folder("Bin"));
+	assert_int_equal(memory_count_messages("INBOX"), 0);
+}
+
 static void without_uidplus_it_stays_marked_and_hidden(void **state)
 {
 	struct fixture *f = *state;
@@ -1061,6 +1092,8 @@ int main(void)
 		TEST(what_a_sync_left_as_it_was_is_told_by_the_next),
 		TEST(rm_moves_to_the_trash),
 		TEST(a_trash_is_made_where_there_is_none),
+		TEST(of_names_that_are_usual_for_a_trash_the_best_is_it),
+		TEST(a_trash_that_is_being_deleted_is_none),
 		TEST(without_uidplus_it_stays_marked_and_hidden),
 		TEST(expunge_takes_this_one_only),
 		TEST(mv_keeps_name_and_row),
