@@ -26,7 +26,7 @@ int apply_follow_rename(void *userdata, const struct journal_entry *e);
  * what the folder is called there as yet, `uid` not 0. */
 int apply_place(struct mailbox *mb, const struct index_message *before, struct index_folder *f, uint32_t uidvalidity, uint32_t uid,
 		const char *name, struct news *news);
-/* Nobody knows by which UID, or where, the server has it: it goes from the tree, and a sync will meet it. -ENOENT. */
+/* Nobody knows by which UID, or where, the server has it: it goes from the tree, and a sync will meet it. -ENOENT: it is in no tree. */
 int apply_nowhere(struct mailbox *mb, int64_t row, struct news *news);
 /* The server's flags of a message are these; what the journal still holds comes on top. 1 when other flags are shown than before. */
 int apply_server_flags(struct mailbox *mb, int64_t row, const char *flags);

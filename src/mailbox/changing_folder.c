@@ -158,11 +158,13 @@ static int check_empty(struct mailbox *mb, const struct index_folder *f)
 
 	if (r == 0 && !folders)
 		r = index_message_each(mb->index, f->row, 0, found_message, &found);
-	if (r == 0 && mb->configuration->delete_mode == DELETE_MARK)
+	if (r < 0 || folders || found)
+		return r < 0 ? r : -ENOTEMPTY;
+	if (mb->configuration->delete_mode == DELETE_MARK)
 		r = index_message_count(mb->index, f->row, UINT32_MAX, &marked);
-	else if (r == 0)
+	else
 		r = index_message_count_marked(mb->index, f->row, &marked);
-	return r < 0 ? r : folders || found || marked ? -ENOTEMPTY : 0;
+	return r < 0 ? r : marked ? -ENOTEMPTY : 0;
 }
 
 /* Its row stays until the server has deleted it: what was moved out of it is still there as far as the server is concerned. Its names are free for another. */

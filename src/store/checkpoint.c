@@ -8,11 +8,12 @@
  */
 #include "store/index_private.h"
 
-#include <errno.h>
 #include <string.h>
 
-/* Of 1 KiB, and more than last time. */
-enum { DUE_PAGES = 4 * 1024 };
+#include "base/log.h"
+
+/* Of 1 KiB. So many more than last time are due; others may wait for so few. */
+enum { DUE_PAGES = 4 * 1024, LITTLE_PAGES = 256 };
 
 /* Lock held. A log that is shorter than it was has begun anew. */
 static bool is_due(struct index_log *log)
@@ -45,29 +46,30 @@ static int open_connection(struct index_log *log)
 	if (r == 0)
 		r = database_exec(log->connection, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 0");
 	if (r < 0) {
+		log_warning("%s: its log is not taken into it: %s", log->path, strerror(-r));
 		database_close(log->connection);
 		log->connection = NULL;
 	}
 	return r;
 }
 
-static void take(struct index_log *log)
+/* How many pages are left in it. A reader of what was before, too, keeps some there. */
+static int take(struct index_log *log)
 {
-	sqlite3_wal_checkpoint_v2(log->connection->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	int pages = 0, taken = 0;
+
+	sqlite3_wal_checkpoint_v2(log->connection->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &pages, &taken);
+	return pages - taken;
 }
 
 /* Where it fails, nothing is lost: the log stays large, and it is tried again when as much has come. */
 static void take_all(struct index *ix, struct index_log *log)
 {
-	int r = log->connection ? 0 : open_connection(log);
-
-	if (r < 0)
+	if ((!log->connection && open_connection(log) < 0) || take(log) > LITTLE_PAGES)
 		return;
+	index_wait_turn(ix);
 	take(log);
-	if (index_begin(ix) < 0)
-		return;
-	take(log);
-	index_rollback(ix);
+	pthread_mutex_unlock(&ix->turn);
 }
 
 static void *run(void *argument)
@@ -92,18 +94,15 @@ static void *run(void *argument)
 	return NULL;
 }
 
-int checkpoint_start(struct index *ix, const char *journal_path)
+void checkpoint_start(struct index *ix, const char *journal_path)
 {
 	struct checkpointer *c = &ix->checkpointer;
-	int r;
 
 	c->logs[0].path = ix->path;
 	c->logs[1].path = journal_path;
-	r = pthread_create(&c->thread, NULL, run, ix);
-	c->is_running = r == 0;
-	if (r == 0)
+	c->is_running = pthread_create(&c->thread, NULL, run, ix) == 0;
+	if (c->is_running)
 		sqlite3_wal_hook(ix->writer->handle, committed, c);
-	return -r;
 }
 
 void checkpoint_end(struct index *ix)

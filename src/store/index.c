@@ -46,14 +46,19 @@ static int run_alone(struct database *d, enum index_statement which)
 	return r < 0 ? r : query_run(&q);
 }
 
+void index_wait_turn(struct index *ix)
+{
+	pthread_mutex_lock(&ix->next);
+	pthread_mutex_lock(&ix->turn);
+	pthread_mutex_unlock(&ix->next);
+}
+
 int index_begin(struct index *ix)
 {
 	int r;
 
 	assert(!has_turn(ix) && reading.index != ix);
-	pthread_mutex_lock(&ix->next);
-	pthread_mutex_lock(&ix->turn);
-	pthread_mutex_unlock(&ix->next);
+	index_wait_turn(ix);
 	r = run_alone(ix->writer, BEGIN_WRITING);
 	if (r < 0) {
 		pthread_mutex_unlock(&ix->turn);

@@ -106,7 +106,7 @@ void index_folder_release(struct index_folder *f);
 int index_folder_get(struct index *ix, int64_t row, struct index_folder *ret);
 int index_folder_child(struct index *ix, int64_t parent, const char *name, struct index_folder *ret);
 int index_folder_by_wire(struct index *ix, const char *wire, struct index_folder *ret);
-/* The first shown of that special use, which is not USE_NONE. */
+/* The first shown of that special use, which is not USE_NONE; it has a wire name. */
 int index_folder_by_use(struct index *ix, int special_use, struct index_folder *ret);
 /* How many are shown directly below. */
 int index_folder_count_below(struct index *ix, int64_t parent, uint32_t *ret);

@@ -150,8 +150,11 @@ struct index {
 	size_t n_readers;
 };
 
-/* checkpoint.c. From now on the logs are not taken into the databases by those who commit. `journal_path`: borrowed. */
-int checkpoint_start(struct index *ix, const char *journal_path);
+/* Until it is this thread's turn: to be given on by unlocking ix->turn. */
+void index_wait_turn(struct index *ix);
+
+/* checkpoint.c. From now on the logs are not taken into the databases by those who commit; without another thread they still are. `journal_path`: borrowed. */
+void checkpoint_start(struct index *ix, const char *journal_path);
 void checkpoint_end(struct index *ix);
 
 /* A statement for reading: on the writer's connection when this thread has the turn, so that it sees its own changes, else on a reader's. */

@@ -121,8 +121,8 @@ int journal_attach(struct index *ix, const char *state_dir)
 	strcat(path, "-wal");
 	/* SQLite takes no locks on this file: closing it costs none. */
 	ix->journal_wal_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	r = ix->journal_wal_fd < 0 ? -errno : sync_directory(state_dir);
-	return r < 0 ? r : checkpoint_start(ix, ix->journal_path);
+	checkpoint_start(ix, ix->journal_path);
+	return ix->journal_wal_fd < 0 ? -errno : sync_directory(state_dir);
 }
 
 bool journal_is_empty(const struct index *ix)

@@ -810,6 +810,24 @@ static bool grows_within(const char *directory, const char *name, int64_t size, 
 	return file_size(directory, name) > size;
 }
 
+static void who_commits_leaves_the_index_s_log_to_others(void **state)
+{
+	struct index *ix = open_index(state);
+	int64_t folder = make_inbox(ix, 0), before;
+
+	assert_int_equal(journal_attach(ix, *state), 0);
+	before = file_size(*state, "index.db");
+	for (uint32_t uid = 1; uid <= 3000; uid++) {
+		assert_int_equal(index_begin(ix), 0);
+		insert(ix, folder, uid, "");
+		assert_int_equal(index_commit(ix), 0);
+	}
+	assert_int_equal(index_begin(ix), 0);
+	assert_true(grows_within(*state, "index.db", before, 10000));
+	assert_int_equal(index_commit(ix), 0);
+	index_close(ix);
+}
+
 /* Once all of it was taken, between two bursts, the log does not grow. */
 static bool is_begun_anew(struct index *ix, const char *directory)
 {
@@ -882,6 +900,7 @@ int main(void)
 		scratch_test(another_versions_index_is_made_anew),
 		scratch_test(damage_met_while_open_makes_it_anew_the_next_time),
 		scratch_test(who_commits_leaves_the_journal_s_log_to_others),
+		scratch_test(who_commits_leaves_the_index_s_log_to_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
