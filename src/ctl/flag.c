@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mailfsctl flag: changes flags of many messages. Only says what is wanted; the mount sends it in as few commands as it takes.
+ * mailfsctl flag: changes flags of many messages. Only says what is wanted; the mount sends it in as few commands as it takes. Then it waits for the server's word.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "ctl/command.h"
 
@@ -51,10 +54,33 @@ static int change(const char *path, const struct buf *words)
 	return -1;
 }
 
+static size_t folder_len(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (size_t)(slash - path) : 0;
+}
+
+/* fsync(2) of its folder, unless that of `before` (NULL: none) was the same. The message itself would have to be open, which fetches it. */
+static int settle(const char *path, const char *before)
+{
+	size_t len = folder_len(path);
+	CLEANUP(free) char *folder = len ? strndup(path, len) : strdup(".");
+	CLEANUP(fd) int fd = -1;
+
+	if (before && folder_len(before) == len && !strncmp(before, path, len))
+		return 0;
+	fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (fd < 0 || fsync(fd) == 0)
+		return 0; /* what is not there was told already */
+	log_error("%s: flags: %s", folder, strerror(errno));
+	return -1;
+}
+
 static int run(int argc, char **argv)
 {
 	CLEANUP(buf) struct buf add = BUF_INIT, remove = BUF_INIT;
-	int i, status = EXIT_SUCCESS;
+	int i, first, status = EXIT_SUCCESS;
 
 	for (i = 1; i < argc && (argv[i][0] == '+' || argv[i][0] == '-') && argv[i][1]; i++) {
 		if (!strcmp(argv[i], "--")) {
@@ -66,8 +92,11 @@ static int run(int argc, char **argv)
 	}
 	if (i == argc || (!add.len && !remove.len))
 		return COMMAND_USAGE;
-	for (; i < argc; i++)
+	for (first = i; i < argc; i++)
 		if (change(argv[i], &add) < 0 || change(argv[i], &remove) < 0)
+			status = EXIT_FAILURE;
+	for (i = first; i < argc; i++)
+		if (settle(argv[i], i > first ? argv[i - 1] : NULL) < 0)
 			status = EXIT_FAILURE;
 	return status;
 }

@@ -24,9 +24,10 @@ struct replay {
 	} refused[REPLAY_REFUSED_KEPT]; /* the last ones: who asks for one may come a moment late */
 	size_t n_refused;
 	int64_t pause_ms;
-	struct later later;	   /* the worker's, and the thread's while no worker runs */
-	int passed_over;	   /* likewise; -errno: all that is left has to wait, for that reason */
-	struct backend **sends_on; /* the worker's: its session, which may be another after it was lost; NULL: it does not send */
+	struct later later; /* the worker's, and the thread's while no worker runs */
+	int passed_over;    /* likewise; -errno: all that is left has to wait, for that reason */
+	struct backend *
+		*_Atomic sends_on; /* the worker's: its session, which may be another after it was lost; NULL: it does not send */
 	bool is_late_over;	   /* the worker's; since the last connection broke it was waited for */
 	int64_t busy_since_ms;	   /* the thread's; 0: it is not */
 };
