@@ -447,6 +447,7 @@ static void *refuse_later(void *unused)
 static void who_waits_goes_on_waiting_while_the_server_says_later(void **state)
 {
 	struct fixture *f = *state;
+
 	pthread_t thread;
 	struct names n;
 

@@ -139,6 +139,7 @@ static void begin_reading(struct fixture *f, int64_t row, struct move_reader *r)
 static int end_reading(struct fixture *f, struct move_reader *r)
 {
 	int result = wait_answer(r->result, &r->sync);
+
 	ssize_t n;
 
 	if (result == 0) {
@@ -173,6 +174,7 @@ static void a_message_is_read_while_its_move_is_on_the_way(void **state)
 	struct fixture *f = *state;
 	struct move_reader readers[READERS];
 	int64_t row = move_slowly(f);
+
 	int before = memory_counts().fetches; /* to know the message again where no UID is told */
 
 	for (int i = 0; i < READERS; i++) {
@@ -490,6 +492,7 @@ static void rm_of_an_upload_that_is_refused(void **state)
 	struct fixture *f = *state;
 	int64_t row, r2;
 	struct names n;
+
 	deliver("INBOX", "one");
 	mount_fixture(f);
 	n = names(f, f->inbox);
@@ -518,6 +521,7 @@ static void scratch_in_a_folder_that_goes(void **state)
 {
 	struct fixture *f = *state;
 	int64_t row;
+
 	mount_fixture(f);
 	row = write_file(f, f->archive, ".letter.tmp", LETTER);
 	assert_int_equal(commit(f, row), 0);
@@ -534,6 +538,7 @@ static void upload_pending_in_a_folder_that_goes(void **state)
 	struct fixture *f = *state;
 	int64_t row;
 	struct names n;
+
 	deliver("INBOX", "one");
 	mount_fixture(f);
 	n = names(f, f->inbox);
@@ -561,6 +566,7 @@ static void upload_into_a_new_folder_of_the_old_name(void **state)
 	struct fixture *f = *state;
 	int64_t row, made = 0;
 	struct names n;
+
 	deliver("INBOX", "one");
 	mount_fixture(f);
 	n = names(f, f->inbox);
@@ -582,6 +588,7 @@ static void refused_rename_of_a_folder_whose_name_is_taken(void **state)
 	struct fixture *f = *state;
 	int64_t made = 0;
 	struct names n;
+
 	deliver("INBOX", "one");
 	mount_fixture(f);
 	n = names(f, f->inbox);
@@ -603,6 +610,7 @@ static void mv_and_rmdir_without_move(void **state)
 	struct fixture *f = *state;
 	struct names n;
 	int64_t sub;
+
 	memory_faults.lacks = BACKEND_MOVE;
 	memory_add_folder("Sub", '/', 0, USE_NONE);
 	deliver("Sub", "one");
@@ -651,6 +659,7 @@ static void a_draft_of_a_given_name_is_replaced(void **state)
 {
 	struct fixture *f = *state;
 	int64_t row, drafts;
+
 	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
 	mount_fixture(f);
 	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
@@ -670,6 +679,7 @@ static void a_draft_that_goes_while_it_is_written(void **state)
 	struct names n;
 	int64_t drafts;
 	int fd = -1;
+
 	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
 	deliver("Drafts", "one");
 	mount_fixture(f);
@@ -692,6 +702,7 @@ static void two_copies_of_one_message(void **state)
 	struct fixture *f = *state;
 	struct names n;
 	int64_t a, b;
+
 	deliver("INBOX", "one");
 	mount_fixture(f);
 	n = names(f, f->inbox);
@@ -714,6 +725,7 @@ static void two_copies_of_one_message(void **state)
 static void a_mark_that_was_taken_away_stays_away(void **state)
 {
 	struct fixture *f = *state;
+
 	f->configuration.delete_mode = DELETE_EXPUNGE;
 	memory_faults.lacks = BACKEND_EXPUNGE_UID;
 	deliver("INBOX", "one");
@@ -735,6 +747,7 @@ static void a_draft_whose_replacement_is_refused_keeps_its_flags(void **state)
 	struct names n;
 	int64_t drafts;
 	int fd = -1;
+
 	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
 	deliver("Drafts", "one");
 	memory_set_flags("Drafts", 1, "\\Seen \\Draft");
@@ -757,6 +770,7 @@ static void cp_rm_cp_offline(void **state)
 {
 	struct fixture *f = *state;
 	struct names n;
+
 	deliver("INBOX", "one");
 	mount_fixture(f);
 	n = names(f, f->inbox);
@@ -781,6 +795,7 @@ static void moved_on_and_the_name_given_anew(void **state)
 	struct fixture *f = *state;
 	struct names n;
 	int64_t other;
+
 	memory_add_folder("Other", '/', 0, USE_NONE);
 	deliver("INBOX", "one");
 	mount_fixture(f);
@@ -805,6 +820,7 @@ static void copied_twice_on_where_no_uid_is_told(void **state)
 	struct fixture *f = *state;
 	struct names n;
 	int64_t other;
+
 	memory_faults.lacks = BACKEND_MOVE;
 	memory_faults.tells_no_uids = true; /* UIDPLUS, and no COPYUID: UIDNOTSTICKY */
 	memory_add_folder("Other", '/', 0, USE_NONE);
@@ -829,6 +845,7 @@ static void counts_where_a_folder_is_begun_anew(void **state)
 	struct fixture *f = *state;
 	struct mailbox_folder before, after;
 	struct names n;
+
 	deliver("INBOX", "one");
 	deliver("INBOX", "two");
 	mount_fixture(f);
@@ -867,6 +884,7 @@ static void killed_between_the_two_halves_of_a_copy(void **state)
 	struct fixture *f = *state;
 	struct names n;
 	char db[160], db2[160];
+
 	memory_faults.lacks = BACKEND_MOVE;
 	deliver("INBOX", "one");
 	mount_fixture(f);
