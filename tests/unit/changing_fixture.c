@@ -117,6 +117,22 @@ int wait_answer(int r, struct waiter_sync *s)
 	return r;
 }
 
+int open_to_write(struct fixture *f, int64_t row, bool truncate)
+{
+	struct waiter_sync s;
+	int fd = -1;
+
+	waiter_sync_init(&s);
+	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, row, true, truncate, &s.waiter, &fd), &s), 0);
+	return fd;
+}
+
+void write_and_close(int fd, const char *text)
+{
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
 int64_t folder_row(struct fixture *f, int64_t parent, const char *name)
 {
 	struct mailbox_entry e;

@@ -69,6 +69,9 @@ int set_flags(struct fixture *f, int64_t row, const char *value);
 /* fsync(2) of a folder, close(2) of a file. */
 int settle(struct fixture *f, int64_t folder);
 int commit(struct fixture *f, int64_t row);
+/* A message opened for writing: its descriptor, own. */
+int open_to_write(struct fixture *f, int64_t row, bool truncate);
+void write_and_close(int fd, const char *text);
 int64_t write_file(struct fixture *f, int64_t folder, const char *name, const char *text);
 int rename_to(struct fixture *f, int64_t from, const char *name, int64_t to, const char *to_name);
 

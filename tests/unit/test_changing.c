@@ -880,20 +880,15 @@ static void what_has_gone_does_not_make_moves_slow(void **state)
 static void a_draft_is_replaced_once_the_new_one_is_there(void **state)
 {
 	struct fixture *f = *state;
-	struct waiter_sync s;
 	struct names n;
 	int64_t drafts;
-	int fd = -1;
 
 	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
 	deliver("Drafts", "one");
 	mount_fixture(f);
 	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
 	n = names(f, drafts);
-	waiter_sync_init(&s);
-	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, n.row, true, true, &s.waiter, &fd), &s), 0);
-	assert_int_equal(write(fd, LETTER, strlen(LETTER)), (ssize_t)strlen(LETTER));
-	close(fd);
+	write_and_close(open_to_write(f, n.row, true), LETTER);
 	memory_faults.change_error = -EDQUOT;
 	assert_int_equal(commit(f, n.row), -EDQUOT);
 	assert_int_equal(holding("Drafts", "one"), 1);
@@ -910,11 +905,9 @@ static void a_draft_is_replaced_once_the_new_one_is_there(void **state)
 /* Opened, written over and closed. */
 static int rewrite(struct fixture *f, int64_t row, const char *text)
 {
-	struct waiter_sync s;
 	int fd = -1;
 
-	waiter_sync_init(&s);
-	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, row, true, true, &s.waiter, &fd), &s), 0);
+	fd = open_to_write(f, row, true);
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
 	return commit(f, row);

@@ -56,22 +56,6 @@ static int64_t mount_draft(struct fixture *f, const char *name)
 	return drafts;
 }
 
-static int open_to_write(struct fixture *f, int64_t row, bool truncate)
-{
-	struct waiter_sync s;
-	int fd = -1;
-
-	waiter_sync_init(&s);
-	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, row, true, truncate, &s.waiter, &fd), &s), 0);
-	return fd;
-}
-
-static void write_and_close(int fd, const char *text)
-{
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-}
-
 static void a_draft_that_is_written_is_not_moved(void **state)
 {
 	struct fixture *f = *state;

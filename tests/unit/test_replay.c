@@ -675,7 +675,6 @@ static void a_draft_of_a_given_name_is_replaced(void **state)
 static void a_draft_that_goes_while_it_is_written(void **state)
 {
 	struct fixture *f = *state;
-	struct waiter_sync s;
 	struct names n;
 	int64_t drafts;
 	int fd = -1;
@@ -685,8 +684,7 @@ static void a_draft_that_goes_while_it_is_written(void **state)
 	mount_fixture(f);
 	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
 	n = names(f, drafts);
-	waiter_sync_init(&s);
-	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, n.row, true, true, &s.waiter, &fd), &s), 0);
+	fd = open_to_write(f, n.row, true);
 	assert_int_equal(write(fd, LETTER, strlen(LETTER)), (ssize_t)strlen(LETTER));
 	memory_remove_message("Drafts", 1);
 	usleep(10100000); /* the next look syncs */
@@ -743,10 +741,8 @@ static void a_mark_that_was_taken_away_stays_away(void **state)
 static void a_draft_whose_replacement_is_refused_keeps_its_flags(void **state)
 {
 	struct fixture *f = *state;
-	struct waiter_sync s;
 	struct names n;
 	int64_t drafts;
-	int fd = -1;
 
 	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
 	deliver("Drafts", "one");
@@ -754,10 +750,7 @@ static void a_draft_whose_replacement_is_refused_keeps_its_flags(void **state)
 	mount_fixture(f);
 	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
 	n = names(f, drafts);
-	waiter_sync_init(&s);
-	assert_int_equal(wait_answer(mailbox_edit(f->mailbox, n.row, true, true, &s.waiter, &fd), &s), 0);
-	assert_int_equal(write(fd, LETTER, strlen(LETTER)), (ssize_t)strlen(LETTER));
-	close(fd);
+	write_and_close(open_to_write(f, n.row, true), LETTER);
 	memory_faults.change_error = -EDQUOT;
 	assert_int_equal(commit(f, n.row), -EDQUOT);
 	memory_faults.change_error = 0;
