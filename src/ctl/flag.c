@@ -61,6 +61,17 @@ static size_t folder_len(const char *path)
 	return slash ? (size_t)(slash - path) : 0;
 }
 
+/*
+ * As long as a directory is in fsync(2), the kernel lets nobody list it: its view by flags stands for the same folder. A directory of a view has none.
+ */
+static int open_folder(const char *folder)
+{
+	CLEANUP(fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int view = fd < 0 ? -1 : openat(fd, ".flags", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return view < 0 ? steal_fd(&fd) : view;
+}
+
 /* fsync(2) of its folder, unless that of `before` (NULL: none) was the same. The message itself would have to be open, which fetches it. */
 static int settle(const char *path, const char *before)
 {
@@ -70,7 +81,7 @@ static int settle(const char *path, const char *before)
 
 	if (before && folder_len(before) == len && !strncmp(before, path, len))
 		return 0;
-	fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	fd = folder ? open_folder(folder) : -1;
 	if (fd < 0 || fsync(fd) == 0)
 		return 0; /* what is not there was told already */
 	log_error("%s: flags: %s", folder, strerror(errno));
