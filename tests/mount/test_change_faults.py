@@ -332,7 +332,6 @@ class RefusedLate(FaultTestCase):
         status = error_of(os.rename, path, self.mount / 'Gone/x.eml')
         self.assertIn(status, (0, errno.ENOENT))
         start = time.monotonic()
-        time.sleep(2); print('#', self.proxy.commands[-12:], self.proxy.refusals, self.mount.log()[-1500:])
         wait_for(lambda: os.path.exists(path), 10, 'the message to come back', 0.02)
         self.assertLess(time.monotonic() - start, 3)
         if status == 0:
