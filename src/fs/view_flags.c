@@ -10,6 +10,7 @@
 #include "fs/looking.h"
 #include "fs/view.h"
 #include "fs/view_flags_private.h"
+#include "mailbox/changing.h"
 
 /* How long the kernel may keep the directory of a keyword, which goes with the last message that has it. */
 #define KEEP_KEYWORD_S 1.0
@@ -215,18 +216,61 @@ static int list_flags(struct fs *fs, fuse_ino_t view, uint64_t after, struct lis
 	return list_keywords(fs, view, &folder, after, listing);
 }
 
+struct making {
+	struct wait wait; /* first */
+	fuse_ino_t view;
+	unsigned number;
+};
+
+static void reply_made(struct fs *fs, fuse_req_t req, fuse_ino_t view, unsigned number, int r)
+{
+	struct fuse_entry_param entry;
+
+	if (r == 0)
+		r = flag_numbers_make(&fs->flag_numbers, inode_row(view), number);
+	if (r == 0)
+		r = view_find_directory(fs, view_flags_ino(view, part_of_keyword(number)), KEEP_KEYWORD_S, &entry);
+	entry_reply(req, r, &entry);
+}
+
+static void made(struct wait *w, int result)
+{
+	struct making *making = (struct making *)w;
+
+	if (w->req)
+		reply_made(w->fs, w->req, making->view, making->number, result);
+	free(making);
+}
+
+static bool leave(struct wait *w, int *ret_result)
+{
+	(void)w;
+	*ret_result = -EINTR;
+	return true;
+}
+
+/* The directory's lock is held as long as the server is asked, but that of a view, where hardly anybody else is. In the view of all folders it depends on the folder. */
 static void flags_mkdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	CLEANUP(buf) struct buf keyword = BUF_INIT;
-	struct fuse_entry_param entry;
+	struct making *making;
 	unsigned number = 0;
 	int r = view_flags_part(parent) == PART_VIEW ? number_of_name(fs, name, &keyword, &number) : -EPERM;
 
-	if (r == 0)
-		r = flag_numbers_make(&fs->flag_numbers, inode_row(parent), number);
-	if (r == 0)
-		r = view_find_directory(fs, view_flags_ino(parent, part_of_keyword(number)), KEEP_KEYWORD_S, &entry);
-	entry_reply(req, r, &entry);
+	making = r == 0 && folder_of(parent) ? calloc(1, sizeof(*making)) : NULL;
+	if (!making) {
+		reply_made(fs, req, parent, number, r == 0 && folder_of(parent) ? -ENOMEM : r);
+		return;
+	}
+	making->view = parent;
+	making->number = number;
+	making->wait.may_leave = leave;
+	wait_start(&making->wait, fs, req, made);
+	r = mailbox_takes_keyword(fs->mailbox, inode_row(parent), buf_str(&keyword), &making->wait.waiter);
+	if (r == -EINPROGRESS)
+		return;
+	wait_end(&making->wait);
+	made(&making->wait, r);
 }
 
 /* A keyword that no message has any more. The system flags' directories stay, and so do folders. */

@@ -63,6 +63,11 @@ int mailbox_rmdir(struct mailbox *mb, int64_t parent, const char *name);
 /* The value of user.mail.flags: IMAP words, space-separated, replace all; with a leading + or - add or remove. Of a local file: what it will be uploaded with. -EINVAL: no such
  * word; -ENOTSUP: a keyword that the folder does not take. 1: whether it takes keywords at all is not known yet: mailbox_settle_message() tells. */
 int mailbox_set_flags(struct mailbox *mb, int64_t row, const char *value, size_t len);
+/*
+ * Whether a message of the folder may get a keyword that none has: 0, -ENOTSUP, -EROFS, -EACCES; -EINPROGRESS: `w` is told, as soon as the server has been asked. 0 as well
+ * where that cannot be done now: who sets it is told later. A waiter that is interrupted is kept all the same.
+ */
+int mailbox_takes_keyword(struct mailbox *mb, int64_t folder, const char *keyword, struct waiter *w);
 /* Of a local file the mtime is to be its INTERNALDATE. Of a stored message both are remembered on this machine only. */
 int mailbox_set_mtime(struct mailbox *mb, int64_t row, const struct timespec *mtime);
 int mailbox_set_mode(struct mailbox *mb, int64_t row, mode_t mode);

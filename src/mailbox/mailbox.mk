@@ -25,6 +25,7 @@ src_libmailbox_a_SOURCES = \
 	src/mailbox/folder_list.c src/mailbox/folder_list_update.c \
 	src/mailbox/gmail.c \
 	src/mailbox/jobs.c src/mailbox/jobs.h \
+	src/mailbox/keyword.c \
 	src/mailbox/look.c \
 	src/mailbox/mailbox.c src/mailbox/mailbox.h src/mailbox/mailbox_private.h \
 	src/mailbox/read_ahead.c \

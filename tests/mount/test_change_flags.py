@@ -157,7 +157,9 @@ class KeywordsNotAllowed(mailtest.MountTestCase):
             section = mailtest.account(imap=f'imap+insecure://alice@localhost:{server.port}', password='secret')
             with mailtest.Mount(section) as mount:
                 path, = mount.files()
-                self.assertRaisesErrno(errno.ENOTSUP, path, '+unknown')
+                self.assertRaisesErrno(errno.ENOTSUP, set_flags, path, '+unknown')
+                self.assertRaisesErrno(errno.ENOTSUP, os.mkdir, mount / 'INBOX/.flags/unknown')
+                os.mkdir(mount / 'INBOX/.flags/known')
                 set_flags(path, r'+\Flagged known')
                 sync(path)
             server.check()
@@ -165,9 +167,9 @@ class KeywordsNotAllowed(mailtest.MountTestCase):
         self.assertTrue(stores)
         self.assertNotIn(b'unknown', b''.join(stores))
 
-    def assertRaisesErrno(self, number, path, words):
+    def assertRaisesErrno(self, number, function, *arguments):
         with self.assertRaises(OSError) as refused:
-            set_flags(path, words)
+            function(*arguments)
         self.assertEqual(refused.exception.errno, number)
 
 
@@ -182,6 +184,8 @@ class NotAllowed(ChangeTestCase):
     def test_flags_in_a_folder_that_may_only_be_read(self):
         with self.fails_with(errno.EACCES):
             set_flags(self.path(1, 'Archive'), r'+\Flagged')
+        with self.fails_with(errno.EACCES):
+            os.mkdir(self.mount / 'Archive/.flags/keyword')
         self.assertEqual(self.flags(self.path(1, 'Archive')), {'\\Seen'})
         self.sync('Archive')
         self.check_now()

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import threading
@@ -308,6 +309,20 @@ class FlagsOfTheTree(FakeTestCase):
         os.rmdir(self.view('later'))
         self.assertFalse(os.path.exists(self.view('later')))
         self.assertNotIn('later', os.listdir(self.view()))
+
+    def test_a_keyword_that_the_folder_does_not_take_is_not_made_and_who_waits_for_that_can_be_interrupted(self):
+        self.assertErrno(errno.ENOTSUP, os.mkdir, self.mount / 'INBOX/.flags/refused')
+        self.mount.behave('settle', -1)
+        with self.background('mkdir', 'INBOX/.flags/asked', stderr=subprocess.PIPE) as mkdir:
+            self.mount.wait_for_waiting(1)
+            os.listdir(self.mount / 'INBOX')
+            mkdir.send_signal(signal.SIGINT)
+            self.assertEqual(mkdir.wait(5), -signal.SIGINT)
+        self.mount.release()
+        self.mount.wait_for_waiting(0)
+        self.mount.behave('settle')
+        self.assertFalse(os.path.exists(self.mount / 'INBOX/.flags/asked'))
+        os.mkdir(self.mount / 'INBOX/.flags/asked')
 
     def test_a_keyword_of_one_folder_is_not_in_the_view_of_another(self):
         self.assertIn('todo', os.listdir(self.mount / 'Projects/2026/.flags'))

@@ -468,6 +468,14 @@ int mailbox_set_flags(struct mailbox *mb, int64_t row, const char *value, size_t
 	return unlock(mb, 0);
 }
 
+int mailbox_takes_keyword(struct mailbox *mb, int64_t folder, const char *keyword, struct waiter *w)
+{
+	if (strcmp(keyword, "refused") == 0)
+		return -ENOTSUP;
+	pthread_mutex_lock(&mb->lock);
+	return unlock(mb, fake_keep(mb, FAKE_SETTLE, w, NULL, fake_node(mb, folder)));
+}
+
 int mailbox_set_mtime(struct mailbox *mb, int64_t row, const struct timespec *mtime)
 {
 	struct node *node;
