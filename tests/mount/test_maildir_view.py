@@ -132,9 +132,9 @@ class Programs:
         self.assert_copied('INBOX 1', 'S', without_mutts_lines)
 
     def test_mutt_postpones_a_message_and_recalls_it(self):
-        """Twice over: the draft that is recalled, edited and postponed again is one draft."""
+        """Twice over: the draft that is recalled, edited and postponed again is one draft. Of a file that is younger than its template mutt would ask what to do."""
         settings = {'postponed': self.drafts, 'postpone': 'yes', 'recall': 'yes', 'realname': 'Alice', 'from': 'alice@example.com', 'abort_unmodified': 'no',
-                    'editor': "sh -c 'echo more >> $0'"}
+                    'editor': "sh -c 'echo more >> $0; touch -d @0 $0'"}
         mutt(self.inbox, '<mail>bob@example.com<enter>later<enter><postpone-message>', self.home, **settings)
         self.assert_postponed('later', 1)
         for number in (2, 3):
