@@ -10,7 +10,6 @@ enum {
 	PAUSE_FIRST_MS = 100,
 	PAUSE_LAST_MS = 60 * 1000,
 	REFUSED_MS = 10 * 60 * 1000, /* what the server has no room for is given up in the end */
-	ARRIVES_MS = 5 * 60 * 1000,  /* what was not answered may still arrive for so long */
 	APART_MS = 500,		     /* two breaks within that are one */
 	AMONG_MAX = 3,		     /* breaks, after which it is to be found out at which of many it is */
 };
@@ -19,7 +18,6 @@ struct later_entry {
 	int64_t until_ms, pause_ms; /* passed over until then; the last pause */
 	int error;		    /* why */
 	int64_t busy_since_ms;	    /* 0: it is not */
-	int64_t unanswered_ms;	    /* when that was; 0: never */
 	int64_t broken_ms;	    /* when that was counted last; 0: never */
 	int broken, broken_among;   /* at it alone, and among others */
 	size_t together;	    /* 0: any number */
@@ -96,23 +94,6 @@ void later_forget_busy(struct later *l)
 
 	while ((e = table_next(&l->entries, &i)))
 		e->busy_since_ms = 0;
-}
-
-int later_note_unanswered(struct later *l, int64_t seq)
-{
-	struct later_entry *e = find_or_add(l, seq);
-
-	if (!e)
-		return -ENOMEM;
-	e->unanswered_ms = clock_monotonic_ms();
-	return 0;
-}
-
-bool later_may_arrive(const struct later *l, int64_t seq)
-{
-	const struct later_entry *e = find(l, seq);
-
-	return e && e->unanswered_ms && clock_monotonic_ms() - e->unanswered_ms < ARRIVES_MS;
 }
 
 int later_note_broken(struct later *l, int64_t seq, size_t n, bool counts)

@@ -30,11 +30,6 @@ bool later_is_refused(struct later *l, int64_t seq);
 /* Something else went wrong meanwhile: that time begins anew. */
 void later_forget_busy(struct later *l);
 
-/* Its command went out and nobody knows what came of it, since the server did not say; it may be at it still. */
-int later_note_unanswered(struct later *l, int64_t seq);
-/* For as long as such a server may be at it. */
-bool later_may_arrive(const struct later *l, int64_t seq);
-
 /* The server broke off the connection at a command with `n` entries, this one among them. `counts`: it had answered before on it. */
 int later_note_broken(struct later *l, int64_t seq, size_t n, bool counts);
 /* How many may go in one command with it: after some breaks half as many as there were. */

@@ -87,7 +87,7 @@ static int pass_over_unanswered(const struct span *s, uint32_t *found)
 	for (size_t i = 0; i < s->n && r == 0; i++) {
 		int64_t seq = span_entry(s, i)->seq;
 
-		if (!found[i] && later_may_arrive(l, seq)) {
+		if (!found[i] && span_may_arrive(s, i)) {
 			r = later_pass_over(l, seq, -EINPROGRESS);
 			found[i] = UINT32_MAX;
 		}
@@ -138,7 +138,7 @@ static int pass_over_moves(struct span *s, const uint32_t *there, size_t n)
 	for (size_t i = 0; i < s->n && r == 0; i++) {
 		int64_t seq = span_entry(s, i)->seq;
 
-		if (!later_may_arrive(l, seq) || !bsearch(&span_place(s, i)->uid, there, n, sizeof *there, span_compare_uids))
+		if (!span_may_arrive(s, i) || !bsearch(&span_place(s, i)->uid, there, n, sizeof *there, span_compare_uids))
 			continue;
 		r = later_pass_over(l, seq, -EINPROGRESS);
 		n_passed++;
@@ -149,13 +149,12 @@ static int pass_over_moves(struct span *s, const uint32_t *there, size_t n)
 /* A server that did not answer may still be at a move, and would do it twice were it said again. 0: it may be said; the number of those that wait. */
 static int wait_for_moves(struct span *s)
 {
-	const struct later *l = replay_later(s->batch->mb->replay);
 	const struct journal_place *p = span_place(s, 0);
 	CLEANUP(free) uint32_t *there = NULL, *uids = NULL;
 	size_t n = 0, i = 0;
 	int r;
 
-	while (i < s->n && !later_may_arrive(l, span_entry(s, i)->seq))
+	while (i < s->n && !span_may_arrive(s, i))
 		i++;
 	if (i == s->n)
 		return 0;

@@ -5,9 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "mailbox/replay_later.h"
 
-enum { BUSY_MAX = 3 };
+enum {
+	BUSY_MAX = 3,
+	ARRIVES_S = 5 * 60, /* what was not answered may still arrive for so long */
+};
 
 int span_confirm(const struct span *s, uint32_t uidvalidity, const uint32_t *uids)
 {
@@ -43,20 +47,37 @@ static int note_broken(struct later *l, const struct span *s, size_t i, int erro
 	return r == 0 && s->n == 1 && later_times_broken(l, seq) > 1 ? later_pass_over(l, seq, error) : r;
 }
 
+bool span_may_arrive(const struct span *s, size_t i)
+{
+	int64_t unanswered_s = span_entry(s, i)->unanswered_s;
+
+	return unanswered_s && clock_realtime_s() - unanswered_s < ARRIVES_S;
+}
+
+/* On the disk, since who unmounts now may mount again at once. */
+static int note_unanswered(const struct span *s)
+{
+	struct index *ix = s->batch->mb->index;
+	int r = index_begin(ix);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < s->n && r == 0; i++)
+		r = journal_note_unanswered(ix, span_entry(s, i)->seq, clock_realtime_s());
+	return index_end(ix, r);
+}
+
 /* What is known of its entries when it is their turn again. */
 static int note_failure(const struct span *s, int error)
 {
-	bool is_unanswered = has_broken(s) && (*s->session)->unanswered && (error == -ETIMEDOUT || error == -EHOSTUNREACH);
+	bool is_unanswered = has_broken(s) && (*s->session)->unanswered &&
+			     (error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ECANCELED);
 	bool is_broken_off = has_broken(s) && (error == -ENOTCONN || error == -ECONNRESET || error == -EPIPE);
 	struct later *l = replay_later(s->batch->mb->replay);
-	int r = 0;
+	int r = is_unanswered ? note_unanswered(s) : 0;
 
-	for (size_t i = 0; i < s->n && r == 0; i++) {
-		if (is_unanswered)
-			r = later_note_unanswered(l, span_entry(s, i)->seq);
-		else if (is_broken_off)
-			r = note_broken(l, s, i, error);
-	}
+	for (size_t i = 0; i < s->n && r == 0 && is_broken_off; i++)
+		r = note_broken(l, s, i, error);
 	return error;
 }
 

@@ -36,6 +36,9 @@ int span_mark_sent(struct span *s);
 /* It did not reach the server after all, or was refused there: the next try needs no search. */
 void span_unmark(struct span *s);
 
+/* The server did not answer to it, and may be at it for a while, also after a restart. */
+bool span_may_arrive(const struct span *s, size_t i);
+
 /* For qsort() and bsearch(). */
 int span_compare_uids(const void *a, const void *b);
 /* The UIDs of the span's messages, ascending; own. NULL: no memory. */

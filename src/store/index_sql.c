@@ -15,7 +15,7 @@
 
 #define FILE_COLUMNS "row, directory, wire, name, mode, mtime_ns, flags, size"
 
-#define CHANGE_COLUMNS "seq, kind, row, source, folder, detail, depends, sent, uidnext, uidvalidity"
+#define CHANGE_COLUMNS "seq, kind, row, source, folder, detail, depends, sent, uidnext, uidvalidity, unanswered"
 
 /* The clock may stand or go back: two changes never show the same time. */
 #define LATER(column, parameter) #column " = max(" #column " + 1, " parameter ")"
@@ -132,9 +132,10 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[CHANGE_EACH_DEPENDING] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE depends = ?1 AND depends <> 0 ORDER BY seq",
 	[CHANGE_EACH_RENAME] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 AND kind = 9 ORDER BY seq",
 	[CHANGE_REPLACE] = "UPDATE journal.change SET kind = ?1, row = ?2, source = ?3, folder = ?4, detail = ?5, depends = ?6,"
-			   " sent = 0, uidnext = 0, uidvalidity = 0 WHERE seq = ?7",
+			   " sent = 0, uidnext = 0, uidvalidity = 0, unanswered = 0 WHERE seq = ?7",
 	[CHANGE_REMOVE] = "DELETE FROM journal.change WHERE seq = ?1",
-	[CHANGE_MARK_SENT] = "UPDATE journal.change SET sent = 1, uidvalidity = ?2, uidnext = ?3 WHERE seq = ?1",
+	[CHANGE_MARK_SENT] = "UPDATE journal.change SET sent = 1, uidvalidity = ?2, uidnext = ?3, unanswered = 0 WHERE seq = ?1",
+	[CHANGE_NOTE_UNANSWERED] = "UPDATE journal.change SET unanswered = ?2 WHERE seq = ?1",
 	[CHANGE_NOTE_BOUND] = "UPDATE journal.change SET uidnext = ?2 WHERE seq = ?1",
 	/* JOURNAL_MOVE, JOURNAL_COPY */
 	[CHANGE_RENAME] = "UPDATE journal.change SET detail = ?2 WHERE seq ="

@@ -9,7 +9,7 @@
 #include "store/durable.h"
 #include "store/index_private.h"
 
-enum { SCHEMA_VERSION = 5 };
+enum { SCHEMA_VERSION = 6 };
 
 /* Hardly a change touches two rows of one page, and a transaction writes whole ones. */
 static const char page_size[] = "PRAGMA journal.page_size = 1024";
@@ -25,7 +25,8 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " depends INTEGER NOT NULL,"
 			     " sent INTEGER NOT NULL DEFAULT 0,"
 			     " uidnext INTEGER NOT NULL DEFAULT 0,"
-			     " uidvalidity INTEGER NOT NULL DEFAULT 0);"
+			     " uidvalidity INTEGER NOT NULL DEFAULT 0,"
+			     " unanswered INTEGER NOT NULL DEFAULT 0);"
 			     "CREATE INDEX journal.change_row ON change (row);"
 			     "CREATE INDEX journal.change_source ON change (source) WHERE source <> 0;"
 			     "CREATE INDEX journal.change_depends ON change (depends) WHERE depends <> 0;"
@@ -60,7 +61,7 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     " size INTEGER NOT NULL);"
 			     "CREATE TABLE journal.directory ("
 			     " row INTEGER PRIMARY KEY, directory INTEGER NOT NULL, wire TEXT NOT NULL, name TEXT NOT NULL);"
-			     "PRAGMA journal.user_version = 5;"
+			     "PRAGMA journal.user_version = 6;"
 			     "COMMIT";
 
 /* NORMAL: a commit is not fsynced; journal_sync() does that. */
@@ -181,6 +182,11 @@ int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidvalidity, uint3
 	return index_run(ix, CHANGE_MARK_SENT, "iii", seq, (int64_t)uidvalidity, (int64_t)uidnext);
 }
 
+int journal_note_unanswered(struct index *ix, int64_t seq, int64_t when_s)
+{
+	return index_run(ix, CHANGE_NOTE_UNANSWERED, "ii", seq, when_s);
+}
+
 int journal_note_bound(struct index *ix, int64_t seq, uint32_t uidnext)
 {
 	return index_run(ix, CHANGE_NOTE_BOUND, "ii", seq, (int64_t)uidnext);
@@ -205,6 +211,7 @@ static void borrow_entry(struct query *q, struct journal_entry *e)
 		.was_sent = query_int(q, 7) != 0,
 		.uidnext = (uint32_t)query_int(q, 8),
 		.uidvalidity = (uint32_t)query_int(q, 9),
+		.unanswered_s = query_int(q, 10),
 	};
 }
 

@@ -235,6 +235,17 @@ class Slow(ChangeTestCase):
         self.mount.start()
         self.check({'Lists': {'added': [data]}})
 
+    def test_what_arrives_after_the_next_mount_is_stored_once(self):
+        self.names('Lists')
+        self.network.hold(b'APPEND')
+        data = letter('slow')
+        self.assertEqual(error_of(write, self.mount / 'Lists/new.eml', data), 0)
+        self.mount.remount()
+        self.assertEqual(self.mount.read('Lists/new.eml'), data)
+        time.sleep(3)
+        self.network.release()
+        self.check({'Lists': {'added': [data]}})
+
 
 class SlowAlone(Slow):
     """With one connection the others get one in its place."""
@@ -244,7 +255,7 @@ class SlowAlone(Slow):
 
 class SlowCopy(Slow):
     hidden = ('MOVE',)
-    test_an_append_arrives_once = test_unmounting_does_not_wait_for_it = None
+    test_an_append_arrives_once = test_unmounting_does_not_wait_for_it = test_what_arrives_after_the_next_mount_is_stored_once = None
 
     def test_a_move_is_done_once(self):
         self.names('Archive')

@@ -22,6 +22,7 @@ static void an_append_that_was_not_answered_may_arrive_late(void **state)
 	memory_faults.change_breaks = -ETIMEDOUT;
 	assert_int_equal(commit(f, write_file(f, f->archive, "letter.eml", LETTER)), 0);
 	memory_faults.change_breaks = 0;
+	remount(f, false); /* as before an unmount, so behind it */
 	usleep(2500 * 1000);
 	assert_int_equal(memory_counts().appends, 1);
 	memory_add_message("Archive", LETTER, strlen(LETTER), "", 1776159000);
@@ -49,6 +50,7 @@ static void a_move_that_was_not_answered_may_be_done_late(void **state)
 	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "one.eml"), 0);
 	WAIT_FOR(memory_counts().moves == 2);
 	memory_faults.change_breaks = 0;
+	remount(f, true);
 	usleep(2500 * 1000);
 	assert_int_equal(memory_counts().moves, 2);
 	memory_remove_message("INBOX", 1);
