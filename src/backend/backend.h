@@ -154,7 +154,6 @@ enum backend_ability {
 	BACKEND_APPEND_MANY = 1 << 2, /* backend_append_many(): MULTIAPPEND, RFC 3502 */
 	BACKEND_BINARY = 1 << 3,      /* messages with NUL can be stored: BINARY, RFC 3516 */
 	BACKEND_TRASH_FIRST = 1 << 4, /* what is expunged elsewhere than in the trash stays in another folder: Gmail */
-	BACKEND_RIGHTS = 1 << 5,      /* backend_rights(): ACL, RFC 4314 */
 };
 
 /* What is known of messages that were copied or moved. */

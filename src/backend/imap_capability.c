@@ -68,7 +68,7 @@ static void tell_abilities(struct imap_session *s)
 		unsigned capability, ability;
 	} table[] = {
 		{ CAP_MOVE, BACKEND_MOVE },	{ CAP_UIDPLUS, BACKEND_EXPUNGE_UID }, { CAP_MULTIAPPEND, BACKEND_APPEND_MANY },
-		{ CAP_BINARY, BACKEND_BINARY }, { CAP_GMAIL, BACKEND_TRASH_FIRST },   { CAP_ACL, BACKEND_RIGHTS },
+		{ CAP_BINARY, BACKEND_BINARY }, { CAP_GMAIL, BACKEND_TRASH_FIRST },
 	};
 
 	s->base.abilities = 0;

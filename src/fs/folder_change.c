@@ -71,58 +71,43 @@ void folder_change_mkdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const
 	entry_reply(req, r, &entry);
 }
 
-/* A change that waits for a look at a folder. */
-struct late_change {
+struct removing {
 	struct wait wait; /* first */
-	fuse_ino_t parent, to;
-	unsigned flags;
-	char name[NAME_MAX + 1], to_name[NAME_MAX + 1]; /* to, to_name, flags: of a rename */
+	int64_t parent;
+	char name[];
 };
 
-/* `what` is copied; made() replies and frees its copy. */
-static void change_looked(struct fs *fs, fuse_req_t req, int64_t folder, const struct late_change *what,
-			  void (*made)(struct wait *w, int result))
-{
-	struct late_change *late = malloc(sizeof(*late));
-	int r;
-
-	if (!late) {
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	*late = *what;
-	wait_start(&late->wait, fs, req, made);
-	r = mailbox_look(fs->mailbox, folder, &late->wait.waiter);
-	if (r == -EINPROGRESS)
-		return;
-	wait_end(&late->wait);
-	made(&late->wait, r);
-}
-
 /* Where the look failed the server is asked, too, once more before anything is deleted. */
-static void remove_looked(struct wait *w, int result)
+static void looked_into(struct wait *w, int result)
 {
-	struct late_change *late = (struct late_change *)w;
+	struct removing *removing = (struct removing *)w;
 
-	fuse_reply_err(w->req, result == -EINTR ? EINTR : -mailbox_rmdir(w->fs->mailbox, inode_row(late->parent), late->name));
-	free(late);
+	fuse_reply_err(w->req, result == -EINTR ? EINTR : -mailbox_rmdir(w->fs->mailbox, removing->parent, removing->name));
+	free(removing);
 }
 
 /* Whether a folder that nobody has looked at is empty takes a look. */
 void folder_change_rmdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct late_change removal = { .parent = parent };
+	struct removing *removing;
 	struct mailbox_entry child;
 	int r = is_own(fs, parent, name) ? -EBUSY : mailbox_lookup(fs->mailbox, inode_row(parent), name, &child);
 
 	if (r == 0 && !child.is_folder)
 		r = -ENOTDIR;
-	if (r < 0) {
-		fuse_reply_err(req, -r);
+	removing = r == 0 ? calloc(1, sizeof(*removing) + strlen(name) + 1) : NULL;
+	if (!removing) {
+		fuse_reply_err(req, r < 0 ? -r : ENOMEM);
 		return;
 	}
-	strcpy(removal.name, name);
-	change_looked(fs, req, child.folder.row, &removal, remove_looked);
+	removing->parent = inode_row(parent);
+	strcpy(removing->name, name);
+	wait_start(&removing->wait, fs, req, looked_into);
+	r = mailbox_look(fs->mailbox, child.folder.row, &removing->wait.waiter);
+	if (r == -EINPROGRESS)
+		return;
+	wait_end(&removing->wait);
+	looked_into(&removing->wait, r);
 }
 
 void folder_change_unlink(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -175,61 +160,24 @@ static int check_rename(const struct fs *fs, fuse_ino_t parent, const char *name
 		return inode_kind(to) == INODE_PLACE ? -EXDEV : -EPERM;
 	if (flags & ~(unsigned)RENAME_NOREPLACE)
 		return -EINVAL;
-	if (strlen(name) > NAME_MAX || strlen(to_name) > NAME_MAX)
-		return -ENAMETOOLONG;
 	return is_own(fs, parent, name) || is_own(fs, to, to_name) ? -EBUSY : 0;
-}
-
-static void rename_now(struct fs *fs, fuse_req_t req, const struct late_change *c)
-{
-	fuse_ino_t ino = ino_of(fs, c->parent, c->name);
-	bool is_what_the_kernel_thinks = true;
-	int r = rename_in_mailbox(fs, c->parent, c->name, c->to, c->to_name, c->flags & RENAME_NOREPLACE);
-
-	if (r == 0)
-		is_what_the_kernel_thinks = ino_of(fs, c->to, c->to_name) == ino;
-	fuse_reply_err(req, -r);
-	/* Of two messages with the same bytes the one that was there stays; the kernel thinks that the other one has its name now. */
-	if (!is_what_the_kernel_thinks)
-		notify_name_gone(&fs->notifier, c->to, c->to_name);
-}
-
-static void rename_looked(struct wait *w, int result)
-{
-	struct late_change *late = (struct late_change *)w;
-
-	if (result < 0)
-		fuse_reply_err(w->req, -result);
-	else
-		rename_now(w->fs, w->req, late);
-	free(late);
-}
-
-/* What is new must not be stored beside itself: a restore that goes on after an interruption would. */
-static bool needs_look(struct fs *fs, const struct late_change *c)
-{
-	struct mailbox_entry child;
-
-	return mailbox_lookup(fs->mailbox, inode_row(c->parent), c->name, &child) == 0 && !child.is_folder &&
-	       child.message.is_local && mailbox_takes_unseen(fs->mailbox, inode_row(c->to));
 }
 
 void folder_change_rename(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *to_name,
 			  unsigned flags)
 {
-	struct late_change c = { .parent = parent, .to = to, .flags = flags };
+	fuse_ino_t ino = ino_of(fs, parent, name);
+	bool is_what_the_kernel_thinks = true;
 	int r = check_rename(fs, parent, name, to, to_name, flags);
 
-	if (r < 0) {
-		fuse_reply_err(req, -r);
-		return;
-	}
-	strcpy(c.name, name);
-	strcpy(c.to_name, to_name);
-	if (needs_look(fs, &c))
-		change_looked(fs, req, inode_row(to), &c, rename_looked);
-	else
-		rename_now(fs, req, &c);
+	if (r == 0)
+		r = rename_in_mailbox(fs, parent, name, to, to_name, flags & RENAME_NOREPLACE);
+	if (r == 0)
+		is_what_the_kernel_thinks = ino_of(fs, to, to_name) == ino;
+	fuse_reply_err(req, -r);
+	/* Of two messages with the same bytes the one that was there stays; the kernel thinks that the other one has its name now. */
+	if (!is_what_the_kernel_thinks)
+		notify_name_gone(&fs->notifier, to, to_name);
 }
 
 static int settle_folder(struct fs *fs, fuse_ino_t ino, struct waiter *w)

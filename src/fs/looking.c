@@ -6,7 +6,6 @@
 
 #include "fs/attributes.h"
 #include "fs/inode.h"
-#include "fs/requester.h"
 
 static void looked(struct wait *w, int result)
 {
@@ -44,16 +43,6 @@ static void lookup_looked(struct fs *fs, fuse_req_t req, struct looking *looking
 	entry_reply(req, result, &entry);
 }
 
-/*
- * rename(2) holds the locks of both its directories while it asks for its target, so that nobody could list the one as long as a look at the other takes. The name
- * is free, then, as far as is known; where that has to be certain folder_change_rename() waits.
- */
-static bool is_free_to_rename(struct fs *fs, fuse_req_t req, fuse_ino_t parent)
-{
-	return inode_kind(parent) == INODE_FOLDER && mailbox_takes_unseen(fs->mailbox, inode_row(parent)) &&
-	       requester_renames(fuse_req_ctx(req)->pid);
-}
-
 void looking_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, looking_find *find)
 {
 	struct fuse_entry_param entry;
@@ -62,7 +51,7 @@ void looking_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char
 	r = find(fs, parent, name, &entry);
 	if (r == 0)
 		listing_note_lookup(fs, parent);
-	if (r == -ENOENT && !is_free_to_rename(fs, req, parent))
+	if (r == -ENOENT)
 		looking_start(fs, req, &(struct looking){ .ino = parent, .looked = lookup_looked, .find = find }, name);
 	else
 		entry_reply(req, r, &entry);

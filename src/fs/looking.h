@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A request that first has its folder looked at: opendir, and the lookup of a name that the index has not. That may wait for the server,
- * though the kernel holds the directory's lock: a false ENOENT is worse (cp would think the name free), and lookups hold the lock shared. That of a
- * rename's target does not.
+ * though the kernel holds the directory's lock: a false ENOENT is worse (cp would think the name free), and lookups hold the lock shared.
  */
 #ifndef MAILFS_LOOKING_H
 #define MAILFS_LOOKING_H
@@ -25,7 +24,7 @@ struct looking {
 /* The row of `ino` is the folder's. `looked` replies, once, now or later; `what` and `name` are copied. */
 void looking_start(struct fs *fs, fuse_req_t req, const struct looking *what, const char *name);
 
-/* LOOKUP: a name that is known is answered at once, any other when the folder was looked at; a rename's target, where the mailbox takes it, at once. */
+/* LOOKUP: a name that is known is answered at once, any other when the folder was looked at. */
 void looking_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, looking_find *find);
 /* OPENDIR, once the folder was looked at. */
 void looking_opendir(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);

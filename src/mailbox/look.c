@@ -197,22 +197,6 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w)
 	return r < 0 && r != -EINPROGRESS && f.complete ? 0 : r;
 }
 
-bool mailbox_takes_unseen(struct mailbox *mb, int64_t folder)
-{
-	CLEANUP(index_folder) struct index_folder f = { 0 };
-	struct look *l;
-	bool takes;
-
-	if (index_folder_get(mb->index, folder, &f) < 0 || f.attributes & FOLDER_NOSELECT || was_looked_at(mb, folder) ||
-	    (!f.rights && atomic_load(&mb->has_rights)) || replay_changes_folders(mb) != 0)
-		return false;
-	pthread_mutex_lock(&mb->lock);
-	l = look_get(mb, folder);
-	takes = l && start(l, JOB_INTERACTIVE) == 0;
-	pthread_mutex_unlock(&mb->lock);
-	return takes;
-}
-
 /* Listing the folders. */
 
 struct list_job {
@@ -223,15 +207,14 @@ struct list_job {
 
 static int start_listing(struct mailbox *mb);
 
-/* What the server is like, and for df its quota: one that has none tells none. */
-static int learn_server(struct mailbox *mb, struct backend **session)
+/* For df. A server that has no quota tells none. */
+static int learn_quota(struct mailbox *mb, struct backend **session)
 {
 	struct backend_quota q = { 0 };
 	int r = backend_quota(session, &q);
 
 	atomic_store(&mb->append_limit, backend_append_limit(*session));
 	atomic_store(&mb->has_labels, (*session)->abilities & BACKEND_TRASH_FIRST);
-	atomic_store(&mb->has_rights, (*session)->abilities & BACKEND_RIGHTS);
 	if (r == 0) {
 		atomic_store(&mb->quota_used, q.used_bytes);
 		atomic_store(&mb->quota_limit, q.limit_bytes);
@@ -245,7 +228,7 @@ static int run_list(struct job *j, struct backend **session)
 	int r = folder_list_update(l->mb, session);
 
 	l->is_vain = r > 0;
-	return r < 0 ? r : learn_server(l->mb, session);
+	return r < 0 ? r : learn_quota(l->mb, session);
 }
 
 static void list_done(struct job *j, int result, const char *why)

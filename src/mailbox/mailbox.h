@@ -101,11 +101,6 @@ int mailbox_message_by_uid(struct mailbox *mb, int64_t folder, uint32_t uid, str
  * starts in the background. -EINPROGRESS: it was not looked at since the start, and `w` is answered once it was synced: 0, also when the server is out of reach but an earlier sync is complete; else -errno.
  */
 int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w);
-/*
- * Whether a message can be moved into the folder before the look ends that nobody has had since the start: begins that look. Should a message of the new name be there
- * already, it gets another one, as it would had it come later. False: it was looked at; or the look tells more than names, as where the server knows rights. Never waits.
- */
-bool mailbox_takes_unseen(struct mailbox *mb, int64_t folder);
 
 /* A child by name; -ENOENT. Only after mailbox_look() answered 0 for this folder is -ENOENT the truth for a message. */
 int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret);

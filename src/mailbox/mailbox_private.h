@@ -71,7 +71,6 @@ struct mailbox {
 	atomic_bool has_unplaced; /* local files whose folders are not known yet */
 	atomic_bool sizes_lie;	  /* the server was caught at a wrong RFC822.SIZE */
 	atomic_llong quota_used, quota_limit;
-	atomic_bool has_rights;	   /* a folder's are told by a look at it */
 	atomic_bool has_labels;	   /* a message may stand in several folders and is removed from all: Gmail */
 	atomic_llong append_limit; /* bytes of a message; 0: not told */
 

@@ -383,7 +383,7 @@ class Stored(ChangeTestCase):
     def setUp(self):
         super().setUp()
         self.row = self.mount.message(self.inbox, 'a.eml', 2000)
-        self.archive = self.mount.folder('Archive')
+        self.mount.folder('Archive')
 
     def test_its_bytes_cannot_be_changed(self):
         before = self.read('a.eml')
@@ -448,39 +448,6 @@ class Stored(ChangeTestCase):
         self.mount.wait_for_waiting(0)
         os.rename(self.path('.m'), self.path())
         self.assertEqual(self.names(), ['a.eml', 'm'])
-
-    def test_a_move_into_a_folder_never_looked_at_waits_for_no_look(self):
-        """The kernel has both directories locked when it asks for the target: nobody could list INBOX meanwhile."""
-        self.mount.message(self.archive, 'there.eml', 10)
-        self.mount.tell('hide', self.archive)
-        self.mount.behave('look', -1)
-        self.addCleanup(self.mount.release)
-        begin = time.monotonic()
-        os.rename(self.path('a.eml'), self.path('b.eml', 'Archive'))
-        self.mount.message(self.inbox, 'c.eml', 10)
-        self.run_ok('mv INBOX/c.eml Archive')
-        self.assertEqual(self.names(), [])
-        self.assertLess(time.monotonic() - begin, 5)
-        with self.background('test', '-e', 'Archive/a.eml'):
-            self.mount.wait_for_waiting(1)      # who asks whether a name is there is told the truth
-            self.mount.release()
-        self.assertEqual(self.names('Archive'), ['b.eml', 'c.eml', 'there.eml'])
-
-    def test_a_new_message_renamed_into_a_folder_never_looked_at_waits_for_the_look(self):
-        """It may be there already: a restore that goes on after an interruption."""
-        for name, expected in (('there', errno.EEXIST), ('new', 0)):
-            self.run_ok('cp $LETTER INBOX/.m')
-            self.mount.message(self.archive, f'{name}-before', 10)
-            if expected:
-                self.mount.message(self.archive, name, 10)
-            self.mount.tell('hide', self.archive)
-            self.mount.behave('look', -1)
-            code = 'import os, sys\ntry:\n    os.rename("INBOX/.m", sys.argv[1])\nexcept OSError as error:\n    print(error.errno)\nelse:\n    print(0)'
-            with self.background(sys.executable, '-c', code, f'Archive/{name}', stdout=subprocess.PIPE) as mover:
-                self.mount.wait_for_waiting(1)
-                self.mount.release()
-                self.assertEqual(int(mover.stdout.read()), expected)
-            self.assertIn(name, self.names('Archive'))
 
     def test_kinds_of_renames(self):
         libc_rename = ('import ctypes, os, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n'

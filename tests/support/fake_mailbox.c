@@ -538,18 +538,6 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w)
 	return r;
 }
 
-bool mailbox_takes_unseen(struct mailbox *mb, int64_t folder)
-{
-	struct node *node;
-	bool takes;
-
-	pthread_mutex_lock(&mb->lock);
-	node = fake_node(mb, folder);
-	takes = node && node->is_hidden;
-	pthread_mutex_unlock(&mb->lock);
-	return takes;
-}
-
 int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret)
 {
 	struct node *node;

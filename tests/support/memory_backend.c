@@ -283,8 +283,6 @@ static void tell_abilities(struct backend *b)
 	b->abilities = (BACKEND_MOVE | BACKEND_EXPUNGE_UID | BACKEND_APPEND_MANY | BACKEND_BINARY) & ~memory_faults.lacks;
 	if (memory_faults.keeps_expunged)
 		b->abilities |= BACKEND_TRASH_FIRST;
-	if (memory_faults.tells_rights)
-		b->abilities |= BACKEND_RIGHTS;
 	b->append_limit = memory_faults.append_limit;
 }
 

@@ -43,7 +43,6 @@ struct memory_faults {
 
 	/* Changes: store, copy, move, expunge, append and what is done to folders. */
 	unsigned lacks;	      /* enum backend_ability that the server has not */
-	bool tells_rights;    /* BACKEND_RIGHTS */
 	bool keeps_expunged;  /* BACKEND_TRASH_FIRST: of what is expunged elsewhere, a copy is left in "All" */
 	int64_t append_limit; /* bytes; 0: none */
 	bool tells_no_uids;   /* of what it stored or copied */

@@ -550,57 +550,6 @@ static void a_folder_that_is_a_mere_name_is_deleted_on_the_server(void **state)
 	assert_false(memory_has_folder("Name"));
 }
 
-static int64_t folder_unseen(struct fixture *f, const char *name)
-{
-	struct mailbox_entry e;
-
-	assert_int_equal(mailbox_lookup(f->mailbox, MAILBOX_ROOT, name, &e), 0);
-	return e.folder.row;
-}
-
-static void what_is_moved_into_a_folder_before_the_look_has_the_name_and_what_was_there_another(void **state)
-{
-	struct fixture *f = *state;
-	struct names n;
-	char name[NAME_MAX + 1];
-
-	deliver("INBOX", "twin");
-	deliver("Archive", "twin");
-	start(f);
-	f->inbox = folder_row(f, MAILBOX_ROOT, "INBOX");
-	f->archive = folder_unseen(f, "Archive");
-	memory_faults.sync_answer_ms = 300;
-	strcpy(name, names(f, f->inbox).last);
-	assert_true(mailbox_takes_unseen(f->mailbox, f->archive));
-	assert_int_equal(rename_to(f, f->inbox, name, f->archive, name), 0);
-	assert_true(row_of(f, f->archive, name) > 0);
-	assert_int_equal(folder_row(f, MAILBOX_ROOT, "Archive"), f->archive);
-	assert_false(mailbox_takes_unseen(f->mailbox, f->archive));
-	assert_int_equal(settle(f, f->archive), 0);
-	n = names(f, f->archive);
-	assert_int_equal(n.n, 2);
-	assert_non_null(strstr(n.text, name));
-	assert_int_equal(holding("INBOX", "twin"), 0);
-	assert_int_equal(holding("Archive", "twin"), 2);
-	remount(f, true);
-	n = names(f, f->archive);
-	assert_int_equal(n.n, 2);
-	assert_non_null(strstr(n.text, name));
-}
-
-static void a_folder_whose_rights_the_look_tells_is_looked_at_first(void **state)
-{
-	struct fixture *f = *state;
-
-	memory_faults.tells_rights = true;
-	start(f);
-	assert_false(mailbox_takes_unseen(f->mailbox, folder_unseen(f, "Archive")));
-	memory_faults.tells_rights = false;
-	stop(f);
-	start(f);
-	assert_true(mailbox_takes_unseen(f->mailbox, folder_unseen(f, "Archive")));
-}
-
 /* ------------------------------------------------------------ new messages */
 
 static void what_was_stored_is_not_refused_for_what_cannot_be_read(void **state)
@@ -1152,8 +1101,6 @@ int main(void)
 		TEST(what_is_removed_is_nowhere_where_only_the_trash_forgets),
 		TEST(a_removal_that_is_cut_in_the_trash_goes_on_there),
 		TEST(a_folder_that_is_a_mere_name_is_deleted_on_the_server),
-		TEST(what_is_moved_into_a_folder_before_the_look_has_the_name_and_what_was_there_another),
-		TEST(a_folder_whose_rights_the_look_tells_is_looked_at_first),
 		TEST(a_file_becomes_a_message_at_its_last_close),
 		TEST(a_message_whose_answer_is_lost_is_stored_once),
 		TEST(a_message_is_found_again_in_a_folder_that_was_begun_anew),
