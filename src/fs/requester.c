@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 
@@ -17,6 +18,9 @@
 
 /* Positions in /proc/PID/stat, counted from the state, the first word behind the name. */
 enum { STAT_PARENT = 1, STAT_FLAGS = 6, STAT_START_TIME = 19, STAT_EXIT_CODE = 49 };
+
+/* How often, and how long each time, a thread is waited for that is about to sleep. */
+enum { FALLS_ASLEEP_MAX = 20, FALLS_ASLEEP_NS = 50 * 1000 };
 
 static bool read_text(int fd, char *text, size_t size)
 {
@@ -106,6 +110,43 @@ bool requester_is_failing(pid_t pid)
 	unsigned long long flags, code;
 
 	return stat_value(pid, STAT_FLAGS, &flags) && (flags & FLAG_EXITING) && stat_value(pid, STAT_EXIT_CODE, &code) && code != 0;
+}
+
+static bool is_rename(long number)
+{
+	static const long renames[] = {
+#ifdef SYS_rename
+		SYS_rename,
+#endif
+#ifdef SYS_renameat
+		SYS_renameat,
+#endif
+		SYS_renameat2,
+	};
+
+	for (size_t i = 0; i < sizeof(renames) / sizeof(*renames); i++)
+		if (renames[i] == number)
+			return true;
+	return false;
+}
+
+/* Its request may be here before it sleeps, and as long as it does not, the file says "running". */
+bool requester_renames(pid_t pid)
+{
+	char text[256], *end;
+	long number;
+
+	if (pid <= 0)
+		return false;
+	for (int i = 0; i < FALLS_ASLEEP_MAX; i++) {
+		if (!read_proc(pid, "syscall", text, sizeof(text)))
+			return false;
+		number = strtol(text, &end, 10);
+		if (end > text)
+			return is_rename(number);
+		nanosleep(&(struct timespec){ .tv_nsec = FALLS_ASLEEP_NS }, NULL);
+	}
+	return false;
 }
 
 bool requester_start_time(pid_t process, unsigned long long *ret)

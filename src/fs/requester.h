@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What /proc tells of the process behind a request: whether a signal makes it give up, how it ends, who it is.
+ * What /proc tells of the process behind a request: whether a signal makes it give up, how it ends, what it called, who it is.
  *
  * A few reads of /proc a call, never a request to a mount of ours. Any thread.
  */
@@ -26,6 +26,12 @@ bool requester_gives_up(pid_t pid);
 
 /* Whether the thread `pid` is on its way out of exit(2) after a signal or with a status other than 0. */
 bool requester_is_failing(pid_t pid);
+
+/*
+ * Whether the thread `pid`, which waits for us, is in rename(2): the kernel does not say what a LOOKUP is for. False as well where /proc does not tell us, another
+ * user's or, with Yama, who is no child of ours; and for programs of another architecture than this one's.
+ */
+bool requester_renames(pid_t pid);
 
 /* The process that the thread `pid` belongs to. */
 void requester_identify(pid_t pid, struct requester *ret);

@@ -47,11 +47,31 @@ static void drop_flags(struct sync *s)
 	s->n_flags = 0;
 }
 
-/* First, and again when a lost session made the backend begin anew. UIDVALIDITY not what it was: nothing that was known means anything any more. */
+/*
+ * UIDVALIDITY is not what it was: nothing that was known means anything any more. But a change that the server has confirmed since this sync began may have told
+ * the same one; what it has placed there stays.
+ */
+static int begin_anew(struct sync *s, uint32_t uidvalidity)
+{
+	CLEANUP(index_folder) struct index_folder now = { 0 };
+	struct index *ix = s->mb->index;
+	int r = index_begin(ix);
+
+	if (r < 0)
+		return r;
+	r = index_folder_get(ix, s->folder.row, &now);
+	if (r == 0 && now.uidvalidity != uidvalidity)
+		r = index_folder_reset(ix, s->folder.row, uidvalidity);
+	r = index_end(ix, r);
+	if (r == 0 && now.uidvalidity && now.uidvalidity != uidvalidity) /* names may be known before the listing is complete */
+		mailbox_tell(s->mb, CHANGE_LISTING, s->folder.row, 0, "");
+	return r;
+}
+
+/* First, and again when a lost session made the backend begin anew. */
 static int on_state(void *userdata, const struct backend_status *status)
 {
 	struct sync *s = userdata;
-	struct index *ix = s->mb->index;
 	int r;
 
 	drop_messages(s);
@@ -64,11 +84,7 @@ static int on_state(void *userdata, const struct backend_status *status)
 	if (s->folder.uidvalidity)
 		log_warning("folder %s: UIDVALIDITY went from %u to %u: its cache is dropped", s->folder.name,
 			    s->folder.uidvalidity, status->uidvalidity);
-	r = index_begin(ix);
-	if (r == 0)
-		r = index_end(ix, index_folder_reset(ix, s->folder.row, status->uidvalidity));
-	if (r == 0 && s->folder.uidvalidity) /* names may be known before the listing is complete */
-		mailbox_tell(s->mb, CHANGE_LISTING, s->folder.row, 0, "");
+	r = begin_anew(s, status->uidvalidity);
 	s->folder.uidvalidity = status->uidvalidity;
 	s->folder.uidnext = 1;
 	s->is_changed = s->was_complete; /* what nobody could list yet has not changed */

@@ -423,6 +423,7 @@ static int memory_sync(struct backend *b, const char *wire, const struct backend
 	uint32_t uidnext;
 	int r, gone = 0;
 
+	pause_ms(memory_faults.sync_begin_ms);
 	pthread_mutex_lock(&lock);
 	counts.syncs++;
 	f = folder(wire);

@@ -64,6 +64,7 @@ struct memory_faults {
 	int poison_error;     /* … are refused so, undone, … */
 	int poison_breaks;    /* … or break the session so */
 	int change_answer_ms; /* flags were stored, or messages moved or copied, and it is answered so much later */
+	int sync_begin_ms;    /* before a sync tells the folder's state */
 	int sync_answer_ms;   /* between the flags of a sync and its end */
 };
 extern struct memory_faults memory_faults;

@@ -224,6 +224,34 @@ static void rm_moves_to_the_trash(void **state)
 	assert_int_equal(memory_count_messages("INBOX"), 1);
 }
 
+/* What is placed by it before the first look at the trash is answered stays as it is. */
+static void rm_goes_on_while_somebody_looks_at_the_trash_for_the_first_time(void **state)
+{
+	struct fixture *f = *state;
+	struct mailbox_entry trash;
+	struct waiter_sync s;
+	struct names n;
+
+	memory_add_folder("Bin", '/', 0, USE_TRASH);
+	memory_add_message("Bin", LETTER, strlen(LETTER), "", 1776159000);
+	deliver("INBOX", "one");
+	mount_fixture(f);
+	n = names(f, f->inbox);
+	assert_int_equal(mailbox_lookup(f->mailbox, MAILBOX_ROOT, "Bin", &trash), 0);
+	memory_faults.sync_begin_ms = 500;
+	waiter_sync_init(&s);
+	assert_int_equal(mailbox_look(f->mailbox, trash.folder.row, &s.waiter), -EINPROGRESS);
+	usleep(100 * 1000);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, n.last), 0);
+	WAIT_FOR(holding("Bin", "one") == 1);
+	assert_int_equal(wait_answer(-EINPROGRESS, &s), 0);
+	assert_int_equal(names(f, trash.folder.row).n, 2);
+	assert_int_equal(row_of(f, trash.folder.row, n.last), n.row);
+	assert_int_equal(set_flags(f, n.row, "+\\Flagged"), 0);
+	assert_int_equal(settle(f, trash.folder.row), 0);
+	assert_true(has_flags("Bin", 2, "\\Flagged"));
+}
+
 static void a_trash_is_made_where_there_is_none(void **state)
 {
 	struct fixture *f = *state;
@@ -1085,6 +1113,7 @@ int main(void)
 		TEST(a_sync_that_asked_before_does_not_show_old_flags),
 		TEST(what_a_sync_left_as_it_was_is_told_by_the_next),
 		TEST(rm_moves_to_the_trash),
+		TEST(rm_goes_on_while_somebody_looks_at_the_trash_for_the_first_time),
 		TEST(a_trash_is_made_where_there_is_none),
 		TEST(of_names_that_are_usual_for_a_trash_the_best_is_it),
 		TEST(a_trash_that_is_being_deleted_is_none),

@@ -87,6 +87,22 @@ static void another_process_is_another(void **state)
 	assert_false(requester_is_alive(&child));
 }
 
+static void who_does_something_else_does_not_rename(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	assert_false(requester_renames(pid));
+	assert_false(requester_renames(0));
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(requester_renames(pid));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +110,7 @@ int main(void)
 		cmocka_unit_test(a_child_is_noticed_even_when_it_has_ended),
 		cmocka_unit_test(a_grandchild_of_a_child_that_was_there_is_noticed),
 		cmocka_unit_test(another_process_is_another),
+		cmocka_unit_test(who_does_something_else_does_not_rename),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
