@@ -28,13 +28,13 @@ static int run(struct job *j, struct backend **session)
 	return f.wire ? backend_store(session, f.wire, 0, NULL, 0, q->keyword, "") : -ENOENT;
 }
 
-/* What else went wrong is told whom sets it, later, as without the network. */
+/* What else went wrong is told to whoever sets it, later, as without the network. */
 static void done(struct job *j, int result, const char *why)
 {
 	struct question *q = (struct question *)j;
 
 	(void)why;
-	q->w->done(q->w, result == -ENOTSUP || result == -EROFS || result == -EACCES ? result : 0);
+	q->w->done(q->w, result == -ENOTSUP || result == -EROFS ? result : 0);
 	free(q);
 }
 
