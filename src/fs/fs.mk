@@ -2,6 +2,7 @@
 noinst_LIBRARIES += src/libfs.a
 src_libfs_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 src_libfs_a_SOURCES = \
+	src/fs/again.c src/fs/again.h \
 	src/fs/attributes.c src/fs/attributes.h \
 	src/fs/control.c src/fs/control.h \
 	src/fs/copying.c src/fs/copying.h \
@@ -42,9 +43,10 @@ src_libfs_a_SOURCES = \
 	src/fs/xattr.c src/fs/xattr.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_inode tests/unit/test_requester
-TESTS += tests/unit/test_inode tests/unit/test_requester
+check_PROGRAMS += tests/unit/test_again tests/unit/test_inode tests/unit/test_requester
+TESTS += tests/unit/test_again tests/unit/test_inode tests/unit/test_requester
 tests_unit_test_inode_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_again_LDADD = $(LINK_fs) $(CMOCKA_LIBS)
 tests_unit_test_requester_LDADD = $(LINK_fs) $(CMOCKA_LIBS)
 endif
 

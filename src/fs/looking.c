@@ -6,6 +6,7 @@
 
 #include "fs/attributes.h"
 #include "fs/inode.h"
+#include "fs/requester.h"
 
 static void looked(struct wait *w, int result)
 {
@@ -43,18 +44,48 @@ static void lookup_looked(struct fs *fs, fuse_req_t req, struct looking *looking
 	entry_reply(req, result, &entry);
 }
 
-void looking_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, looking_find *find)
+static bool comes_again(struct fs *fs, fuse_req_t req, fuse_ino_t parent)
+{
+	pid_t thread = fuse_req_ctx(req)->pid;
+
+	return !mailbox_was_looked_at(fs->mailbox, inode_row(parent)) && requester_renames(thread) &&
+	       again_tell(&fs->again, thread, parent);
+}
+
+static void lookup_now(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, looking_find *find)
 {
 	struct fuse_entry_param entry;
-	int r;
+	int r = find(fs, parent, name, &entry);
 
-	r = find(fs, parent, name, &entry);
 	if (r == 0)
 		listing_note_lookup(fs, parent);
-	if (r == -ENOENT)
-		looking_start(fs, req, &(struct looking){ .ino = parent, .looked = lookup_looked, .find = find }, name);
-	else
+	if (r != -ENOENT)
 		entry_reply(req, r, &entry);
+	else if (comes_again(fs, req, parent))
+		fuse_reply_err(req, ESTALE);
+	else
+		looking_start(fs, req, &(struct looking){ .ino = parent, .looked = lookup_looked, .find = find }, name);
+}
+
+/* What came of the look the thread is told where it asks in that folder. */
+static void other_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
+{
+	again_has_waited(&fs->again, fuse_req_ctx(req)->pid);
+	if (result == -EINTR)
+		fuse_reply_err(req, EINTR);
+	else
+		lookup_now(fs, req, looking->parent, looking->name, looking->find);
+}
+
+void looking_lookup(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, looking_find *find)
+{
+	fuse_ino_t other = again_waits_for(&fs->again, fuse_req_ctx(req)->pid, parent);
+
+	if (other)
+		looking_start(fs, req, &(struct looking){ .ino = other, .looked = other_looked, .find = find, .parent = parent },
+			      name);
+	else
+		lookup_now(fs, req, parent, name, find);
 }
 
 static void opendir_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A request that first has its folder looked at: opendir, and the lookup of a name that the index has not. That may wait for the server,
- * though the kernel holds the directory's lock: a false ENOENT is worse (cp would think the name free), and lookups hold the lock shared.
+ * A request that first has its folder looked at: opendir, and the lookup of a name that the index has not. A false ENOENT would be worse than to wait (cp would
+ * think the name free), though the kernel holds the directory's lock. For a rename it holds another directory's, too, and that one may be looked at by others: so
+ * it is told to come again, and waits where a directory on the way is asked for, which takes no lock (again.h). Where there is none on the way it waits with the locks.
  */
 #ifndef MAILFS_LOOKING_H
 #define MAILFS_LOOKING_H
@@ -16,6 +17,7 @@ struct looking {
 	fuse_ino_t ino;	  /* of the folder, or of a directory of a view of it */
 	void (*looked)(struct fs *fs, fuse_req_t req, struct looking *looking, int result);
 	looking_find *find;	  /* lookup */
+	fuse_ino_t parent;	  /* lookup in another directory than `ino` */
 	struct fuse_file_info fi; /* opendir */
 	size_t size;		  /* getxattr */
 	char name[];		  /* lookup, getxattr */

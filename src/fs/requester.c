@@ -2,6 +2,7 @@
 #include "fs/requester.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -130,13 +132,26 @@ static bool is_rename(long number)
 	return false;
 }
 
+static pthread_once_t asked_yama = PTHREAD_ONCE_INIT;
+static bool yama_forbids;
+
+/* Not to be tried in vain: Yama would write a line to the kernel's log each time. */
+static void ask_yama(void)
+{
+	char text[16];
+	CLEANUP(fd) int fd = open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
+
+	yama_forbids = fd >= 0 && read_text(fd, text, sizeof(text)) && atoi(text) > 0 && geteuid() != 0;
+}
+
 /* Its request may be here before it sleeps, and as long as it does not, the file says "running". */
 bool requester_renames(pid_t pid)
 {
 	char text[256], *end;
 	long number;
 
-	if (pid <= 0)
+	pthread_once(&asked_yama, ask_yama);
+	if (pid <= 0 || yama_forbids)
 		return false;
 	for (int i = 0; i < FALLS_ASLEEP_MAX; i++) {
 		if (!read_proc(pid, "syscall", text, sizeof(text)))

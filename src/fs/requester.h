@@ -28,8 +28,8 @@ bool requester_gives_up(pid_t pid);
 bool requester_is_failing(pid_t pid);
 
 /*
- * Whether the thread `pid`, which waits for us, is in rename(2): the kernel does not say what a LOOKUP is for. False as well where /proc does not tell us, another
- * user's or, with Yama, who is no child of ours; and for programs of another architecture than this one's.
+ * Whether the thread `pid`, which waits for us, is in rename(2): the kernel does not say what a LOOKUP is for. False as well where /proc does not tell us: of another
+ * user's, and where Yama lets nobody look at others.
  */
 bool requester_renames(pid_t pid);
 

@@ -150,6 +150,7 @@ static struct fs *new_fs(const struct fs_options *options)
 	fs->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	notifier_init(&fs->notifier);
 	waits_init(&fs->waits);
+	again_init(&fs->again);
 	handles_init(&fs->handles);
 	listings_init(&fs->listings);
 	submissions_init(&fs->submissions);

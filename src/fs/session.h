@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "fs/again.h"
 #include "fs/flag_numbers.h"
 #include "fs/fs.h"
 #include "fs/handle.h"
@@ -40,6 +41,7 @@ struct fs {
 	struct holders_mount own_mount;
 	struct notifier notifier;
 	struct waits waits;
+	struct again again;
 	struct handles handles;
 	struct listings listings;
 	struct submissions submissions;

@@ -162,14 +162,14 @@ static int wait_for_name(struct mailbox *mb, int64_t folder, struct waiter *w)
 	return r;
 }
 
-static bool was_looked_at(struct mailbox *mb, int64_t folder)
+bool mailbox_was_looked_at(struct mailbox *mb, int64_t folder)
 {
 	struct look *l;
 	bool was;
 
 	pthread_mutex_lock(&mb->lock);
 	l = table_get(&mb->looks, folder);
-	was = l && l->checked_ms;
+	was = folder == INDEX_ROOT ? mb->listed_ms : l && l->checked_ms;
 	pthread_mutex_unlock(&mb->lock);
 	return was;
 }
@@ -181,7 +181,7 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w)
 
 	if (r < 0)
 		return r;
-	if (folder != INDEX_ROOT && !(f.attributes & FOLDER_NOSELECT) && !was_looked_at(mb, folder)) {
+	if (folder != INDEX_ROOT && !(f.attributes & FOLDER_NOSELECT) && !mailbox_was_looked_at(mb, folder)) {
 		r = wait_for_name(mb, folder, w);
 		if (r < 0)
 			return r;

@@ -16,7 +16,7 @@ import time
 
 from fakefs import CHANGE_FOLDER_GONE, CHANGE_MESSAGE_GONE, CHANGE_MESSAGE_RENAMED, ROOT, FakeTestCase
 import mailtest
-from mailtest import wait_for
+from mailtest import mount as mounting, wait_for
 
 MESSAGE = 'To: bob@example.com\nSubject: hi\n\nhello\n'
 STORED = MESSAGE.replace('\n', '\r\n').encode()     # as the fake mailbox gives it back
@@ -377,6 +377,90 @@ class Commits(ChangeTestCase):
             self.mount.wait_for_waiting(1)
             self.assertEqual(self.mount.terminate(), 0, self.mount.log())
             cp.wait(5)
+
+
+class NeverLookedAt(ChangeTestCase):
+    """Of what is in Archive nothing is known yet, and the look takes its time: who asks for a name is told the truth, and locks nobody out of INBOX."""
+
+    def setUp(self):
+        super().setUp()
+        self.mount.message(self.inbox, 'a.eml', 2000)
+        self.archive = self.mount.folder('Archive')
+        self.other = self.mount.folder('Other')
+        self.mount.message(self.archive, 'there.eml', 10)
+
+    def hide(self, delay_ms, error=0):
+        self.mount.tell('hide', self.archive)
+        self.mount.tell('hide', self.other)
+        self.mount.behave('look', delay_ms, error)
+
+    def test_who_moves_a_message_there_waits_without_the_other_folder_s_lock(self):
+        if not mounting.shows_who_renames():
+            self.skipTest('Yama shows nobody who renames')
+        for command in (('mv', 'INBOX/a.eml', 'Archive'), ('mv', self.path('b.eml'), self.path('c.eml', 'Archive')),
+                        (sys.executable, '-c', 'import os; os.rename("INBOX/d.eml", "Archive/e.eml")')):
+            self.hide(-1)
+            with self.background(*command) as mover:
+                self.mount.wait_for_waiting(1)
+                self.run_ok('echo > INBOX/.scratch; rm INBOX/.scratch; ls INBOX > /dev/null')
+                self.assertIsNone(mover.poll())
+                self.mount.release()
+                self.assertEqual(mover.wait(5), 0)
+            self.mount.message(self.inbox, 'b.eml', 10)
+            self.mount.message(self.inbox, 'd.eml', 10)
+        self.assertEqual(self.names('Archive'), ['a.eml', 'c.eml', 'e.eml', 'there.eml'])
+
+    def test_each_call_is_told_the_truth(self):
+        self.run_ok('echo Archive > .partial; rm .partial')
+        for script, expected in (('stat -c %s Archive/there.eml', '10\n'), ('test -e Archive/none || echo none', 'none\n'), ('cat Archive/there.eml | wc -c', '10\n'),
+                                 ('mv -n INBOX/a.eml Archive/there.eml; ls INBOX', 'a.eml\n'), ('mv Archive/there.eml INBOX', ''), ('mv INBOX/there.eml Archive', ''),
+                                 ('mv Archive/there.eml Archive/here.eml', ''), ('mv Archive/here.eml Other', ''), ('mv Other/here.eml Archive/there.eml', ''),
+                                 ('cd INBOX && mv a.eml ../Archive', ''), ('cd Archive && mv a.eml ../INBOX', ''), ('cd Archive && ls', 'there.eml\n'),
+                                 ('cp $LETTER Archive/.m', ''), ('mv Archive/.m Archive/m', ''), ('cp $LETTER Archive/.m', ''), ('mv Archive/.m Archive/m', ''),
+                                 ('mkdir Archive/Sub', ''), ('mv Archive/Sub Other', ''), ('rmdir Other/Sub', ''), ('rm Archive/m', ''),
+                                 ('touch -c Archive/none Archive/there.eml', ''), ('ls Archive Other', 'Archive:\nthere.eml\n\nOther:\n')):
+            with self.subTest(script):
+                self.hide(20)
+                self.run_ok(script, expected)
+        for function, arguments, number in ((os.rename, ('none', 'Other/none'), errno.ENOENT), (os.mkdir, ('there.eml',), errno.EEXIST), (os.unlink, ('none',), errno.ENOENT),
+                                            (os.rename, ('there.eml', 'INBOX/there.eml'), 0), (os.symlink, ('INBOX', ), errno.EPERM)):
+            with self.subTest(function.__name__):
+                self.hide(20)
+                paths = [self.mount / f'Archive/{arguments[0]}', *(self.mount / path for path in arguments[1:])]
+                if function is os.symlink:
+                    paths = ['x', *paths]
+                if number:
+                    self.assertErrno(number, function, *paths)
+                else:
+                    function(*paths)
+
+    def test_a_look_that_fails_is_told_as_such(self):
+        for function, path in ((os.stat, 'none'), (os.mkdir, 'none'), (os.unlink, 'there.eml'), (os.listdir, '')):
+            self.hide(20, errno.EHOSTUNREACH)
+            self.assertErrno(errno.EHOSTUNREACH, function, self.mount / f'Archive/{path}')
+        self.hide(20, errno.EHOSTUNREACH)
+        self.assertErrno(errno.EHOSTUNREACH, os.rename, self.path('a.eml'), self.path('b.eml', 'Archive'))
+        self.assertEqual(self.names(), ['a.eml'])
+
+    def test_who_waits_can_be_interrupted(self):
+        for number in (signal.SIGINT, signal.SIGKILL):
+            self.hide(-1)
+            with self.background('mv', 'INBOX/a.eml', 'Archive') as mover:
+                self.mount.wait_for_waiting(1)
+                mover.send_signal(number)
+                self.assertEqual(mover.wait(5), -number)
+        self.hide(20)
+        self.run_ok('mv INBOX/a.eml Archive')
+
+    def test_many_at_once(self):
+        for number in range(200):
+            self.mount.message(self.inbox, f'{number}', 10)
+        self.hide(50)
+        self.run_ok('cd INBOX; ls | grep -v eml | xargs -P 100 -n 2 mv -t ../Archive')
+        self.assertEqual((len(self.names('Archive')), self.names()), (201, ['a.eml']))
+        self.hide(50)
+        self.run_ok('ls INBOX/* > ../names; cd ..; seq 0 199 | sed "s|^|mnt/Archive/|" | xargs -P 100 -n 2 mv -t mnt/INBOX')
+        self.assertEqual((len(self.names()), self.names('Archive')), (201, ['there.eml']))
 
 
 class Stored(ChangeTestCase):

@@ -538,6 +538,18 @@ int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w)
 	return r;
 }
 
+bool mailbox_was_looked_at(struct mailbox *mb, int64_t folder)
+{
+	struct node *node;
+	bool was;
+
+	pthread_mutex_lock(&mb->lock);
+	node = fake_node(mb, folder);
+	was = node && !node->is_hidden;
+	pthread_mutex_unlock(&mb->lock);
+	return was;
+}
+
 int mailbox_lookup(struct mailbox *mb, int64_t folder, const char *name, struct mailbox_entry *ret)
 {
 	struct node *node;

@@ -35,6 +35,15 @@ def is_sanitized():
     return b'__asan_init' in program or b'__tsan_init' in program
 
 
+def shows_who_renames():
+    """Whether /proc tells what others call; where Yama is on, root alone."""
+    try:
+        with open('/proc/sys/kernel/yama/ptrace_scope', encoding='ascii') as file:
+            return os.geteuid() == 0 or file.read().strip() == '0'
+    except FileNotFoundError:
+        return True
+
+
 def no_fuse():
     """Why nothing can be mounted here, or ''."""
     try:
