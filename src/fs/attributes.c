@@ -2,7 +2,6 @@
 #include "fs/attributes.h"
 
 #include "fs/inode.h"
-#include "message/scratch_name.h"
 
 #define NS_PER_S 1000000000
 #define BLOCK_SIZE 4096
@@ -114,7 +113,7 @@ static bool refresh(struct fs *fs, const struct mailbox_message *message, struct
 
 /*
  * Of a file that is written the kernel keeps nothing: its name, size and bytes may be others once it is committed, and whoever closed it looks at once, before
- * the notifier can tell. But scratch keeps its name until somebody renames it, as rsync does, having asked for each three times.
+ * the notifier can tell. That goes for scratch, too: a rename takes along how long its name may be kept.
  */
 void entry_of_message(struct fs *fs, const struct mailbox_message *message, struct fuse_entry_param *ret)
 {
@@ -124,7 +123,7 @@ void entry_of_message(struct fs *fs, const struct mailbox_message *message, stru
 	attributes_of_message(fs, message, &ret->attr);
 	ret->ino = ret->attr.st_ino;
 	may_change = refresh(fs, message, &ret->attr) || message->is_local;
-	ret->entry_timeout = may_change && !(message->is_local && scratch_name(message->name)) ? 0 : SESSION_KEEP_S;
+	ret->entry_timeout = may_change ? 0 : SESSION_KEEP_S;
 	ret->attr_timeout = may_change || !message->size_trusted ? 0 : SESSION_KEEP_S;
 }
 

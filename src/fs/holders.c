@@ -278,43 +278,30 @@ static enum holding relatives_hold(const struct sought *sought, const struct req
 	return holding == HOLDS_NOT && !queue_has(&q, closer) ? HOLDS_PERHAPS : holding;
 }
 
-/* A descriptor that is moved to a lower number meanwhile, as shells do, escapes one look: but its process sits in close(2), where that is all there is of it. */
-static enum holding process_holds_surely(const struct sought *sought, const struct requester *who)
-{
-	enum holding holding;
-	char pid[16];
-
-	snprintf(pid, sizeof(pid), "%d", (int)who->process);
-	holding = process_holds(sought, pid);
-	if (holding == HOLDS_NOT && who->has_threads)
-		holding = process_holds(sought, pid);
-	return holding == HOLDS_NOT ? HOLDS_NOT : HOLDS;
-}
-
-static enum holding relatives_hold_surely(const struct sought *sought, const struct requester *opener, pid_t closer)
-{
-	enum holding holding = relatives_hold(sought, opener, closer);
-
-	return holding == HOLDS_NOT ? relatives_hold(sought, opener, closer) : holding;
-}
-
 static enum holding writes(const struct sought *sought, const struct requester *opener, const struct requester *closing)
 {
-	if (requester_was_childless(opener, closing))
-		return process_holds_surely(sought, closing);
-	return requester_is_alive(opener) ? relatives_hold_surely(sought, opener, closing->process) : HOLDS_PERHAPS;
+	char pid[16];
+
+	if (!requester_was_childless(opener, closing))
+		return requester_is_alive(opener) ? relatives_hold(sought, opener, closing->process) : HOLDS_PERHAPS;
+	snprintf(pid, sizeof(pid), "%d", (int)opener->process);
+	return process_holds(sought, pid) == HOLDS_NOT ? HOLDS_NOT : HOLDS;
 }
+
+/* A descriptor that is moved to a lower number meanwhile, as shells do, escapes one look. So it may of a process with one thread: another may share its table. */
+enum { LOOKS = 2 };
 
 bool holders_write(const struct holders_mount *mount, uint64_t ino, const struct requester *opener, pid_t closer)
 {
 	struct sought sought = { .mount = mount, .ino = ino, .writers_only = true };
-	enum holding holding;
+	enum holding holding = HOLDS_NOT;
 	struct requester closing;
 
 	requester_identify(closer, &closing);
 	if (!closing.process)
 		return true;
-	holding = writes(&sought, opener, &closing);
+	for (int look = 0; look < LOOKS && holding == HOLDS_NOT; look++)
+		holding = writes(&sought, opener, &closing);
 	return holding == HOLDS_PERHAPS ? anybody_holds(&sought) || anybody_holds(&sought) : holding == HOLDS;
 }
 

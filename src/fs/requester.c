@@ -196,7 +196,6 @@ void requester_identify(pid_t pid, struct requester *ret)
 	if (pid <= 0 || !read_proc(pid, "status", status, sizeof(status)))
 		return;
 	ret->process = (pid_t)status_value(status, "\nTgid:", 10);
-	ret->has_threads = status_value(status, "\nThreads:", 10) != 1;
 	ret->identified = now_in_ticks();
 	ret->newest = newest_process();
 	if (!requester_start_time(ret->process, &ret->start_time))

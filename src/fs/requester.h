@@ -15,7 +15,6 @@ struct requester {
 	pid_t process;		       /* 0: unknown (in a pid namespace we do not see) */
 	unsigned long long start_time; /* clock ticks since boot */
 	unsigned long long identified; /* when that was found out */
-	bool has_threads;	       /* more than one */
 	int newest;		       /* the process or thread that was made last when it was found out; 0: not known */
 };
 
