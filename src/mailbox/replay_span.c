@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "mailbox/replay_later.h"
 
 enum {
@@ -49,12 +50,12 @@ static int note_broken(struct later *l, const struct span *s, size_t i, int erro
 
 bool span_may_arrive(const struct span *s, size_t i)
 {
-	int64_t unanswered_s = span_entry(s, i)->unanswered_s;
+	int64_t unanswered_s = span_entry(s, i)->unanswered_s, age_s = clock_realtime_s() - unanswered_s;
 
-	return unanswered_s && clock_realtime_s() - unanswered_s < ARRIVES_S;
+	return unanswered_s && age_s >= 0 && age_s < ARRIVES_S; /* a clock that was ahead tells nothing */
 }
 
-/* On the disk, since who unmounts now may mount again at once. */
+/* In the journal, since who unmounts now may mount again at once. */
 static int note_unanswered(const struct span *s)
 {
 	struct index *ix = s->batch->mb->index;
@@ -76,6 +77,8 @@ static int note_failure(const struct span *s, int error)
 	struct later *l = replay_later(s->batch->mb->replay);
 	int r = is_unanswered ? note_unanswered(s) : 0;
 
+	if (r < 0)
+		log_warning("that the server did not answer could not be noted: %s", strerror(-r));
 	for (size_t i = 0; i < s->n && r == 0 && is_broken_off; i++)
 		r = note_broken(l, s, i, error);
 	return error;
