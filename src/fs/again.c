@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-/* The kernel goes on within microseconds; what is older belongs to a thread that was killed. */
+/* The kernel goes on within microseconds; what is older belongs to a call that has ended without a RENAME. */
 enum { OLD_MS = 10 * 1000 };
 
 void again_init(struct again *a)
@@ -44,15 +44,15 @@ static void drop_old(struct again *a)
 			drop(a, &a->told[i]);
 }
 
-/* Lock held. True: it was told in this call. */
-static bool end(struct again *a, pid_t thread)
+/* Lock held. Of the call that this thread is in; NULL: it was told nothing. */
+static struct again_told *find_told(struct again *a, pid_t thread)
 {
-	struct again_told *t = find(a, thread);
-	bool was_told = t && !is_old(t);
+	struct again_told *t = thread > 0 ? find(a, thread) : NULL;
 
-	if (t)
-		drop(a, t);
-	return was_told;
+	if (!t || !is_old(t))
+		return t;
+	drop(a, t);
+	return NULL;
 }
 
 bool again_tell(struct again *a, pid_t thread, uint64_t folder)
@@ -62,7 +62,7 @@ bool again_tell(struct again *a, pid_t thread, uint64_t folder)
 	if (thread <= 0)
 		return false;
 	pthread_mutex_lock(&a->lock);
-	if (!end(a, thread)) {
+	if (!find_told(a, thread)) {
 		if (a->n == AGAIN_MAX)
 			drop_old(a);
 		t = find(a, 0);
@@ -80,10 +80,8 @@ uint64_t again_waits_for(struct again *a, pid_t thread, uint64_t parent)
 	struct again_told *t;
 	uint64_t folder = 0;
 
-	if (thread <= 0)
-		return 0;
 	pthread_mutex_lock(&a->lock);
-	t = find(a, thread);
+	t = find_told(a, thread);
 	if (t && t->state == AGAIN_TOLD && t->folder != parent) {
 		t->state = AGAIN_WAITING;
 		folder = t->folder;
@@ -92,15 +90,39 @@ uint64_t again_waits_for(struct again *a, pid_t thread, uint64_t parent)
 	return folder;
 }
 
-void again_has_waited(struct again *a, pid_t thread)
+void again_has_waited(struct again *a, pid_t thread, int result)
 {
 	struct again_told *t;
 
 	pthread_mutex_lock(&a->lock);
-	t = find(a, thread);
+	t = find_told(a, thread);
 	if (t) {
 		t->state = AGAIN_WAITED;
+		t->result = result;
 		t->since_ms = clock_monotonic_ms();
 	}
+	pthread_mutex_unlock(&a->lock);
+}
+
+int again_failed(struct again *a, pid_t thread, uint64_t folder)
+{
+	struct again_told *t;
+	int result;
+
+	pthread_mutex_lock(&a->lock);
+	t = find_told(a, thread);
+	result = t && t->folder == folder && t->state == AGAIN_WAITED ? t->result : 0;
+	pthread_mutex_unlock(&a->lock);
+	return result < 0 ? result : 0;
+}
+
+void again_end(struct again *a, pid_t thread)
+{
+	struct again_told *t;
+
+	pthread_mutex_lock(&a->lock);
+	t = thread > 0 ? find(a, thread) : NULL;
+	if (t)
+		drop(a, t);
 	pthread_mutex_unlock(&a->lock);
 }

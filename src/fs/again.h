@@ -22,6 +22,7 @@ struct again {
 		pid_t thread; /* 0: this one is free */
 		uint64_t folder;
 		enum { AGAIN_TOLD, AGAIN_WAITING, AGAIN_WAITED } state;
+		int result; /* of what it waited for */
 		int64_t since_ms;
 	} told[AGAIN_MAX];
 	int n;
@@ -34,6 +35,11 @@ bool again_tell(struct again *a, pid_t thread, uint64_t folder);
 
 /* At each LOOKUP, in the directory `parent`: the folder that has to be looked at before it is answered, and then again_has_waited(). 0: none. */
 uint64_t again_waits_for(struct again *a, pid_t thread, uint64_t parent);
-void again_has_waited(struct again *a, pid_t thread);
+void again_has_waited(struct again *a, pid_t thread, int result);
+/* -errno: the thread has waited for a look at this folder, which failed. 0: it has not, or it did not. */
+int again_failed(struct again *a, pid_t thread, uint64_t folder);
+
+/* The call has found its names, or will fail. */
+void again_end(struct again *a, pid_t thread);
 
 #endif

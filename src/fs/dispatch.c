@@ -105,6 +105,7 @@ static void on_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void on_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t to, const char *to_name, unsigned flags)
 {
+	again_end(&fs_of(req)->again, fuse_req_ctx(req)->pid);
 	DISPATCH_CHANGE(rename, req, parent, name, to, to_name, flags);
 }
 

@@ -44,25 +44,30 @@ static void lookup_looked(struct fs *fs, fuse_req_t req, struct looking *looking
 	entry_reply(req, result, &entry);
 }
 
-static bool comes_again(struct fs *fs, fuse_req_t req, fuse_ino_t parent)
+/* -ESTALE: the kernel comes again. Another -errno: it has, and the look failed. 0: it waits here. */
+static int come_again(struct fs *fs, fuse_req_t req, fuse_ino_t parent)
 {
 	pid_t thread = fuse_req_ctx(req)->pid;
+	int r = again_failed(&fs->again, thread, parent);
 
-	return !mailbox_was_looked_at(fs->mailbox, inode_row(parent)) && requester_renames(thread) &&
-	       again_tell(&fs->again, thread, parent);
+	if (r < 0)
+		again_end(&fs->again, thread);
+	if (r < 0 || mailbox_was_looked_at(fs->mailbox, inode_row(parent)) || !requester_renames(thread))
+		return r;
+	return again_tell(&fs->again, thread, parent) ? -ESTALE : 0;
 }
 
 static void lookup_now(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *name, looking_find *find)
 {
 	struct fuse_entry_param entry;
-	int r = find(fs, parent, name, &entry);
+	int r = find(fs, parent, name, &entry), again = r == -ENOENT ? come_again(fs, req, parent) : 0;
 
 	if (r == 0)
 		listing_note_lookup(fs, parent);
 	if (r != -ENOENT)
 		entry_reply(req, r, &entry);
-	else if (comes_again(fs, req, parent))
-		fuse_reply_err(req, ESTALE);
+	else if (again < 0)
+		fuse_reply_err(req, -again);
 	else
 		looking_start(fs, req, &(struct looking){ .ino = parent, .looked = lookup_looked, .find = find }, name);
 }
@@ -70,7 +75,7 @@ static void lookup_now(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const c
 /* What came of the look the thread is told where it asks in that folder. */
 static void other_looked(struct fs *fs, fuse_req_t req, struct looking *looking, int result)
 {
-	again_has_waited(&fs->again, fuse_req_ctx(req)->pid);
+	again_has_waited(&fs->again, fuse_req_ctx(req)->pid, result);
 	if (result == -EINTR)
 		fuse_reply_err(req, EINTR);
 	else

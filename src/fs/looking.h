@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A request that first has its folder looked at: opendir, and the lookup of a name that the index has not. A false ENOENT would be worse than to wait (cp would
- * think the name free), though the kernel holds the directory's lock. For a rename it holds another directory's, too, and that one may be looked at by others: so
- * it is told to come again, and waits where a directory on the way is asked for, which takes no lock (again.h). Where there is none on the way it waits with the locks.
+ * think the name free), though the kernel holds the directory's lock. A rename has two directories locked, one of which others may want to list: it is told to come
+ * again, and waits where a directory on its paths is asked for, which takes no lock (again.h). Where they have none, it waits with its locks.
  */
 #ifndef MAILFS_LOOKING_H
 #define MAILFS_LOOKING_H

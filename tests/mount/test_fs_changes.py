@@ -387,11 +387,12 @@ class NeverLookedAt(ChangeTestCase):
         self.mount.message(self.inbox, 'a.eml', 2000)
         self.archive = self.mount.folder('Archive')
         self.other = self.mount.folder('Other')
+        self.deeper = self.mount.folder('Deeper', self.archive)
         self.mount.message(self.archive, 'there.eml', 10)
 
     def hide(self, delay_ms, error=0):
-        self.mount.tell('hide', self.archive)
-        self.mount.tell('hide', self.other)
+        for folder in (self.archive, self.other, self.deeper):
+            self.mount.tell('hide', folder)
         self.mount.behave('look', delay_ms, error)
 
     def test_who_moves_a_message_there_waits_without_the_other_folder_s_lock(self):
@@ -408,17 +409,17 @@ class NeverLookedAt(ChangeTestCase):
                 self.assertEqual(mover.wait(5), 0)
             self.mount.message(self.inbox, 'b.eml', 10)
             self.mount.message(self.inbox, 'd.eml', 10)
-        self.assertEqual(self.names('Archive'), ['a.eml', 'c.eml', 'e.eml', 'there.eml'])
+        self.assertEqual(self.names('Archive'), ['Deeper', 'a.eml', 'c.eml', 'e.eml', 'there.eml'])
 
     def test_each_call_is_told_the_truth(self):
         self.run_ok('echo Archive > .partial; rm .partial')
         for script, expected in (('stat -c %s Archive/there.eml', '10\n'), ('test -e Archive/none || echo none', 'none\n'), ('cat Archive/there.eml | wc -c', '10\n'),
                                  ('mv -n INBOX/a.eml Archive/there.eml; ls INBOX', 'a.eml\n'), ('mv Archive/there.eml INBOX', ''), ('mv INBOX/there.eml Archive', ''),
                                  ('mv Archive/there.eml Archive/here.eml', ''), ('mv Archive/here.eml Other', ''), ('mv Other/here.eml Archive/there.eml', ''),
-                                 ('cd INBOX && mv a.eml ../Archive', ''), ('cd Archive && mv a.eml ../INBOX', ''), ('cd Archive && ls', 'there.eml\n'),
+                                 ('cd INBOX && mv a.eml ../Archive', ''), ('cd Archive && mv a.eml ../INBOX', ''), ('cd Archive && ls', 'Deeper\nthere.eml\n'),
                                  ('cp $LETTER Archive/.m', ''), ('mv Archive/.m Archive/m', ''), ('cp $LETTER Archive/.m', ''), ('mv Archive/.m Archive/m', ''),
                                  ('mkdir Archive/Sub', ''), ('mv Archive/Sub Other', ''), ('rmdir Other/Sub', ''), ('rm Archive/m', ''),
-                                 ('touch -c Archive/none Archive/there.eml', ''), ('ls Archive Other', 'Archive:\nthere.eml\n\nOther:\n')):
+                                 ('touch -c Archive/none Archive/there.eml', ''), ('ls Archive Other', 'Archive:\nDeeper\nthere.eml\n\nOther:\n')):
             with self.subTest(script):
                 self.hide(20)
                 self.run_ok(script, expected)
@@ -434,6 +435,18 @@ class NeverLookedAt(ChangeTestCase):
                 else:
                     function(*paths)
 
+    def test_a_call_with_two_such_folders_is_told_the_truth(self):
+        """The kernel comes again once a call, and not by way of a folder that the program has open or stands in."""
+        for code in ('os.rename("Archive/there.eml", "Other/y")', 'os.rename("Other/y", "Archive/there.eml"); os.rename("Archive/there.eml", "Archive/Deeper/y")',
+                     'os.chdir("Archive"); os.rename("Deeper/y", "there.eml")', 'os.chdir("Archive"); os.rename("there.eml", "Deeper/y")',
+                     'os.chdir("Archive/Deeper"); os.rename("y", "../there.eml")',
+                     'a, b = (os.open(path, os.O_PATH) for path in ("Archive", "Other")); os.rename("there.eml", "y", src_dir_fd=a, dst_dir_fd=b)',
+                     'a = os.open("Archive", os.O_PATH); os.chdir("Other"); os.rename("y", "there.eml", dst_dir_fd=a)'):
+            with self.subTest(code):
+                self.hide(20)
+                subprocess.run([sys.executable, '-c', f'import os; {code}'], cwd=self.mount.path, check=True, timeout=30)
+        self.assertEqual((self.names('Other'), self.names('Archive/Deeper'), self.names('Archive')), ([], [], ['Deeper', 'there.eml']))
+
     def test_a_look_that_fails_is_told_as_such(self):
         for function, path in ((os.stat, 'none'), (os.mkdir, 'none'), (os.unlink, 'there.eml'), (os.listdir, '')):
             self.hide(20, errno.EHOSTUNREACH)
@@ -441,6 +454,11 @@ class NeverLookedAt(ChangeTestCase):
         self.hide(20, errno.EHOSTUNREACH)
         self.assertErrno(errno.EHOSTUNREACH, os.rename, self.path('a.eml'), self.path('b.eml', 'Archive'))
         self.assertEqual(self.names(), ['a.eml'])
+        self.hide(-1, errno.EHOSTUNREACH)
+        with self.background(sys.executable, '-c', 'import os; os.rename("INBOX/a.eml", "Archive/b.eml")', stderr=subprocess.PIPE) as mover:
+            self.mount.wait_for_waiting(1)
+            self.mount.release()        # and is not waited for once more
+            self.assertIn(b'No route', mover.stderr.read())
 
     def test_who_waits_can_be_interrupted(self):
         for number in (signal.SIGINT, signal.SIGKILL):
@@ -457,10 +475,10 @@ class NeverLookedAt(ChangeTestCase):
             self.mount.message(self.inbox, f'{number}', 10)
         self.hide(50)
         self.run_ok('cd INBOX; ls | grep -v eml | xargs -P 100 -n 2 mv -t ../Archive')
-        self.assertEqual((len(self.names('Archive')), self.names()), (201, ['a.eml']))
+        self.assertEqual((len(self.names('Archive')), self.names()), (202, ['a.eml']))
         self.hide(50)
         self.run_ok('ls INBOX/* > ../names; cd ..; seq 0 199 | sed "s|^|mnt/Archive/|" | xargs -P 100 -n 2 mv -t mnt/INBOX')
-        self.assertEqual((len(self.names()), self.names('Archive')), (201, ['there.eml']))
+        self.assertEqual((len(self.names()), self.names('Archive')), (201, ['Deeper', 'there.eml']))
 
 
 class Stored(ChangeTestCase):
