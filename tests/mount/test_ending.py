@@ -12,7 +12,8 @@ from mailtest.scripted_imap import stall
 from mailtest.scripted_smtp import STALL
 
 SOON_S = 2          # the default `timeout` is 15
-LETTER = b'From: Alice <alice@example.com>\r\nTo: bob@example.com\r\nSubject: waits\r\nMessage-ID: <waits@example.com>\r\n\r\nhello\r\n'
+# Another message each time: the sent folder, which all share, may be asked for its Message-ID.
+LETTER = b'From: Alice <alice@example.com>\r\nTo: bob@example.com\r\nSubject: waits\r\n\r\nhello\r\n'
 ESTABLISHED, SYN_SENT = '01', '02'
 
 
