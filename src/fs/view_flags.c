@@ -257,9 +257,13 @@ static void flags_mkdir(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const 
 	unsigned number = 0;
 	int r = view_flags_part(parent) == PART_VIEW ? number_of_name(fs, name, &keyword, &number) : -EPERM;
 
-	making = r == 0 && folder_of(parent) ? calloc(1, sizeof(*making)) : NULL;
+	if (r < 0 || !folder_of(parent)) {
+		reply_made(fs, req, parent, number, r);
+		return;
+	}
+	making = calloc(1, sizeof(*making));
 	if (!making) {
-		reply_made(fs, req, parent, number, r == 0 && folder_of(parent) ? -ENOMEM : r);
+		fuse_reply_err(req, ENOMEM);
 		return;
 	}
 	making->view = parent;

@@ -101,7 +101,7 @@ int mailbox_message_by_uid(struct mailbox *mb, int64_t folder, uint32_t uid, str
  * starts in the background. -EINPROGRESS: it was not looked at since the start, and `w` is answered once it was synced: 0, also when the server is out of reach but an earlier sync is complete; else -errno.
  */
 int mailbox_look(struct mailbox *mb, int64_t folder, struct waiter *w);
-/* Since the start. Then a look does not wait, but after the folder was begun anew. */
+/* Since the start; the root, once the folders were listed. Then a look does not wait, but after the folder was begun anew. */
 bool mailbox_was_looked_at(struct mailbox *mb, int64_t folder);
 
 /* A child by name; -ENOENT. Only after mailbox_look() answered 0 for this folder is -ENOENT the truth for a message. */

@@ -52,7 +52,8 @@ bool span_may_arrive(const struct span *s, size_t i)
 {
 	int64_t unanswered_s = span_entry(s, i)->unanswered_s, age_s = clock_realtime_s() - unanswered_s;
 
-	return unanswered_s && age_s >= 0 && age_s < ARRIVES_S; /* a clock that was ahead tells nothing */
+	/* A clock that was set back a little takes nothing away; one that was far ahead tells nothing. */
+	return unanswered_s && age_s > -ARRIVES_S && age_s < ARRIVES_S;
 }
 
 /* In the journal, since who unmounts now may mount again at once. */

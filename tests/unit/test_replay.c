@@ -914,6 +914,30 @@ static void killed_between_the_two_halves_of_a_copy(void **state)
 	assert_int_equal(memory_count_messages("Archive"), 1);
 }
 
+/* Noted by a clock that was set back since: a little, it may arrive yet; a day, it goes. */
+static void a_clock_that_is_set_back_neither_stores_twice_nor_holds_up(void **state)
+{
+	struct fixture *f = *state;
+	char db[160], db2[160];
+
+	mount_fixture(f);
+	memory_faults.change_breaks = -ETIMEDOUT;
+	assert_int_equal(commit(f, write_file(f, f->archive, "letter.eml", LETTER)), 0);
+	stop(f);
+	snprintf(db, sizeof db, "%s/index.db", f->cache);
+	snprintf(db2, sizeof db2, "%s/journal.db", f->state);
+	sql(db, db2, "UPDATE journal.change SET unanswered = unanswered + 60");
+	memory_faults.change_breaks = 0;
+	start(f);
+	usleep(2500 * 1000);
+	assert_int_equal(memory_counts().appends, 1);
+	stop(f);
+	sql(db, db2, "UPDATE journal.change SET unanswered = unanswered + 86400");
+	start(f);
+	WAIT_FOR(memory_count_messages("Archive") == 1);
+	assert_int_equal(memory_counts().appends, 2);
+}
+
 static void programs_are_told_that_a_folder_is_not_there(void **state)
 {
 	struct fixture *f = *state;
@@ -1228,6 +1252,7 @@ int main(void)
 		TEST(who_waits_for_another_change_is_told_the_truth),
 		TEST(counts_where_a_folder_is_begun_anew),
 		TEST(killed_between_the_two_halves_of_a_copy),
+		TEST(a_clock_that_is_set_back_neither_stores_twice_nor_holds_up),
 		TEST(programs_are_told_that_a_folder_is_not_there),
 		TEST(what_is_remembered_of_a_message_goes_with_it),
 		TEST(what_is_in_a_folder_goes_with_it_when_another_takes_its_name),
