@@ -43,10 +43,11 @@ src_libfs_a_SOURCES = \
 	src/fs/xattr.c src/fs/xattr.h
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_again tests/unit/test_inode tests/unit/test_requester
-TESTS += tests/unit/test_again tests/unit/test_inode tests/unit/test_requester
+check_PROGRAMS += tests/unit/test_again tests/unit/test_holders tests/unit/test_inode tests/unit/test_requester
+TESTS += tests/unit/test_again tests/unit/test_holders tests/unit/test_inode tests/unit/test_requester
 tests_unit_test_inode_LDADD = $(CMOCKA_LIBS)
 tests_unit_test_again_LDADD = $(LINK_fs) $(CMOCKA_LIBS)
+tests_unit_test_holders_LDADD = $(LINK_fs) $(CMOCKA_LIBS)
 tests_unit_test_requester_LDADD = $(LINK_fs) $(CMOCKA_LIBS)
 endif
 

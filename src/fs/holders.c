@@ -130,7 +130,7 @@ static enum holding process_holds(const struct sought *sought, const char *pid)
 	snprintf(path, sizeof(path), "/proc/%.20s/fdinfo", pid);
 	directory = opendir(path);
 	if (!directory)
-		return errno == ENOENT || errno == ESRCH ? HOLDS_NOT : HOLDS_PERHAPS;
+		return requester_is_process(atoi(pid)) ? HOLDS_PERHAPS : HOLDS_NOT;
 	while ((entry = readdir(directory)))
 		if (entry->d_name[0] != '.' && is_holding_descriptor(sought, pid, dirfd(directory), entry->d_name))
 			return HOLDS;
@@ -278,12 +278,23 @@ static enum holding relatives_hold(const struct sought *sought, const struct req
 	return holding == HOLDS_NOT && !queue_has(&q, closer) ? HOLDS_PERHAPS : holding;
 }
 
+/* Whoever is hidden from us may have children, and they the file, that are hidden as well. */
+static bool is_hidden(pid_t process)
+{
+	unsigned long long start_time;
+
+	return !requester_start_time(process, &start_time);
+}
+
 static enum holding writes(const struct sought *sought, const struct requester *opener, const struct requester *closing)
 {
 	char pid[16];
 
-	if (!requester_was_childless(opener, closing))
+	if (!requester_was_childless(opener, closing)) {
+		if (is_hidden(closing->process))
+			return HOLDS;
 		return requester_is_alive(opener) ? relatives_hold(sought, opener, closing->process) : HOLDS_PERHAPS;
+	}
 	snprintf(pid, sizeof(pid), "%d", (int)opener->process);
 	return process_holds(sought, pid) == HOLDS_NOT ? HOLDS_NOT : HOLDS;
 }

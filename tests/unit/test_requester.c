@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -87,6 +88,58 @@ static void another_process_is_another(void **state)
 	assert_false(requester_is_alive(&child));
 }
 
+struct thread {
+	pthread_t thread;
+	pid_t number;
+	int gate[2], done[2];
+};
+
+static void *stay(void *userdata)
+{
+	struct thread *t = userdata;
+	char c;
+
+	t->number = gettid();
+	return write(t->done[1], "d", 1) == 1 && read(t->gate[0], &c, 1) == 0 ? NULL : t;
+}
+
+static void a_thread_belongs_to_its_process(void **state)
+{
+	struct requester self, thread;
+	struct thread t;
+	void *failed;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe(t.gate) | pipe(t.done), 0);
+	assert_int_equal(pthread_create(&t.thread, NULL, stay, &t), 0);
+	assert_int_equal(read(t.done[0], &c, 1), 1);
+	requester_identify(getpid(), &self);
+	requester_identify(t.number, &thread);
+	assert_int_not_equal(t.number, getpid());
+	assert_int_equal(self.process, getpid());
+	assert_int_equal(thread.process, getpid());
+	close(t.gate[1]);
+	assert_int_equal(pthread_join(t.thread, &failed), 0);
+	assert_null(failed);
+	requester_identify(t.number, &thread);
+	assert_int_equal(thread.process, 0);
+}
+
+/* Of a process that began after the file was opened, under the number of the one that opened it. */
+static void a_later_process_of_the_same_number_is_another(void **state)
+{
+	struct requester opener;
+	unsigned long long start_time;
+
+	(void)state;
+	requester_identify(getpid(), &opener);
+	assert_true(requester_start_time(getpid(), &start_time));
+	assert_true(requester_is_alive(&opener));
+	opener.identified = start_time - 1;
+	assert_false(requester_is_alive(&opener));
+}
+
 static void who_does_something_else_does_not_rename(void **state)
 {
 	pid_t pid = fork();
@@ -110,6 +163,8 @@ int main(void)
 		cmocka_unit_test(a_child_is_noticed_even_when_it_has_ended),
 		cmocka_unit_test(a_grandchild_of_a_child_that_was_there_is_noticed),
 		cmocka_unit_test(another_process_is_another),
+		cmocka_unit_test(a_thread_belongs_to_its_process),
+		cmocka_unit_test(a_later_process_of_the_same_number_is_another),
 		cmocka_unit_test(who_does_something_else_does_not_rename),
 	};
 
