@@ -2,7 +2,6 @@
 #include "fs/attributes.h"
 
 #include "fs/inode.h"
-#include "message/scratch_name.h"
 
 #define NS_PER_S 1000000000
 #define BLOCK_SIZE 4096
@@ -10,8 +9,6 @@
 #define DIRECTORY_BLOCK_SIZE (128 << 10)
 /* Where the server tells no quota, df shows this much, all of it free: zeros would stop installers and file managers. */
 #define BOUNDLESS_BYTES (INT64_C(1) << 40)
-/* How long stat(2) and chmod(2) may use what came with the name or with the file they were given. */
-#define SCRATCH_KEEP_S 0.1
 
 static mode_t permissions(const struct fs *fs, mode_t mode, bool is_writable)
 {
@@ -116,8 +113,7 @@ static bool refresh(struct fs *fs, const struct mailbox_message *message, struct
 
 /*
  * Of a file that is written the kernel keeps nothing: its name, size and bytes may be others once it is committed, and whoever closed it looks at once, before
- * the notifier can tell. That goes for the names of scratch, too: a rename takes along how long one may be kept. But its size and times are what the kernel made
- * them, until it is renamed, and then its name is asked for.
+ * the notifier can tell. That goes for scratch, too: a rename takes along how long its name may be kept.
  */
 void entry_of_message(struct fs *fs, const struct mailbox_message *message, struct fuse_entry_param *ret)
 {
@@ -128,10 +124,7 @@ void entry_of_message(struct fs *fs, const struct mailbox_message *message, stru
 	ret->ino = ret->attr.st_ino;
 	may_change = refresh(fs, message, &ret->attr) || message->is_local;
 	ret->entry_timeout = may_change ? 0 : SESSION_KEEP_S;
-	if (message->is_local && scratch_name(message->name))
-		ret->attr_timeout = SCRATCH_KEEP_S;
-	else
-		ret->attr_timeout = may_change || !message->size_trusted ? 0 : SESSION_KEEP_S;
+	ret->attr_timeout = may_change || !message->size_trusted ? 0 : SESSION_KEEP_S;
 }
 
 void entry_of_name(int64_t message, struct fuse_entry_param *ret)

@@ -121,20 +121,53 @@ static bool is_holding_descriptor(const struct sought *sought, const char *pid, 
 
 enum holding { HOLDS_NOT, HOLDS, HOLDS_PERHAPS };
 
-static enum holding process_holds(const struct sought *sought, const char *pid)
+/* `who`: a process, or PID/task/TID. HOLDS_NOT with *ret_is_empty: it shows no descriptors at all. */
+static enum holding table_holds(const struct sought *sought, const char *pid, const char *who, bool *ret_is_empty)
 {
 	CLEANUP(directory) DIR *directory = NULL;
 	struct dirent *entry;
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%.20s/fdinfo", pid);
+	snprintf(path, sizeof(path), "/proc/%.40s/fdinfo", who);
 	directory = opendir(path);
+	*ret_is_empty = directory != NULL;
 	if (!directory)
 		return requester_is_process(atoi(pid)) ? HOLDS_PERHAPS : HOLDS_NOT;
-	while ((entry = readdir(directory)))
-		if (entry->d_name[0] != '.' && is_holding_descriptor(sought, pid, dirfd(directory), entry->d_name))
+	while ((entry = readdir(directory))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		*ret_is_empty = false;
+		if (is_holding_descriptor(sought, pid, dirfd(directory), entry->d_name))
 			return HOLDS;
+	}
 	return HOLDS_NOT;
+}
+
+static enum holding threads_hold(const struct sought *sought, const char *pid)
+{
+	CLEANUP(directory) DIR *tasks = NULL;
+	enum holding holding = HOLDS_NOT;
+	struct dirent *entry;
+	char path[64];
+	bool is_empty;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/task", pid);
+	tasks = opendir(path);
+	while (tasks && holding == HOLDS_NOT && (entry = readdir(tasks))) {
+		snprintf(path, sizeof(path), "%.20s/task/%.14s", pid, entry->d_name);
+		if (entry->d_name[0] != '.')
+			holding = table_holds(sought, pid, path, &is_empty);
+	}
+	return holding;
+}
+
+/* Once the main thread has ended, others go on with descriptors that are not shown as the process's any more. */
+static enum holding process_holds(const struct sought *sought, const char *pid)
+{
+	bool is_empty;
+	enum holding holding = table_holds(sought, pid, pid, &is_empty);
+
+	return is_empty ? threads_hold(sought, pid) : holding;
 }
 
 /* Processes of others cannot be looked at, nor (without allow_other) have the file open. */

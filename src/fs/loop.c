@@ -16,9 +16,12 @@
 
 /* Long enough for a program to use what it got and ask again, short enough not to be seen in top(1). */
 #define SPIN_US 100
-/* A spin that loses the processor for longer than this takes it from somebody who needs it: no more spins for a while. */
+/*
+ * A spin that loses the processor for longer than this takes it from somebody who needs it: no more spins for a while. Not for long: what came in
+ * between was most often a program that this one serves.
+ */
 #define CROWDED_US 10
-#define CROWDED_FOR_US 20000
+#define CROWDED_FOR_US 500
 /* Work that may wait for a disk seldom does: only what lasts longer than this loses the turn to another thread, which looks every TICK_MS. */
 #define PATIENCE_US 1000
 #define TICK_MS 2

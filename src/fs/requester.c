@@ -22,6 +22,9 @@
 /* Positions in /proc/PID/stat, counted from the state, the first word behind the name. */
 enum { STAT_PARENT = 1, STAT_FLAGS = 6, STAT_START_TIME = 19, STAT_EXIT_CODE = 49 };
 
+/* Before this no number can be used again: there are 32768 at least, and a fork(2) takes tens of microseconds. */
+enum { NUMBERS_LAST_MS = 100 };
+
 /* How often, and how long each time, a thread is waited for that is about to sleep. */
 enum { FALLS_ASLEEP_MAX = 20, FALLS_ASLEEP_NS = 50 * 1000 };
 
@@ -200,10 +203,10 @@ static unsigned long long now_in_ticks(void)
 	return (unsigned long long)now.tv_sec * hz + (unsigned long long)now.tv_nsec / (1000000000 / hz);
 }
 
-/* A signal of 0 only asks: a thirtieth of what a read of /proc takes. */
+/* A signal of 0 only asks: a thirtieth of what a read of /proc takes. What a security module forbids to ask about is there. */
 bool requester_is_process(pid_t pid)
 {
-	return tgkill(pid, pid, 0) == 0 || errno == EPERM;
+	return tgkill(pid, pid, 0) == 0 || errno != ESRCH;
 }
 
 void requester_identify(pid_t pid, struct requester *ret)
@@ -230,10 +233,11 @@ bool requester_is_alive(const struct requester *who)
 	return requester_start_time(who->process, &start_time) ? start_time <= who->identified : requester_is_process(who->process);
 }
 
-/* Numbers are used again, but not all of them within seconds. */
+/* Later the newest may have the number that another had, and the process that of the one before. */
 bool requester_was_childless(const struct requester *before, const struct requester *now)
 {
-	unsigned long long seconds = (now->identified - before->identified) / (unsigned long long)sysconf(_SC_CLK_TCK);
+	unsigned long long ms = 1000 * (now->identified - before->identified) / (unsigned long long)sysconf(_SC_CLK_TCK);
 
-	return now->process && now->process == before->process && now->newest > 0 && now->newest == before->newest && seconds < 10;
+	return now->process && now->process == before->process && now->newest > 0 && now->newest == before->newest &&
+	       ms < NUMBERS_LAST_MS && requester_is_alive(before);
 }

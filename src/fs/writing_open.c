@@ -9,6 +9,9 @@
 #include "fs/requester.h"
 #include "fs/writing_private.h"
 
+/* Of an empty file the kernel knows all there is to know, until it writes: so fchmod(2) and fstat(2), which come next, need not ask. */
+#define CREATED_KEEP_S 0.1
+
 static int new_writer(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct writer *writer = calloc(1, sizeof(*writer));
@@ -62,6 +65,7 @@ void writing_create(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char
 		fuse_reply_err(req, -r);
 		return;
 	}
+	entry.attr_timeout = CREATED_KEEP_S;
 	if (fuse_reply_create(req, &entry, fi) != 0)
 		writing_drop(fs, writing_of(fi), ino);
 }

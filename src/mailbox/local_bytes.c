@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,32 +13,53 @@
 
 enum { HEAD_BYTES = 64 * 1024 };
 
-/* A file's bytes, mapped: even a large one costs no memory. */
+/* A file's bytes. A large one is mapped, and costs no memory; to take a map away again stops every thread, which for a small one is longer than to read it. */
 struct view {
 	const char *data;
 	size_t len;
+	bool is_mapped;
 };
 
 static void view_cleanup(struct view *v)
 {
-	if (v->len)
+	if (v->is_mapped)
 		munmap((void *)v->data, v->len);
+	else
+		free((void *)v->data);
+}
+
+static int view_read(int fd, size_t len, struct view *ret)
+{
+	char *data = malloc(len);
+	ssize_t n = data ? pread(fd, data, len, 0) : -1;
+	int r = n >= 0 ? 0 : data ? -errno : -ENOMEM;
+
+	if (r == 0)
+		*ret = (struct view){ .data = data, .len = (size_t)n };
+	else
+		free(data);
+	return r;
+}
+
+static int view_map(int fd, size_t len, struct view *ret)
+{
+	void *data = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+
+	if (data == MAP_FAILED)
+		return -errno;
+	*ret = (struct view){ .data = data, .len = len, .is_mapped = true };
+	return 0;
 }
 
 static int view_open(int fd, struct view *ret)
 {
 	struct stat st;
-	void *data;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!st.st_size)
 		return 0;
-	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (data == MAP_FAILED)
-		return -errno;
-	*ret = (struct view){ data, (size_t)st.st_size };
-	return 0;
+	return (st.st_size <= HEAD_BYTES ? view_read : view_map)(fd, (size_t)st.st_size, ret);
 }
 
 /* The first line end that is a bare LF; NULL: none. */

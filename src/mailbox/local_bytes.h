@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bytes of local files: made fit for the server, compared, copied. Mapped, so that a large message takes no memory. Any thread; knows no index.
+ * The bytes of local files: made fit for the server, compared, copied. A large message takes no memory. Any thread; knows no index.
  */
 #ifndef MAILFS_LOCAL_BYTES_H
 #define MAILFS_LOCAL_BYTES_H

@@ -161,7 +161,7 @@ static int judge(struct mailbox *mb, struct index_message *m)
 
 	if (r == 0)
 		r = check_limit(mb, m->size_bytes);
-	if (r == 0)
+	if (r == 0 && m->size_bytes != local_file_size(mb->files, m->row))
 		r = local_bytes_make_message(mb->files, m->row);
 	if (m->mtime_ns)
 		m->internaldate_s = m->mtime_ns / 1000000000;

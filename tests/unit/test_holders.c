@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The file is the test's own; who looks for it is another process, since what that one may see is taken from it. */
+/* Who looks is a process of its own, since what that one may see is taken from it. */
 #include "unit.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -18,7 +19,8 @@ enum answer { NO, YES, CANNOT_ASK };
 struct question {
 	struct holders_mount mount;
 	uint64_t ino;
-	bool is_hidden; /* the test, from who looks */
+	pid_t writer;	/* who opened it, and closes */
+	bool is_hidden; /* the writer, from who looks */
 	bool is_childless;
 };
 
@@ -28,7 +30,7 @@ static void ask_about(int fd, struct question *ret)
 	struct stat st;
 	FILE *file;
 
-	*ret = (struct question){ 0 };
+	*ret = (struct question){ .writer = getpid() };
 	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
 	file = fopen(path, "r");
 	assert_non_null(file);
@@ -61,10 +63,10 @@ static enum answer look(const struct question *q)
 
 	if (q->is_hidden && !hide_others())
 		return CANNOT_ASK;
-	requester_identify(getppid(), &opener);
+	requester_identify(q->writer, &opener);
 	if (!q->is_childless)
 		opener.newest = 0;
-	return holders_write(&q->mount, q->ino, &opener, getppid()) ? YES : NO;
+	return holders_write(&q->mount, q->ino, &opener, q->writer) ? YES : NO;
 }
 
 static enum answer answer_to(const struct question *q)
@@ -121,6 +123,64 @@ static void who_only_reads_does_not_write(void **state)
 	assert_false(holders_exist(&q.mount, q.ino));
 }
 
+struct writer {
+	int fd, done, gate; /* done: written to once only the thread is left */
+};
+
+static void *write_on(void *userdata)
+{
+	struct writer *w = userdata;
+	char path[64], text[256] = "", c;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", getpid());
+	for (int i = 0; i < 1000 && !strstr(text, ") Z "); i++) {
+		int stat = open(path, O_RDONLY);
+
+		usleep(1000);
+		if (stat < 0 || read(stat, text, sizeof text - 1) < 0)
+			_exit(2);
+		close(stat);
+	}
+	if (write(w->done, "d", 1) == 1 && read(w->gate, &c, 1) == 1)
+		close(w->fd);
+	if (write(w->done, "d", 1) == 1 && read(w->gate, &c, 1) == 1)
+		_exit(0);
+	_exit(1);
+}
+
+static void a_thread_whose_main_thread_has_ended_is_seen(void **state)
+{
+	int fd = make(state, O_WRONLY), done[2], gate[2], status;
+	struct question q;
+	char c;
+
+	ask_about(fd, &q);
+	assert_int_equal(pipe(done) | pipe(gate), 0);
+	q.writer = fork();
+	if (q.writer == 0) {
+		static struct writer w; /* this stack goes */
+		pthread_t thread;
+
+		w = (struct writer){ fd, done[1], gate[0] };
+		if (pthread_create(&thread, NULL, write_on, &w) == 0)
+			pthread_exit(NULL);
+		_exit(3);
+	}
+	close(fd);
+	close(done[1]);
+	assert_int_equal(read(done[0], &c, 1), 1);
+	assert_answer(&q, YES);
+	assert_int_equal(write(gate[1], "g", 1), 1);
+	assert_int_equal(read(done[0], &c, 1), 1);
+	assert_answer(&q, NO);
+	assert_int_equal(write(gate[1], "g", 1), 1);
+	assert_int_equal(waitpid(q.writer, &status, 0), q.writer);
+	assert_int_equal(status, 0);
+	close(done[0]);
+	close(gate[0]);
+	close(gate[1]);
+}
+
 /* Whoever cannot be looked at may write, whether it does or not. */
 static void who_is_hidden_may_write(void **state)
 {
@@ -141,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scratch_test(who_has_it_open_for_writing_is_seen_until_it_is_closed),
 		scratch_test(who_only_reads_does_not_write),
+		scratch_test(a_thread_whose_main_thread_has_ended_is_seen),
 		scratch_test(who_is_hidden_may_write),
 	};
 

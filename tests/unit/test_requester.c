@@ -129,15 +129,18 @@ static void a_thread_belongs_to_its_process(void **state)
 /* Of a process that began after the file was opened, under the number of the one that opened it. */
 static void a_later_process_of_the_same_number_is_another(void **state)
 {
-	struct requester opener;
 	unsigned long long start_time;
+	struct requester opener, now;
 
 	(void)state;
 	requester_identify(getpid(), &opener);
 	assert_true(requester_start_time(getpid(), &start_time));
 	assert_true(requester_is_alive(&opener));
-	opener.identified = start_time - 1;
+	now = opener;
+	assert_true(requester_was_childless(&opener, &now));
+	opener.identified = now.identified = start_time - 1;
 	assert_false(requester_is_alive(&opener));
+	assert_false(requester_was_childless(&opener, &now));
 }
 
 static void who_does_something_else_does_not_rename(void **state)
