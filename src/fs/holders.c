@@ -121,8 +121,8 @@ static bool is_holding_descriptor(const struct sought *sought, const char *pid, 
 
 enum holding { HOLDS_NOT, HOLDS, HOLDS_PERHAPS };
 
-/* `who`: a process, or PID/task/TID. HOLDS_NOT with *ret_is_empty: it shows no descriptors at all. */
-static enum holding table_holds(const struct sought *sought, const char *pid, const char *who, bool *ret_is_empty)
+/* `who`: a process, or PID/task/TID. -ENOENT: it shows no table. HOLDS_NOT with *ret_is_empty: one without any descriptor. */
+static int table_holds(const struct sought *sought, const char *pid, const char *who, bool *ret_is_empty)
 {
 	CLEANUP(directory) DIR *directory = NULL;
 	struct dirent *entry;
@@ -130,9 +130,9 @@ static enum holding table_holds(const struct sought *sought, const char *pid, co
 
 	snprintf(path, sizeof(path), "/proc/%.40s/fdinfo", who);
 	directory = opendir(path);
-	*ret_is_empty = directory != NULL;
 	if (!directory)
-		return requester_is_process(atoi(pid)) ? HOLDS_PERHAPS : HOLDS_NOT;
+		return errno == ENOENT || errno == ESRCH ? -ENOENT : HOLDS_PERHAPS;
+	*ret_is_empty = true;
 	while ((entry = readdir(directory))) {
 		if (entry->d_name[0] == '.')
 			continue;
@@ -143,31 +143,34 @@ static enum holding table_holds(const struct sought *sought, const char *pid, co
 	return HOLDS_NOT;
 }
 
+/* Those that have ended hold nothing. */
 static enum holding threads_hold(const struct sought *sought, const char *pid)
 {
 	CLEANUP(directory) DIR *tasks = NULL;
-	enum holding holding = HOLDS_NOT;
 	struct dirent *entry;
 	char path[64];
 	bool is_empty;
+	int holding = HOLDS_NOT;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/task", pid);
 	tasks = opendir(path);
-	while (tasks && holding == HOLDS_NOT && (entry = readdir(tasks))) {
+	while (tasks && (holding == HOLDS_NOT || holding == -ENOENT) && (entry = readdir(tasks))) {
 		snprintf(path, sizeof(path), "%.20s/task/%.14s", pid, entry->d_name);
 		if (entry->d_name[0] != '.')
 			holding = table_holds(sought, pid, path, &is_empty);
 	}
-	return holding;
+	return holding == -ENOENT ? HOLDS_NOT : (enum holding)holding;
 }
 
 /* Once the main thread has ended, others go on with descriptors that are not shown as the process's any more. */
 static enum holding process_holds(const struct sought *sought, const char *pid)
 {
-	bool is_empty;
-	enum holding holding = table_holds(sought, pid, pid, &is_empty);
+	bool is_empty = false;
+	int holding = table_holds(sought, pid, pid, &is_empty);
 
-	return is_empty ? threads_hold(sought, pid) : holding;
+	if (holding == -ENOENT)
+		return requester_is_process(atoi(pid)) ? HOLDS_PERHAPS : HOLDS_NOT;
+	return is_empty ? threads_hold(sought, pid) : (enum holding)holding;
 }
 
 /* Processes of others cannot be looked at, nor (without allow_other) have the file open. */

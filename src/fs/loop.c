@@ -58,17 +58,20 @@ static int spin(struct loop *loop, struct fuse_buf *request)
 	}
 }
 
-/* Length of a request, 0 at the end, or -errno. */
+/* Length of a request, 0 at the end, or -errno. Spins where the last one came as soon as that takes: programs that ask go on asking. */
 static int receive(struct loop *loop, struct fuse_buf *request)
 {
+	int64_t since = now_us();
 	struct pollfd descriptors[] = { { .fd = fuse_session_fd(loop->fs->session), .events = POLLIN },
 					{ .fd = loop->fs->stop_fd, .events = POLLIN } };
 	int r;
 
 	for (;;) {
-		r = spin(loop, request);
-		if (!is_nothing_there(r))
+		r = loop->is_busy ? spin(loop, request) : fuse_session_receive_buf(loop->fs->session, request);
+		if (!is_nothing_there(r)) {
+			loop->is_busy = now_us() < since + loop->spin_us;
 			return r;
+		}
 		if (poll(descriptors, 2, -1) < 0 && errno != EINTR)
 			return -errno;
 		if (descriptors[1].revents)

@@ -23,6 +23,7 @@ struct loop {
 	int n;
 	int spin_us;
 	int64_t crowded_until_us; /* the turn's: others need the processors */
+	bool is_busy;		  /* the turn's: the last request came within a spin */
 	/* 0: who has the turn is quick; else since when it may not be, and who changes that to 0 has the turn. */
 	_Atomic int64_t slow_since_us;
 	_Atomic int64_t last_slow_us;

@@ -28,14 +28,30 @@ static void view_cleanup(struct view *v)
 		free((void *)v->data);
 }
 
+/* All of it: what is read short would be taken for the message. */
+static int read_all(int fd, char *data, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		ssize_t n = pread(fd, data + at, len - at, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		at += (size_t)n;
+	}
+	return 0;
+}
+
 static int view_read(int fd, size_t len, struct view *ret)
 {
 	char *data = malloc(len);
-	ssize_t n = data ? pread(fd, data, len, 0) : -1;
-	int r = n >= 0 ? 0 : data ? -errno : -ENOMEM;
+	int r = data ? read_all(fd, data, len) : -ENOMEM;
 
 	if (r == 0)
-		*ret = (struct view){ .data = data, .len = (size_t)n };
+		*ret = (struct view){ .data = data, .len = len };
 	else
 		free(data);
 	return r;
