@@ -121,14 +121,31 @@ int apply_follow_rename(void *userdata, const struct journal_entry *e)
 	return 0;
 }
 
+struct followed {
+	char *wire; /* own */
+	int64_t deleted;
+};
+
+static int follow(void *userdata, const struct journal_entry *e)
+{
+	struct followed *f = userdata;
+
+	if (e->kind == JOURNAL_RENAME)
+		return apply_follow_rename(&f->wire, e);
+	if (strcmp(e->folder, f->wire) != 0)
+		return 0;
+	f->deleted = strtoll(e->detail, NULL, 10);
+	return 1;
+}
+
 int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret)
 {
-	char *wire = strdup(e->folder);
-	int r = wire ? journal_each_rename_after(mb->index, e->seq, apply_follow_rename, &wire) : -ENOMEM;
+	struct followed f = { .wire = strdup(e->folder) };
+	int r = f.wire ? journal_each_folder_after(mb->index, e->seq, follow, &f) : -ENOMEM;
 
-	if (r == 0)
-		r = index_folder_by_wire(mb->index, wire, ret);
-	free(wire);
+	if (r >= 0)
+		r = f.deleted ? index_folder_get(mb->index, f.deleted, ret) : index_folder_by_wire(mb->index, f.wire, ret);
+	free(f.wire);
 	return r;
 }
 

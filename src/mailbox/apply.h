@@ -18,7 +18,7 @@ int apply_record(struct mailbox *mb, struct journal_entry *e);
 int apply_show(struct mailbox *mb, const struct journal_entry *e);
 /* Shows a message anew. `news` may be NULL. */
 int apply_show_anew(struct mailbox *mb, int64_t row, struct news *news);
-/* The folder that an entry names, which the user may have renamed since. -ENOENT. */
+/* The folder that an entry names, which the user may have renamed since, or deleted: not another that has its name by now. -ENOENT. */
 int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret);
 /* A journal_each for JOURNAL_RENAMEs: `char **`, own, the wire name of a folder that may be the renamed one or below it. */
 int apply_follow_rename(void *userdata, const struct journal_entry *e);

@@ -130,7 +130,8 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[CHANGE_EACH] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 ORDER BY seq",
 	[CHANGE_EACH_OF] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE row = ?1 ORDER BY seq",
 	[CHANGE_EACH_DEPENDING] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE depends = ?1 AND depends <> 0 ORDER BY seq",
-	[CHANGE_EACH_RENAME] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 AND kind = 9 ORDER BY seq",
+	/* JOURNAL_DELETE, JOURNAL_RENAME */
+	[CHANGE_EACH_FOLDER] = "SELECT " CHANGE_COLUMNS " FROM journal.change WHERE seq > ?1 AND kind IN (8, 9) ORDER BY seq",
 	[CHANGE_REPLACE] = "UPDATE journal.change SET kind = ?1, row = ?2, source = ?3, folder = ?4, detail = ?5, depends = ?6,"
 			   " sent = 0, uidnext = 0, uidvalidity = 0, unanswered = 0 WHERE seq = ?7",
 	[CHANGE_REMOVE] = "DELETE FROM journal.change WHERE seq = ?1",

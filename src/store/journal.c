@@ -251,9 +251,9 @@ int journal_each_depending(struct index *ix, int64_t seq, journal_each *each, vo
 	return each_of(ix, CHANGE_EACH_DEPENDING, seq, each, userdata);
 }
 
-int journal_each_rename_after(struct index *ix, int64_t seq, journal_each *each, void *userdata)
+int journal_each_folder_after(struct index *ix, int64_t seq, journal_each *each, void *userdata)
 {
-	return each_of(ix, CHANGE_EACH_RENAME, seq, each, userdata);
+	return each_of(ix, CHANGE_EACH_FOLDER, seq, each, userdata);
 }
 
 /* The first column of the first row, into *ret; -ENOENT. */

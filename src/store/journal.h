@@ -88,7 +88,8 @@ typedef int journal_each(void *userdata, const struct journal_entry *e);
 int journal_each_after(struct index *ix, int64_t seq, journal_each *each, void *userdata);
 int journal_each_of(struct index *ix, int64_t row, journal_each *each, void *userdata);
 int journal_each_depending(struct index *ix, int64_t seq, journal_each *each, void *userdata);
-int journal_each_rename_after(struct index *ix, int64_t seq, journal_each *each, void *userdata);
+/* Folders that are deleted or renamed. */
+int journal_each_folder_after(struct index *ix, int64_t seq, journal_each *each, void *userdata);
 /* The last one that concerns a message, or a folder and all below it ("": every folder); 0: none. */
 int journal_last_of(struct index *ix, int64_t row, int64_t *ret_seq);
 int journal_last_in(struct index *ix, const char *wire, char delimiter, int64_t *ret_seq);

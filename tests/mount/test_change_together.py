@@ -106,15 +106,16 @@ class Ledger:
 
     # The account in the end
 
-    def wrong_counts(self, counts):
+    def wrong_counts(self, places):
         for number in self.data:
+            count = len(places[number])
             most = (number not in self.failed) + self.copies[number]
             least = max(0, most - self.removals[number])
             most += self.moved_at_once(number)
             if self.removals[number] and number not in self.wandering:
                 most -= 1
-            if not least <= counts[number] <= most:
-                yield number, f'{counts[number]} of it, not {least} to {most}'
+            if not least <= count <= most:
+                yield number, f'{count} of it ({", ".join(places[number])}), not {least} to {most}'
 
     def moved_at_once(self, number):
         """How often two users did: Dovecot copies for both, before it looks whether what it is about to expunge is still there."""
@@ -538,7 +539,7 @@ class Together:
     def account_for(self, held):
         """Lines of what cannot be."""
         wrong = []
-        counts = collections.Counter()
+        places = collections.defaultdict(list)
         for folder, messages in held.items():
             for uid, message in messages.items():
                 number = number_in(message.data.decode('utf-8', 'replace'))
@@ -546,14 +547,14 @@ class Together:
                     if message != self.before.get(folder, {}).get(uid):
                         wrong.append(f'{folder}: {uid} was not there: {message}')
                     continue
-                counts[number] += 1
+                places[number].append(f'{folder} {uid}')
                 if message.data != self.ledger.data[number]:
                     wrong.append(f'{folder}: {uid}: other bytes: {message.data!r}')
                 wrong += [f'{folder}: {uid}: number {number}: {text}\n    {self.ledger.told(number)}' for text in self.ledger.wrong_flags(number, message.flags)]
         for folder, messages in self.before.items():
             wrong += [f'{folder}: {uid} is gone: {message}' for uid, message in messages.items()
                       if number_in(message.data.decode()) is None and uid not in held.get(folder, {})]
-        wrong += [f'number {number}: {text}\n    {self.ledger.told(number)}' for number, text in self.ledger.wrong_counts(counts)]
+        wrong += [f'number {number}: {text}\n    {self.ledger.told(number)}' for number, text in self.ledger.wrong_counts(places)]
         return wrong
 
     def test_all_agree_and_every_message_is_accounted_for(self):

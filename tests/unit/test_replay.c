@@ -627,6 +627,55 @@ static void mv_and_rmdir_without_move(void **state)
 	assert_int_equal(memory_count_messages("Archive"), 1);
 }
 
+/* A move whose answer is still to come when the message goes on, and the folder is removed. */
+static void mv_on_and_rmdir_before_the_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t sub;
+
+	memory_add_folder("Sub", '/', 0, USE_NONE);
+	deliver("INBOX", "one");
+	mount_fixture(f);
+	sub = folder_row(f, MAILBOX_ROOT, "Sub");
+	names(f, sub);
+	n = names(f, f->inbox);
+	memory_faults.change_answer_ms = 300;
+	assert_int_equal(rename_to(f, f->inbox, n.last, sub, "given.eml"), 0);
+	WAIT_FOR(holding("Sub", "one") == 1);
+	assert_int_equal(rename_to(f, sub, "given.eml", f->archive, "given.eml"), 0);
+	assert_int_equal(mailbox_rmdir(f->mailbox, MAILBOX_ROOT, "Sub"), 0);
+	WAIT_FOR(holding("Archive", "one") == 1);
+	WAIT_FOR(!memory_has_folder("Sub"));
+	assert_int_equal(settle(f, f->archive), 0);
+	assert_int_equal(row_of(f, f->archive, "given.eml"), n.row);
+	assert_int_equal(memory_count_messages("INBOX"), 0);
+}
+
+/* What was to be in the folder before is not in the one that has its name now. */
+static void a_folder_is_removed_and_made_again(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row, made;
+
+	mount_fixture(f);
+	go_offline();
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "Sub", &made), 0);
+	row = write_file(f, made, "first.eml", LETTER);
+	commit(f, row);
+	assert_int_equal(mailbox_unlink(f->mailbox, made, "first.eml"), 0);
+	assert_int_equal(mailbox_rmdir(f->mailbox, MAILBOX_ROOT, "Sub"), 0);
+	assert_int_equal(mailbox_mkdir(f->mailbox, MAILBOX_ROOT, "Sub", &made), 0);
+	commit(f, write_file(f, made, "given.eml", LETTER "second\r\n"));
+	go_online();
+	WAIT_FOR(memory_has_folder("Sub") && holding("Sub", "second") == 1);
+	assert_int_equal(settle(f, made), 0);
+	remount(f, false);
+	made = folder_row(f, MAILBOX_ROOT, "Sub");
+	assert_int_equal(names(f, made).n, 1);
+	assert_int_not_equal(row_of(f, made, "given.eml"), 0);
+}
+
 /* A file is moved away out of the server's reach, and another gets its name. */
 static void give_name_anew(struct fixture *f)
 {
@@ -1273,6 +1322,8 @@ int main(void)
 		TEST(upload_into_a_new_folder_of_the_old_name),
 		TEST(refused_rename_of_a_folder_whose_name_is_taken),
 		TEST(mv_and_rmdir_without_move),
+		TEST(mv_on_and_rmdir_before_the_answer),
+		TEST(a_folder_is_removed_and_made_again),
 		TEST(a_name_that_was_given_anew_at_a_mount),
 		TEST(a_name_that_was_given_anew_and_the_move_refused),
 		TEST(a_draft_of_a_given_name_is_replaced),
