@@ -172,9 +172,7 @@ int changing_unlink_message(struct changing *c, const struct index_message *m)
 		r = draft_end_edit(c, &stored);
 		return r < 0 ? r : remove_stored(c, &stored);
 	}
-	if (r < 0)
-		return r;
-	return m->is_local ? record_removal(c, m, JOURNAL_REMOVE) : remove_stored(c, m);
+	return r < 0 ? r : remove_stored(c, m);
 }
 
 int mailbox_unlink(struct mailbox *mb, int64_t folder, const char *name)

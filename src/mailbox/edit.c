@@ -102,7 +102,7 @@ static int edit_draft(struct mailbox *mb, struct index_message *m, bool truncate
 	return r < 0 ? r : changing_end(&c, take_draft(&c, m, bytes, ret_fd));
 }
 
-/* What is on its way to the server does not change any more. */
+/* What is on its way to the server does not change any more: -EBUSY. */
 static int reopen(struct mailbox *mb, const struct index_message *m, bool write, int *ret_fd)
 {
 	int r = index_begin(mb->index);
@@ -111,13 +111,25 @@ static int reopen(struct mailbox *mb, const struct index_message *m, bool write,
 		return r;
 	r = write ? changing_is_on_its_way(mb, m->row) : 0;
 	if (r == 1)
-		r = -EACCES;
+		r = -EBUSY;
 	if (r == 0)
 		r = local_file_open(mb->files, m->row, write ? O_RDWR : O_RDONLY, ret_fd);
 	if (r == 0 && write)
 		r = upload_note_writing(mb, m->row, true);
 	index_rollback(mb->index);
 	return r;
+}
+
+/* Once the server has it a draft can be edited, and nothing else. */
+static int await_draft(struct mailbox *mb, struct index_message *m, bool truncate, struct waiter *w, int *ret_fd)
+{
+	int r = changing_is_drafts(mb, m->folder) ? changing_settle(mb, m->row, w) : -EACCES;
+
+	if (r == 0)
+		r = index_message_get(mb->index, m->row, m);
+	if (r < 0)
+		return r;
+	return m->is_local ? -EACCES : edit_draft(mb, m, truncate, w, ret_fd);
 }
 
 int mailbox_edit(struct mailbox *mb, int64_t row, bool write, bool truncate, struct waiter *w, int *ret_fd)
@@ -129,7 +141,10 @@ int mailbox_edit(struct mailbox *mb, int64_t row, bool write, bool truncate, str
 		return r;
 	if (write && mb->options.read_only)
 		return -EROFS;
-	return m.is_local ? reopen(mb, &m, write, ret_fd) : edit_draft(mb, &m, truncate, w, ret_fd);
+	if (!m.is_local)
+		return edit_draft(mb, &m, truncate, w, ret_fd);
+	r = reopen(mb, &m, write, ret_fd);
+	return r == -EBUSY ? await_draft(mb, &m, truncate, w, ret_fd) : r;
 }
 
 static int copy(struct changing *c, struct index_message *from, struct index_message *to)

@@ -63,8 +63,8 @@ int replay_changes_folders_within(struct mailbox *mb);
 void replay_batch_release(struct replay_batch *batch);
 /* replay_send.c: on a worker. -errno: the connection, or all of it refused. Confirms entry by entry what the server accepted. */
 int replay_send(struct replay_batch *batch, struct backend **session);
-/* replay_folder.c: on a worker. 0, or -errno of what was not done. */
-int replay_send_folder(struct mailbox *mb, struct backend **session, const struct journal_entry *e);
+/* replay_folder.c: on a worker. 0, or -errno of what was not done. *ret_why: static, where it was not asked for at all; NULL: backend_why() tells. */
+int replay_send_folder(struct mailbox *mb, struct backend **session, const struct journal_entry *e, const char **ret_why);
 /* What came of an entry on the server. */
 struct replay_outcome {
 	uint32_t uidvalidity, uid; /* MOVE, COPY, APPEND: of the message in its folder; uid 0: not told */

@@ -18,20 +18,23 @@ static int send_create(struct backend **session, const struct journal_entry *e)
 }
 
 /* DELETE would take messages with it that came in the meantime, or that are there and hidden. What cannot be opened is a mere name, or has gone: the answer to DELETE tells. */
-static int check_still_empty(struct backend **session, const char *folder)
+static int check_still_empty(struct backend **session, const char *folder, const char **ret_why)
 {
 	struct backend_status status = { 0 };
 	int r = backend_status(session, folder, &status);
 
 	if (r < 0)
 		return r == -ENXIO ? 0 : r;
-	return status.messages > 0 ? -ENOTEMPTY : 0;
+	if (!status.messages)
+		return 0;
+	*ret_why = "there are messages in it on the server";
+	return -ENOTEMPTY;
 }
 
-static int send_delete(struct backend **session, const struct journal_entry *e)
+static int send_delete(struct backend **session, const struct journal_entry *e, const char **ret_why)
 {
 	const char *folder = e->folder;
-	int r = check_still_empty(session, folder);
+	int r = check_still_empty(session, folder, ret_why);
 
 	if (r == 0)
 		r = backend_remove(session, folder);
@@ -89,14 +92,16 @@ static int send_rename(struct mailbox *mb, struct backend **session, const struc
 	return r;
 }
 
-int replay_send_folder(struct mailbox *mb, struct backend **session, const struct journal_entry *e)
+int replay_send_folder(struct mailbox *mb, struct backend **session, const struct journal_entry *e, const char **ret_why)
 {
 	int r;
+
+	*ret_why = NULL;
 
 	if (e->kind == JOURNAL_CREATE)
 		r = send_create(session, e);
 	else if (e->kind == JOURNAL_DELETE)
-		r = send_delete(session, e);
+		r = send_delete(session, e, ret_why);
 	else
 		r = send_rename(mb, session, e);
 	return (*session)->broken ? -ENOTCONN : r;

@@ -50,8 +50,11 @@ int span_send_mark(struct span *s)
 
 static int send_folder(struct span *s)
 {
-	int r = replay_send_folder(s->batch->mb, s->session, span_entry(s, 0));
+	const char *why;
+	int r = replay_send_folder(s->batch->mb, s->session, span_entry(s, 0), &why);
 
+	if (r < 0 && why)
+		return replay_refuse(s->batch, s->from, r, why);
 	return r < 0 ? span_refused(s, r) : span_confirm(s, 0, NULL);
 }
 

@@ -29,16 +29,24 @@ static int64_t size_as_message(struct mailbox *mb, const struct index_message *m
 	return m->is_local && local_bytes_measure(mb->files, m->row, &size_bytes) < 0 ? -1 : size_bytes;
 }
 
+/* -1: they are not here. */
+static int open_bytes(struct mailbox *mb, const struct index_message *m)
+{
+	int fd;
+
+	if (!m->is_local)
+		return body_open(mb->bodies, m->row, m->size_bytes);
+	return local_file_open(mb->files, m->row, O_RDONLY, &fd) < 0 ? -1 : fd;
+}
+
 int upload_same_bytes(struct mailbox *mb, const struct index_message *a, const struct index_message *b)
 {
-	CLEANUP(fd) int fd_a = -1, fd_b = body_open(mb->bodies, b->row, b->size_bytes);
+	CLEANUP(fd) int fd_a = -1, fd_b = open_bytes(mb, b);
+	bool can_be_fetched = b->uid || b->server_uid;
 
 	if (fd_b < 0)
-		return size_as_message(mb, a) == b->size_bytes ? -EINPROGRESS : 0;
-	if (!a->is_local)
-		fd_a = body_open(mb->bodies, a->row, a->size_bytes);
-	else if (local_file_open(mb->files, a->row, O_RDONLY, &fd_a) < 0)
-		return 0;
+		return can_be_fetched && size_as_message(mb, a) == b->size_bytes ? -EINPROGRESS : 0;
+	fd_a = open_bytes(mb, a);
 	return fd_a >= 0 && local_bytes_make_same(fd_a, fd_b);
 }
 
@@ -292,6 +300,7 @@ static bool is_unchanged(struct mailbox *mb, const struct index_message *m)
 {
 	struct index_message stored = *m;
 
+	stored.is_local = false;
 	return m->uid && upload_same_bytes(mb, m, &stored) == 1;
 }
 

@@ -33,7 +33,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[FOLDER_CHILD] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE parent = ?1 AND name = ?2",
 	[FOLDER_BY_WIRE] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE wire = ?1",
 	[FOLDER_BY_USE] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE special_use = ?1 AND special_use <> 0 AND attributes & ?2 = "
-						   "0 AND wire IS NOT NULL ORDER BY row",
+			  "0 AND wire IS NOT NULL ORDER BY row",
 	[FOLDER_EACH_BELOW] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE parent = ?1 AND row > ?2 ORDER BY row",
 	[FOLDER_EACH] = "SELECT " FOLDER_COLUMNS " FROM folder WHERE row > ?1 ORDER BY row",
 	[FOLDER_COUNT_BELOW] = "SELECT count(*) FROM folder WHERE parent = ?1 AND attributes & ?2 = 0",

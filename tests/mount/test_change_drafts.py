@@ -99,6 +99,14 @@ class Ways:
     def test_vim_with_a_backup_by_copying(self):
         self.vim('yes')
 
+    def test_written_to_again_at_once(self):
+        """Before the server can have what was saved."""
+        self.save_by_renaming(text(1))
+        for _ in range(3):
+            with open(self.draft, 'ab') as file:
+                file.write(b'more\r\n')
+        self.assert_saved(text(1) + b'more\r\n' * 3, {})
+
     def sed(self, option, backup):
         for number in range(1, 4):
             self.run_editor('sed', option, f's/saved {number - 1}/saved {number}/; $a text\r', self.draft)

@@ -224,6 +224,49 @@ static void rm_moves_to_the_trash(void **state)
 	assert_int_equal(memory_count_messages("INBOX"), 1);
 }
 
+/* As a message that the server has: whoever wrote it was told that it is safe. */
+static void rm_of_what_is_on_its_way_moves_to_the_trash(void **state)
+{
+	struct fixture *f = *state;
+	int64_t trash, row;
+
+	memory_add_folder("Bin", '/', 0, USE_TRASH);
+	mount_fixture(f);
+	trash = folder_row(f, MAILBOX_ROOT, "Bin");
+	names(f, trash);
+	go_offline();
+	row = write_file(f, f->inbox, "letter.eml", LETTER);
+	commit(f, row);
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, "letter.eml"), 0);
+	assert_int_equal(row_of(f, f->inbox, "letter.eml"), 0);
+	assert_int_equal(row_of(f, trash, "letter.eml"), row);
+	go_online();
+	WAIT_FOR(holding("Bin", "new text") == 1);
+	assert_int_equal(settle(f, trash), 0);
+	assert_int_equal(row_of(f, trash, "letter.eml"), row);
+	assert_int_equal(memory_count_messages("INBOX"), 0);
+}
+
+/* Its bytes are on this disk alone. */
+static void the_same_bytes_go_over_what_is_on_its_way(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	mount_fixture(f);
+	go_offline();
+	row = write_file(f, f->inbox, "letter.eml", LETTER);
+	commit(f, row);
+	assert_int_equal(commit(f, write_file(f, f->inbox, ".same", LETTER)), 0);
+	assert_int_equal(rename_to(f, f->inbox, ".same", f->inbox, "letter.eml"), 0);
+	assert_int_equal(row_of(f, f->inbox, "letter.eml"), row);
+	assert_int_equal(commit(f, write_file(f, f->inbox, ".other", LETTER "more\r\n")), 0);
+	assert_int_equal(rename_to(f, f->inbox, ".other", f->inbox, "letter.eml"), -EEXIST);
+	go_online();
+	assert_int_equal(settle(f, f->inbox), 0);
+	WAIT_FOR(holding("INBOX", "new text") == 1);
+}
+
 /* What is placed by it before the first look at the trash is answered stays as it is. */
 static void rm_goes_on_while_somebody_looks_at_the_trash_for_the_first_time(void **state)
 {
@@ -1113,6 +1156,8 @@ int main(void)
 		TEST(a_sync_that_asked_before_does_not_show_old_flags),
 		TEST(what_a_sync_left_as_it_was_is_told_by_the_next),
 		TEST(rm_moves_to_the_trash),
+		TEST(rm_of_what_is_on_its_way_moves_to_the_trash),
+		TEST(the_same_bytes_go_over_what_is_on_its_way),
 		TEST(rm_goes_on_while_somebody_looks_at_the_trash_for_the_first_time),
 		TEST(a_trash_is_made_where_there_is_none),
 		TEST(of_names_that_are_usual_for_a_trash_the_best_is_it),
