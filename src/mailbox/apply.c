@@ -138,13 +138,25 @@ static int follow(void *userdata, const struct journal_entry *e)
 	return 1;
 }
 
+/* In an index that was made anew another one may have its row. */
+static int get_deleted(struct mailbox *mb, int64_t row, struct index_folder *ret)
+{
+	int r = index_folder_get(mb->index, row, ret);
+
+	if (r < 0 || ret->attributes & INDEX_FOLDER_HIDDEN)
+		return r;
+	index_folder_release(ret);
+	*ret = (struct index_folder){ 0 };
+	return -ENOENT;
+}
+
 int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret)
 {
 	struct followed f = { .wire = strdup(e->folder) };
 	int r = f.wire ? journal_each_folder_after(mb->index, e->seq, follow, &f) : -ENOMEM;
 
 	if (r >= 0)
-		r = f.deleted ? index_folder_get(mb->index, f.deleted, ret) : index_folder_by_wire(mb->index, f.wire, ret);
+		r = f.deleted ? get_deleted(mb, f.deleted, ret) : index_folder_by_wire(mb->index, f.wire, ret);
 	free(f.wire);
 	return r;
 }

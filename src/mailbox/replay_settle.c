@@ -144,8 +144,11 @@ static int confirm_renamed(struct mailbox *mb, const struct journal_entry *e)
 
 static int confirm_deleted(struct mailbox *mb, const struct journal_entry *e)
 {
-	int r = index_folder_delete(mb->index, strtoll(e->detail, NULL, 10));
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	int r = index_folder_get(mb->index, strtoll(e->detail, NULL, 10), &f);
 
+	if (r == 0 && f.attributes & INDEX_FOLDER_HIDDEN) /* in an index that was made anew another one may have its row */
+		r = index_folder_delete(mb->index, f.row);
 	return r == -ENOENT ? 0 : r;
 }
 

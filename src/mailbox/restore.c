@@ -193,6 +193,8 @@ int restore_is_homeless(struct mailbox *mb, const struct index_message *m)
 {
 	int r = m->folder ? 1 : journal_has(mb->index, m->row, JOURNAL_REMOVE);
 
+	if (r == 0)
+		r = journal_has(mb->index, m->row, JOURNAL_MARK);
 	return r < 0 ? r : !r;
 }
 

@@ -247,6 +247,24 @@ static void rm_of_what_is_on_its_way_moves_to_the_trash(void **state)
 	assert_int_equal(memory_count_messages("INBOX"), 0);
 }
 
+/* It stays hidden, whatever comes between. */
+static void rm_of_what_is_on_its_way_marks(void **state)
+{
+	struct fixture *f = *state;
+
+	f->configuration.delete_mode = DELETE_MARK;
+	mount_fixture(f);
+	go_offline();
+	commit(f, write_file(f, f->inbox, "letter.eml", LETTER));
+	assert_int_equal(mailbox_unlink(f->mailbox, f->inbox, "letter.eml"), 0);
+	remount(f, false);
+	assert_int_equal(row_of(f, f->inbox, "letter.eml"), 0);
+	go_online();
+	WAIT_FOR(has_flags("INBOX", 1, "\\Deleted"));
+	assert_int_equal(holding("INBOX", "new text"), 1);
+	assert_int_equal(names(f, f->inbox).n, 0);
+}
+
 /* Its bytes are on this disk alone. */
 static void the_same_bytes_go_over_what_is_on_its_way(void **state)
 {
@@ -1157,6 +1175,7 @@ int main(void)
 		TEST(what_a_sync_left_as_it_was_is_told_by_the_next),
 		TEST(rm_moves_to_the_trash),
 		TEST(rm_of_what_is_on_its_way_moves_to_the_trash),
+		TEST(rm_of_what_is_on_its_way_marks),
 		TEST(the_same_bytes_go_over_what_is_on_its_way),
 		TEST(rm_goes_on_while_somebody_looks_at_the_trash_for_the_first_time),
 		TEST(a_trash_is_made_where_there_is_none),
