@@ -2,6 +2,7 @@
 /*
  * How a written file is opened: created, or opened again.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "fs/attributes.h"
@@ -86,10 +87,14 @@ void writing_make(struct fs *fs, fuse_req_t req, fuse_ino_t parent, const char *
 	entry_reply(req, r, &entry);
 }
 
+/* For a draft to arrive, for its bytes. What a server puts off is not waited for again and again. */
+enum { WAITS_MAX = 3 };
+
 struct opening {
 	struct wait wait; /* first */
 	struct fuse_file_info fi;
 	fuse_ino_t ino;
+	int n_waits;
 };
 
 /* Takes the descriptor, or `r` is -errno. */
@@ -123,8 +128,8 @@ static void try_again(struct wait *w, int result)
 {
 	struct opening *opening = (struct opening *)w;
 
-	if (result < 0)
-		opened(opening, result, -1);
+	if (result < 0 || ++opening->n_waits == WAITS_MAX)
+		opened(opening, result < 0 ? result : -EACCES, -1);
 	else
 		try_open(opening);
 }

@@ -156,7 +156,9 @@ int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct in
 	int r = f.wire ? journal_each_folder_after(mb->index, e->seq, follow, &f) : -ENOMEM;
 
 	if (r >= 0)
-		r = f.deleted ? get_deleted(mb, f.deleted, ret) : index_folder_by_wire(mb->index, f.wire, ret);
+		r = f.deleted ? get_deleted(mb, f.deleted, ret) : -ENOENT;
+	if (r == -ENOENT)
+		r = index_folder_by_wire(mb->index, f.wire, ret);
 	free(f.wire);
 	return r;
 }

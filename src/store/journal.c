@@ -30,8 +30,8 @@ static const char schema[] = "BEGIN IMMEDIATE;"
 			     "CREATE INDEX journal.change_row ON change (row);"
 			     "CREATE INDEX journal.change_source ON change (source) WHERE source <> 0;"
 			     "CREATE INDEX journal.change_depends ON change (depends) WHERE depends <> 0;"
-			     /* JOURNAL_RENAME: asked for with every change that names a folder */
-			     "CREATE INDEX journal.change_rename ON change (seq) WHERE kind = 9;"
+			     /* JOURNAL_DELETE, JOURNAL_RENAME: asked for with every change that names a folder */
+			     "CREATE INDEX journal.change_folder ON change (seq) WHERE kind IN (8, 9);"
 			     "CREATE TABLE journal.place ("
 			     " row INTEGER PRIMARY KEY,"
 			     " wire TEXT NOT NULL,"
