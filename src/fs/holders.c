@@ -119,10 +119,10 @@ static bool is_holding_descriptor(const struct sought *sought, const char *pid, 
 	return !line || is_our_device(sought->mount, pid, atoi(line + 8));
 }
 
-enum holding { HOLDS_NOT, HOLDS, HOLDS_PERHAPS };
+enum holding { HOLDS_NOT, HOLDS, HOLDS_PERHAPS, HOLDS_GONE };
 
-/* `who`: a process, or PID/task/TID. -ENOENT: it shows no table. HOLDS_NOT with *ret_is_empty: one without any descriptor. */
-static int table_holds(const struct sought *sought, const char *pid, const char *who, bool *ret_is_empty)
+/* `who`: a process, or PID/task/TID. HOLDS_GONE: it has ended, or is hidden. HOLDS_NOT with *ret_is_empty: one without any descriptor. */
+static enum holding table_holds(const struct sought *sought, const char *pid, const char *who, bool *ret_is_empty)
 {
 	CLEANUP(directory) DIR *directory = NULL;
 	struct dirent *entry;
@@ -131,7 +131,7 @@ static int table_holds(const struct sought *sought, const char *pid, const char 
 	snprintf(path, sizeof(path), "/proc/%.40s/fdinfo", who);
 	directory = opendir(path);
 	if (!directory)
-		return errno == ENOENT || errno == ESRCH ? -ENOENT : HOLDS_PERHAPS;
+		return errno == ENOENT || errno == ESRCH ? HOLDS_GONE : HOLDS_PERHAPS;
 	*ret_is_empty = true;
 	while ((entry = readdir(directory))) {
 		if (entry->d_name[0] == '.')
@@ -149,28 +149,28 @@ static enum holding threads_hold(const struct sought *sought, const char *pid)
 	CLEANUP(directory) DIR *tasks = NULL;
 	struct dirent *entry;
 	char path[64];
+	enum holding holding = HOLDS_NOT;
 	bool is_empty;
-	int holding = HOLDS_NOT;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/task", pid);
 	tasks = opendir(path);
-	while (tasks && (holding == HOLDS_NOT || holding == -ENOENT) && (entry = readdir(tasks))) {
+	while (tasks && (holding == HOLDS_NOT || holding == HOLDS_GONE) && (entry = readdir(tasks))) {
 		snprintf(path, sizeof(path), "%.20s/task/%.14s", pid, entry->d_name);
 		if (entry->d_name[0] != '.')
 			holding = table_holds(sought, pid, path, &is_empty);
 	}
-	return holding == -ENOENT ? HOLDS_NOT : (enum holding)holding;
+	return holding == HOLDS_GONE ? HOLDS_NOT : holding;
 }
 
 /* Once the main thread has ended, others go on with descriptors that are not shown as the process's any more. */
 static enum holding process_holds(const struct sought *sought, const char *pid)
 {
 	bool is_empty = false;
-	int holding = table_holds(sought, pid, pid, &is_empty);
+	enum holding holding = table_holds(sought, pid, pid, &is_empty);
 
-	if (holding == -ENOENT)
+	if (holding == HOLDS_GONE)
 		return requester_is_process(atoi(pid)) ? HOLDS_PERHAPS : HOLDS_NOT;
-	return is_empty ? threads_hold(sought, pid) : (enum holding)holding;
+	return is_empty ? threads_hold(sought, pid) : holding;
 }
 
 /* Processes of others cannot be looked at, nor (without allow_other) have the file open. */

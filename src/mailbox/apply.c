@@ -121,27 +121,9 @@ int apply_follow_rename(void *userdata, const struct journal_entry *e)
 	return 0;
 }
 
-struct followed {
-	char *wire; /* own */
-	int64_t deleted;
-};
-
-static int follow(void *userdata, const struct journal_entry *e)
+int apply_deleted_folder(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret)
 {
-	struct followed *f = userdata;
-
-	if (e->kind == JOURNAL_RENAME)
-		return apply_follow_rename(&f->wire, e);
-	if (strcmp(e->folder, f->wire) != 0)
-		return 0;
-	f->deleted = strtoll(e->detail, NULL, 10);
-	return 1;
-}
-
-/* In an index that was made anew another one may have its row. */
-static int get_deleted(struct mailbox *mb, int64_t row, struct index_folder *ret)
-{
-	int r = index_folder_get(mb->index, row, ret);
+	int r = index_folder_get(mb->index, strtoll(e->detail, NULL, 10), ret);
 
 	if (r < 0 || ret->attributes & INDEX_FOLDER_HIDDEN)
 		return r;
@@ -150,17 +132,36 @@ static int get_deleted(struct mailbox *mb, int64_t row, struct index_folder *ret
 	return -ENOENT;
 }
 
+struct followed {
+	struct mailbox *mb;
+	char *wire; /* own */
+	struct index_folder *ret;
+	bool is_found; /* deleted, and known */
+};
+
+static int follow(void *userdata, const struct journal_entry *e)
+{
+	struct followed *f = userdata;
+	int r;
+
+	if (e->kind == JOURNAL_RENAME)
+		return apply_follow_rename(&f->wire, e);
+	if (strcmp(e->folder, f->wire) != 0)
+		return 0;
+	r = apply_deleted_folder(f->mb, e, f->ret);
+	f->is_found = r == 0;
+	return r < 0 ? r : 1;
+}
+
 int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret)
 {
-	struct followed f = { .wire = strdup(e->folder) };
+	struct followed f = { .mb = mb, .wire = strdup(e->folder), .ret = ret };
 	int r = f.wire ? journal_each_folder_after(mb->index, e->seq, follow, &f) : -ENOMEM;
 
-	if (r >= 0)
-		r = f.deleted ? get_deleted(mb, f.deleted, ret) : -ENOENT;
-	if (r == -ENOENT)
+	if ((r >= 0 && !f.is_found) || r == -ENOENT)
 		r = index_folder_by_wire(mb->index, f.wire, ret);
 	free(f.wire);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int show_moved(struct mailbox *mb, const struct journal_entry *e)

@@ -20,6 +20,8 @@ int apply_show(struct mailbox *mb, const struct journal_entry *e);
 int apply_show_anew(struct mailbox *mb, int64_t row, struct news *news);
 /* The folder that an entry names, which the user may have renamed since, or deleted: not another that has its name by now. -ENOENT. */
 int apply_folder_of(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret);
+/* The hidden folder of a JOURNAL_DELETE. -ENOENT also where another one has its row, in an index that was made anew. */
+int apply_deleted_folder(struct mailbox *mb, const struct journal_entry *e, struct index_folder *ret);
 /* A journal_each for JOURNAL_RENAMEs: `char **`, own, the wire name of a folder that may be the renamed one or below it. */
 int apply_follow_rename(void *userdata, const struct journal_entry *e);
 /* The server has the message `before`, as it is shown, in that folder now, under this name here; what the journal still holds of it comes on top. `f->wire` is

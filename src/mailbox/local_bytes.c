@@ -11,7 +11,7 @@
 
 #include "message/mime.h"
 
-enum { HEAD_BYTES = 64 * 1024 };
+enum { HEAD_BYTES = 64 * 1024, SMALL_BYTES = 64 * 1024 };
 
 /* A file's bytes. A large one is mapped, and costs no memory; to take a map away again stops every thread, which for a small one is longer than to read it. */
 struct view {
@@ -75,7 +75,7 @@ static int view_open(int fd, struct view *ret)
 		return -errno;
 	if (!st.st_size)
 		return 0;
-	return (st.st_size <= HEAD_BYTES ? view_read : view_map)(fd, (size_t)st.st_size, ret);
+	return (st.st_size <= SMALL_BYTES ? view_read : view_map)(fd, (size_t)st.st_size, ret);
 }
 
 /* The first line end that is a bare LF; NULL: none. */

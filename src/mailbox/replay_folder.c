@@ -97,7 +97,6 @@ int replay_send_folder(struct mailbox *mb, struct backend **session, const struc
 	int r;
 
 	*ret_why = NULL;
-
 	if (e->kind == JOURNAL_CREATE)
 		r = send_create(session, e);
 	else if (e->kind == JOURNAL_DELETE)

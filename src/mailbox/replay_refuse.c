@@ -151,7 +151,7 @@ static int show_again(struct mailbox *mb, const struct journal_entry *e, struct 
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 }, other = { 0 };
 	const char *name = strchr(e->detail, '\n');
-	int r = name ? index_folder_get(mb->index, strtoll(e->detail, NULL, 10), &f) : -ENOENT;
+	int r = name ? apply_deleted_folder(mb, e, &f) : -ENOENT;
 
 	if (r == 0 && index_folder_by_wire(mb->index, e->folder, &other) ==
 			      0) /* another has its name by now: what the server lists will tell */

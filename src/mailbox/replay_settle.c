@@ -145,9 +145,9 @@ static int confirm_renamed(struct mailbox *mb, const struct journal_entry *e)
 static int confirm_deleted(struct mailbox *mb, const struct journal_entry *e)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	int r = index_folder_get(mb->index, strtoll(e->detail, NULL, 10), &f);
+	int r = apply_deleted_folder(mb, e, &f);
 
-	if (r == 0 && f.attributes & INDEX_FOLDER_HIDDEN) /* in an index that was made anew another one may have its row */
+	if (r == 0)
 		r = index_folder_delete(mb->index, f.row);
 	return r == -ENOENT ? 0 : r;
 }
