@@ -74,12 +74,19 @@ struct gathering {
 	int64_t last_row;
 };
 
+/* What is on this machine alone, or on its way to the server, cannot be had from there. */
+static bool can_be_fetched(const struct index_message *m)
+{
+	return !m->is_local && (m->uid || m->server_uid);
+}
+
 static int gather(void *userdata, const struct index_message *m)
 {
 	struct gathering *g = userdata;
 
 	g->last_row = m->row;
-	if (m->size_bytes <= g->mb->configuration->read_ahead_bytes / 2 && !body_is_cached(g->mb->bodies, m->row, m->size_bytes)) {
+	if (can_be_fetched(m) && m->size_bytes <= g->mb->configuration->read_ahead_bytes / 2 &&
+	    !body_is_cached(g->mb->bodies, m->row, m->size_bytes)) {
 		g->items[g->n++] = *m;
 		g->bytes += m->size_bytes;
 	}

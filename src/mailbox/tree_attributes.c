@@ -15,13 +15,13 @@ static int message_flags_attribute(struct mailbox *mb, const struct index_messag
 static int message_uid_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)
 {
 	(void)mb;
-	return buf_printf(out, "%u", m->uid);
+	return m->uid ? buf_printf(out, "%u", m->uid) : -ENODATA;
 }
 
 static int message_uidvalidity_attribute(struct mailbox *mb, const struct index_message *m, struct buf *out)
 {
 	CLEANUP(index_folder) struct index_folder f = { 0 };
-	int r = index_folder_get(mb->index, m->folder, &f);
+	int r = m->uid ? index_folder_get(mb->index, m->folder, &f) : -ENODATA;
 
 	return r < 0 ? r : buf_printf(out, "%u", f.uidvalidity);
 }

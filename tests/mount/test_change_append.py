@@ -403,6 +403,17 @@ class Scratch(ChangeTestCase):
             file.write(b'Subject: no longer empty\n\nx\n')
         self.check_now({'INBOX': {'added': [b'Subject: no longer empty\r\n\r\nx\r\n']}})
 
+    def test_the_server_is_not_asked_for_them(self):
+        paths = [str(self.mount / f'INBOX/{name}') for name in ('new.eml', '.scratch')]
+        for path in paths:
+            write(path, b'')
+            self.assertEqual(error_of(os.getxattr, path, 'user.mail.uid'), errno.ENODATA)
+            self.assertEqual(error_of(os.getxattr, path, 'user.mail.uidvalidity'), errno.ENODATA)
+        for path in self.mount.files():     # one after the other: what is behind them is fetched ahead
+            self.mount.read(path)
+        self.assertLess(len(self.said('UID FETCH [0-9,:]+ .*BODY')), 8)
+        self.assertEqual(self.said('UID FETCH (.*,)?0[,: ]'), [])
+
     def test_a_directory_of_such_a_name_is_local(self):
         os.makedirs(self.mount / 'INBOX/.cache/below')
         os.mkdir(self.mount / '.local')
