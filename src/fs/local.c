@@ -52,6 +52,11 @@ static int copy_stored(struct fs *fs, fuse_ino_t source, fuse_ino_t ino)
 	return mailbox_copy(fs->mailbox, inode_row(source), inode_row(ino));
 }
 
+static void abandon_stored(struct fs *fs, fuse_ino_t ino)
+{
+	mailbox_abandon_copy(fs->mailbox, inode_row(ino));
+}
+
 static void abandon_local(struct fs *fs, fuse_ino_t ino)
 {
 	mailbox_abandon(fs->mailbox, inode_row(ino));
@@ -72,6 +77,7 @@ const struct written_operations local_written = {
 	.commit = commit_local,
 	.may_leave = is_journalled,
 	.copy = copy_stored,
+	.abandon_copy = abandon_stored,
 	.abandon = abandon_local,
 	.settle = settle_local,
 };

@@ -55,10 +55,25 @@ void writing_commit_unseen(struct fs *fs, fuse_ino_t ino)
 		unseen_commit_done(&unseen->waiter, r);
 }
 
-static void abandon_copy(struct fs *fs, fuse_ino_t ino, int r)
+static void abandon_copy(struct fs *fs, fuse_ino_t ino)
+{
+	written_operations(ino)->abandon_copy(fs, ino);
+	submission_handed_over(&fs->submissions, ino);
+}
+
+/* A copy has no bytes that somebody wrote. */
+static void abandon_either(struct fs *fs, fuse_ino_t ino, bool is_copy)
+{
+	if (is_copy)
+		abandon_copy(fs, ino);
+	else
+		abandon(fs, ino);
+}
+
+static void abandon_copy_unseen(struct fs *fs, fuse_ino_t ino, int r)
 {
 	log_warning("%s: a copy that was closed unseen was not made: %s", written_operations(ino)->what, strerror(-r));
-	abandon(fs, ino);
+	abandon_copy(fs, ino);
 }
 
 /* -EXDEV: it needs the bytes. Else it is settled. */
@@ -69,7 +84,7 @@ static int commit_copy_unseen(struct fs *fs, fuse_ino_t source, fuse_ino_t ino)
 	if (r == 0)
 		writing_commit_unseen(fs, ino);
 	else if (r != -EXDEV)
-		abandon_copy(fs, ino, r);
+		abandon_copy_unseen(fs, ino, r);
 	return r;
 }
 
@@ -80,11 +95,11 @@ void writing_drop(struct fs *fs, struct writer *writer, fuse_ino_t ino)
 
 	handle_close(fs, &writer->handle);
 	if (ending == SUBMISSION_ABANDON)
-		abandon(fs, ino);
+		abandon_either(fs, ino, source != 0);
 	else if (ending == SUBMISSION_COMMIT && !source)
 		writing_commit_unseen(fs, ino);
 	else if (ending == SUBMISSION_COMMIT && commit_copy_unseen(fs, source, ino) == -EXDEV)
-		abandon_copy(fs, ino, -EXDEV); /* no descriptor is left to put its bytes through */
+		abandon_copy_unseen(fs, ino, -EXDEV); /* no descriptor is left to put its bytes through */
 }
 
 struct committing {
@@ -138,16 +153,16 @@ static bool others_write(struct fs *fs, const struct writer *writer, fuse_ino_t 
 	return holders_write(&fs->own_mount, ino, &opener, closer);
 }
 
-static void abandon_and_reply(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int failure)
+static void abandon_copy_and_reply(struct fs *fs, fuse_req_t req, fuse_ino_t ino, int failure)
 {
-	abandon(fs, ino);
+	abandon_copy(fs, ino);
 	fuse_reply_err(req, -failure);
 }
 
 static void commit_filled(struct filling *filling, int r)
 {
 	if (r < 0)
-		abandon_and_reply(filling->wait.fs, filling->wait.req, filling->ino, r);
+		abandon_copy_and_reply(filling->wait.fs, filling->wait.req, filling->ino, r);
 	else
 		commit(filling->wait.fs, filling->wait.req, filling->ino);
 	copying_end(filling);
@@ -164,7 +179,7 @@ static void commit_copy(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fu
 	}
 	submission_end_source(&fs->submissions, writing_of(fi), true);
 	if (r < 0)
-		abandon_and_reply(fs, req, ino, r);
+		abandon_copy_and_reply(fs, req, ino, r);
 	else
 		commit(fs, req, ino);
 }
@@ -194,7 +209,8 @@ void writing_flush(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct fuse_fi
 			commit(fs, req, ino);
 		break;
 	case SUBMISSION_ABANDON:
-		abandon_and_reply(fs, req, ino, failure);
+		abandon_either(fs, ino, copying_is(fs, fi));
+		fuse_reply_err(req, -failure);
 		break;
 	case SUBMISSION_GOES_ON:
 		fuse_reply_err(req, -failure);
@@ -215,7 +231,7 @@ static void release_filled(struct filling *filling, int r)
 	if (r == 0)
 		writing_commit_unseen(fs, filling->ino);
 	else
-		abandon_copy(fs, filling->ino, r);
+		abandon_copy_unseen(fs, filling->ino, r);
 	release(fs, filling->wait.req, filling->ino, &filling->fi);
 	copying_end(filling);
 }
@@ -231,7 +247,7 @@ static void release_copy(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struct f
 		r = commit_copy_unseen(fs, source, ino);
 		break;
 	case SUBMISSION_ABANDON:
-		abandon(fs, ino);
+		abandon_copy(fs, ino);
 		break;
 	case SUBMISSION_GOES_ON:
 		break;

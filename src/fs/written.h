@@ -28,6 +28,8 @@ struct written_operations {
 	bool (*may_leave)(struct fs *fs, fuse_ino_t ino);
 	/* Before commit(), instead of bytes: it becomes a copy of a stored message. -EXDEV: put the bytes there. NULL: never asked for. */
 	int (*copy)(struct fs *fs, fuse_ino_t source, fuse_ino_t ino);
+	/* Neither copy() nor its bytes: nothing stays of it. NULL where copy() is. */
+	void (*abandon_copy)(struct fs *fs, fuse_ino_t ino);
 	/* Its writer was killed or failed, or a write was refused. */
 	void (*abandon)(struct fs *fs, fuse_ino_t ino);
 	/* fsync(2), its bytes on the disk already: `w` is answered once the server knows. NULL: nothing more to do. */

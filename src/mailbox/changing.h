@@ -46,6 +46,8 @@ void mailbox_abandon(struct mailbox *mb, int64_t row);
 
 /* A local file, empty as yet, becomes a copy on the server of the message `from`: no byte passes here. -EXDEV: copy the bytes; -ENOENT: `from` has gone. */
 int mailbox_copy(struct mailbox *mb, int64_t from, int64_t to);
+/* Such a copy could not be made, nor its bytes be had: the file goes, and a draft that it was to replace is as it was. */
+void mailbox_abandon_copy(struct mailbox *mb, int64_t row);
 
 /*
  * A message, local file or folder gets another place or name. Over a message: 0 when both hold the same bytes (the source goes, the target stays), in the drafts folder

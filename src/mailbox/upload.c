@@ -287,6 +287,35 @@ static int set_aside(struct mailbox *mb, int64_t row)
 	return r < 0 ? r : changing_end(&c, upload_set_aside(&c, row));
 }
 
+/* Nobody wrote its bytes: nothing is kept, and a draft is as it was. */
+static int forget_copy(struct changing *c, int64_t row)
+{
+	struct index_message m;
+	int r = index_message_get(c->mb->index, row, &m);
+
+	if (r < 0 || !m.is_local)
+		return r;
+	if (m.uid)
+		return draft_end_edit(c, &m);
+	r = changing_drop_local(c, &m);
+	if (r < 0 || !m.folder)
+		return r;
+	r = index_folder_touch(c->mb->index, m.folder);
+	return r < 0 ? r : news_add(&c->news, CHANGE_MESSAGE_GONE, m.folder, row, m.name);
+}
+
+void mailbox_abandon_copy(struct mailbox *mb, int64_t row)
+{
+	struct changing c;
+	int r = changing_begin(&c, mb);
+
+	upload_note_writing(mb, row, false);
+	if (r == 0)
+		r = changing_end(&c, forget_copy(&c, row));
+	if (r < 0 && r != -ENOENT)
+		log_warning("%s: an empty file stays of a copy that was not made", mb->configuration->account);
+}
+
 void mailbox_abandon(struct mailbox *mb, int64_t row)
 {
 	if (set_aside(mb, row) < 0)

@@ -195,6 +195,21 @@ class InTheMount(Moves, ChangeTestCase):
         self.run_quietly('cp', 'Archive/moved.eml', 'Lists/copied.eml')
         self.check({'INBOX': {'gone': [2]}, 'Archive': {'added': [self.data(2)]}, 'Lists': {'added': [self.data(2)]}})
 
+    def test_a_copy_of_what_has_gone_meanwhile_leaves_nothing(self):
+        source = os.open(self.path(2), os.O_RDONLY)
+        copy = os.open(self.mount / 'Archive/copied.eml', os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        self.assertGreater(os.copy_file_range(source, copy, 1 << 20), 0)
+        with mailtest.OtherClient(self.server) as other:
+            other.expunge([2])
+        wait_for(lambda: len(self.names()) == 7, 10, 'it to be gone here, too', 0.05)
+        with self.fails_with(errno.ENOENT):
+            os.fsync(copy)
+        with self.fails_with(errno.ENOENT):
+            os.close(copy)
+        os.close(source)
+        self.assertEqual(len(self.names('Archive')), 4)
+        self.check({'INBOX': {'gone': [2]}})
+
     def test_cp_r_of_a_folder(self):
         self.run_quietly('cp', '-r', 'Lists', 'Copy')
         self.check({'Copy': {'added': [message.data for message in self.before['Lists'].values()]}})

@@ -423,6 +423,19 @@ static int remove_named(struct mailbox *mb, struct node *node, bool is_folder)
 	return 0;
 }
 
+void mailbox_abandon_copy(struct mailbox *mb, int64_t row)
+{
+	struct node *node;
+
+	pthread_mutex_lock(&mb->lock);
+	node = alive(mb, row);
+	if (node && node->is_edited)
+		node->is_written = node->is_edited = false;
+	else if (node && node->is_written)
+		remove_named(mb, node, false);
+	unlock(mb, 0);
+}
+
 int mailbox_unlink(struct mailbox *mb, int64_t folder, const char *name)
 {
 	pthread_mutex_lock(&mb->lock);

@@ -945,6 +945,20 @@ static void a_copy_of_what_has_gone_is_an_error(void **state)
 	assert_int_equal(holding("Archive", "one"), 1);
 }
 
+static void a_copy_that_cannot_be_made_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	mount_fixture(f);
+	row = write_file(f, f->archive, "copy.eml", "");
+	mailbox_abandon_copy(f->mailbox, row);
+	assert_int_equal(names(f, f->archive).n, 0);
+	mailbox_abandon_copy(f->mailbox, row); /* removed meanwhile */
+	remount(f, false);
+	assert_int_equal(names(f, f->archive).n, 0);
+}
+
 static void what_has_gone_does_not_make_moves_slow(void **state)
 {
 	struct fixture *f = *state;
@@ -1204,6 +1218,7 @@ int main(void)
 		TEST(many_new_messages_go_in_few_commands),
 		TEST(a_copy_is_made_by_the_server),
 		TEST(a_copy_of_what_has_gone_is_an_error),
+		TEST(a_copy_that_cannot_be_made_leaves_nothing),
 		TEST(what_has_gone_does_not_make_moves_slow),
 		TEST(a_draft_is_replaced_once_the_new_one_is_there),
 		TEST(a_draft_stays_where_the_server_stores_no_message_twice),

@@ -103,6 +103,21 @@ static void an_emptied_draft_makes_way_for_another(void **state)
 	assert_int_equal(names(f, drafts).n, 1);
 }
 
+static void a_copy_that_cannot_be_made_leaves_the_draft_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), row = row_of(f, drafts, "draft.eml");
+
+	write_and_close(open_to_write(f, row, true), "part of what was to be copied");
+	mailbox_abandon_copy(f->mailbox, row);
+	assert_int_equal(row_of(f, drafts, "draft.eml"), row);
+	assert_int_equal(names(f, drafts).n, 1);
+	assert_true(shows_flags(f, row, ""));
+	assert_int_equal(rename_to(f, drafts, "draft.eml", f->archive, "x.eml"), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(holding("Archive", "new text"), 1);
+}
+
 static void nothing_takes_the_place_of_a_draft_but_a_message(void **state)
 {
 	struct fixture *f = *state;
@@ -412,6 +427,7 @@ int main(void)
 		TEST(a_draft_that_is_written_is_not_moved),
 		TEST(a_draft_that_is_written_can_be_removed),
 		TEST(an_emptied_draft_makes_way_for_another),
+		TEST(a_copy_that_cannot_be_made_leaves_the_draft_as_it_was),
 		TEST(nothing_takes_the_place_of_a_draft_but_a_message),
 		TEST(a_refused_edit_leaves_the_draft_under_its_name),
 		TEST(an_edit_that_an_older_index_does_not_know_is_sent),
