@@ -229,11 +229,14 @@ struct backend_ops {
 struct backend {
 	const struct backend_ops *ops;
 	const struct backend_options *options;
-	struct buf why;	      /* own; the last error in words, the server's where it said something */
-	bool broken;	      /* the session is lost: only close is left */
-	bool answered;	      /* the server said something during the call under way: it will not be repeated */
-	bool refused;	      /* the connection was given up, but the server's word on what was asked is the error that is told */
-	bool unanswered;      /* … with a command on its way that must not be done twice, all of which was sent */
+	struct buf why;	 /* own; the last error in words, the server's where it said something */
+	bool broken;	 /* the session is lost: only close is left */
+	bool answered;	 /* the server said something during the call under way: it will not be repeated */
+	bool refused;	 /* the connection was given up, but the server's word on what was asked is the error that is told */
+	bool unanswered; /* … with a command on its way that must not be done twice, all of which was sent */
+	/* NULL, or called before the last bytes of such a command are sent. Borrowed, of one call. */
+	void (*all_sent)(void *userdata);
+	void *all_sent_userdata;
 	bool used;	      /* a call succeeded on this connection … */
 	int64_t used_ms;      /* … the last one then, of the monotonic clock */
 	unsigned abilities;   /* enum backend_ability; as of the last sign-in */

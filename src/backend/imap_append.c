@@ -137,6 +137,7 @@ static int append_run(struct imap_session *s, const char *folder, const struct b
 		return r;
 	buf_truncate(&s->record.uidplus, 0);
 	imap_command_init(&c, s, "APPEND ");
+	c.is_once = true;
 	imap_command_string(&c, folder);
 	r = append_send(&c, messages, n);
 	if (r == 0)

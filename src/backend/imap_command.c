@@ -170,8 +170,18 @@ int imap_command_send(struct imap_command *c, imap_untagged *untagged, void *use
 	return 0;
 }
 
+/* Before, so that there is no moment at which the server may have it and nobody knows. */
+static void tell_sent(const struct imap_command *c)
+{
+	const struct backend *b = &c->session->base;
+
+	if (c->is_once && b->all_sent)
+		b->all_sent(b->all_sent_userdata);
+}
+
 int imap_command_end(struct imap_command *c)
 {
+	tell_sent(c);
 	if (imap_guard_write(&c->session->guard, "\r\n", 2) < 0)
 		return imap_session_lost(c->session);
 	return 0;
@@ -287,6 +297,8 @@ int imap_command_run(struct imap_command *c, imap_untagged *untagged, void *user
 
 	/* Almost always nothing waits, and the command goes out in one piece. */
 	command_keep(c, c->n_waits ? 0 : buf_append_str(&c->text, "\r\n"));
+	if (!c->n_waits)
+		tell_sent(c);
 	r = imap_command_send(c, untagged, userdata, &refused);
 	if (r < 0)
 		return r;

@@ -13,7 +13,7 @@ struct imap_command {
 	struct buf text;	      /* own; begins with the tag */
 	size_t waits[8];	      /* where sending stops for a continuation */
 	unsigned n_waits;
-	bool is_once; /* must not go twice: imap_command_run() waits for its reply with patience */
+	bool is_once; /* must not go twice: who has called is told before it goes, and imap_command_run() waits for its reply with patience */
 	int error;
 };
 

@@ -197,6 +197,7 @@ static void *run(void *argument)
 			replay_answer_settled(r);
 		is_later |= replay_answer_passed_over(r, error);
 		pthread_mutex_lock(&mb->lock);
+		r->rounds++;
 		r->is_out_of_reach = error < 0 && !is_later;
 		if (is_later && !r->stopping && !r->has_work)
 			clock_wait(&r->wake, &r->mb->lock, r->waiters ? BUSY_MS : IDLE_MS);
@@ -252,12 +253,18 @@ void replay_free(struct replay *r)
 void replay_finish(struct replay *r, int64_t timeout_ms)
 {
 	int64_t end = clock_monotonic_ms() + timeout_ms, left;
+	unsigned first;
 
 	pthread_mutex_lock(&r->mb->lock);
-	r->has_work = r->is_awaited = true;
-	pthread_cond_broadcast(&r->wake);
-	while (!journal_is_empty(r->mb->index) && !r->is_out_of_reach && (left = end - clock_monotonic_ms()) > 0)
+	first = r->rounds;
+	while (!journal_is_empty(r->mb->index) && !r->is_out_of_reach && (left = end - clock_monotonic_ms()) > 0) {
+		/* Since one that began later than this. */
+		if (r->rounds - first > 1 && r->passed_over == -EINPROGRESS)
+			break;
+		r->has_work = r->is_awaited = true;
+		pthread_cond_broadcast(&r->wake);
 		clock_wait(&r->wake, &r->mb->lock, left < GATHER_MS ? left : GATHER_MS);
+	}
 	pthread_mutex_unlock(&r->mb->lock);
 }
 

@@ -97,10 +97,14 @@ static int append(struct span *s)
 
 	if (r == 0)
 		r = span_mark_sent(s);
-	if (r == 0 && s->n > 1)
+	if (r < 0)
+		return span_refused(s, r);
+	span_watch(s);
+	if (s->n > 1)
 		r = backend_append_many(s->session, span_entry(s, 0)->folder, a.messages, s->n, &uidvalidity, uids);
-	else if (r == 0)
+	else
 		r = backend_append(s->session, span_entry(s, 0)->folder, &a.messages[0], &uidvalidity, &uids[0]);
+	span_end_watch(s, r);
 	if (r < 0)
 		return span_refused(s, r);
 	if (!uids[0])

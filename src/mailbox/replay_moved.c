@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Moves whose answer is lost. Saying MOVE again moves what is still there and harms nothing, but of what went the first time no UID is told any more, and nothing is left where it was
- * to be asked who it is. The date and the size that a listing told of it are on this disk; with them it is looked for among the UIDs that its folder has given since.
+ * to be asked who it is. The date and the size that a listing told of it are on this disk, and who wrote it about what: in its bytes, or in the name that was made for it. What agrees
+ * with all of that, among the UIDs that its folder has given since, is it. Otherwise it loses its name here, rather than that another message gets it, and what is done to it.
  */
 #include "mailbox/replay_find.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mailbox/sync.h"
+#include "message/name.h"
 
 /* ------------------------------------------------------------ before */
 
@@ -71,11 +77,13 @@ int find_note_bound(struct backend **session, struct replay_batch *batch, size_t
 struct arrived {
 	uint32_t uid;
 	int64_t internaldate_s, size_bytes;
+	char title[MESSAGE_NAME_MAX + 1]; /* the name that is made for it, without its UID; "": not known */
 };
 
 struct arrivals {
 	struct mailbox *mb;
 	const char *folder;
+	bool outgoing; /* where they come from, as their names were made there */
 	uint32_t uidvalidity, bound;
 	struct arrived *list; /* own; by UID */
 	size_t n;
@@ -92,6 +100,27 @@ static int arrivals_state(void *userdata, const struct backend_status *status)
 	return 0;
 }
 
+/* NAME.UID.eml: without the UID. */
+static void title_of_name(const char *name, char out[MESSAGE_NAME_MAX + 1])
+{
+	size_t len = strlen(name), end = len > 4 && !strcmp(name + len - 4, ".eml") ? len - 4 : 0;
+
+	while (end && name[end - 1] >= '0' && name[end - 1] <= '9')
+		end--;
+	end = end && name[end - 1] == '.' && end - 1 <= MESSAGE_NAME_MAX ? end - 1 : 0;
+	memcpy(out, name, end);
+	out[end] = '\0';
+}
+
+static void title_of_header(const struct arrivals *a, int64_t internaldate_s, const char *header, size_t len,
+			    char out[MESSAGE_NAME_MAX + 1])
+{
+	char name[MESSAGE_NAME_MAX + 1];
+
+	message_name_subject(a->mb->zone, internaldate_s, header, len, a->outgoing, 1, name);
+	title_of_name(name, out);
+}
+
 static int arrivals_message(void *userdata, const struct backend_message *message)
 {
 	struct arrivals *a = userdata;
@@ -103,7 +132,9 @@ static int arrivals_message(void *userdata, const struct backend_message *messag
 	if (!list)
 		return -ENOMEM;
 	a->list = list;
-	a->list[a->n++] = (struct arrived){ message->uid, message->internaldate_s, message->size_bytes };
+	a->list[a->n] = (struct arrived){ message->uid, message->internaldate_s, message->size_bytes, "" };
+	title_of_header(a, message->internaldate_s, message->header ? message->header : "", message->header_len,
+			a->list[a->n++].title);
 	return 0;
 }
 
@@ -159,6 +190,8 @@ static int list_arrivals(struct arrivals *a, struct backend **session)
 		.uidnext = a->bound,
 		.highestmodseq = status.highestmodseq,
 		.messages = status.messages > n ? status.messages - (uint32_t)n : 0,
+		.want_headers = true,
+		.outgoing = a->outgoing,
 	};
 	r = backend_sync(session, a->folder, &known, &sink);
 	if (r == 0 && a->n)
@@ -176,7 +209,7 @@ static bool is_told(const uint32_t *told, size_t n, uint32_t uid)
 
 static bool alike(const struct arrived *a, const struct arrived *b)
 {
-	return a->internaldate_s == b->internaldate_s && a->size_bytes == b->size_bytes;
+	return a->internaldate_s == b->internaldate_s && a->size_bytes == b->size_bytes && *a->title && !strcmp(a->title, b->title);
 }
 
 /* The nth that looks like `wanted`, if there are `of` such in all: a server gives UIDs in order. */
@@ -206,9 +239,34 @@ static void match(struct find *f, const struct arrivals *a, const struct arrived
 	}
 }
 
+enum { HEADER_BYTES = 16 * 1024 };
+
+/* By its bytes, where they are here: the name may be the user's. */
+static void title_of_message(const struct arrivals *a, const struct index_message *m, const struct journal_place *place,
+			     char out[MESSAGE_NAME_MAX + 1])
+{
+	CLEANUP(fd) int fd = body_open(a->mb->bodies, m->row, m->size_bytes);
+	char header[HEADER_BYTES];
+	ssize_t n = fd < 0 ? 0 : pread(fd, header, sizeof header, 0);
+	const char *end = n > 0 ? memmem(header, (size_t)n, "\r\n\r\n", 4) : NULL;
+
+	if (end)
+		title_of_header(a, m->internaldate_s, header, (size_t)(end - header) + 4, out);
+	else
+		title_of_name(place->name, out);
+}
+
+/* Whether names in the folder where they stood tell to whom they went. */
+static bool is_outgoing(struct mailbox *mb, const char *wire)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+
+	return wire && index_folder_by_wire(mb->index, wire, &f) == 0 && sync_is_outgoing(&f);
+}
+
 /* What is known of those that are looked for; `uid` 0: not one of them: what a first MOVE brings nowhere has gone. How many. */
-static size_t describe(const struct find *f, const struct replay_batch *batch, size_t n, const uint32_t *told,
-		       struct arrived *wanted)
+static size_t describe(const struct arrivals *a, const struct find *f, const struct replay_batch *batch, size_t n,
+		       const uint32_t *told, struct arrived *wanted)
 {
 	struct index_message m;
 	size_t count = 0;
@@ -219,7 +277,8 @@ static size_t describe(const struct find *f, const struct replay_batch *batch, s
 		if (!e->is_repeated || e->uidnext == UINT32_MAX || (told && told[i]) || (f->wanted && f->wanted[i].bytes) ||
 		    index_message_get(batch->mb->index, e->row, &m) < 0)
 			continue;
-		wanted[i] = (struct arrived){ batch->places[f->from + i].uid, m.internaldate_s, m.size_bytes };
+		wanted[i] = (struct arrived){ batch->places[f->from + i].uid, m.internaldate_s, m.size_bytes, "" };
+		title_of_message(a, &m, &batch->places[f->from + i], wanted[i].title);
 		count++;
 	}
 	return count;
@@ -227,7 +286,13 @@ static size_t describe(const struct find *f, const struct replay_batch *batch, s
 
 int find_moved(struct find *f, struct backend **session, struct replay_batch *batch, size_t from, size_t n, const uint32_t *told)
 {
-	CLEANUP(arrivals) struct arrivals a = { .mb = batch->mb, .folder = batch->entries[from].folder, .bound = UINT32_MAX };
+	CLEANUP(arrivals)
+	struct arrivals a = {
+		.mb = batch->mb,
+		.folder = batch->entries[from].folder,
+		.outgoing = is_outgoing(batch->mb, batch->places[from].wire),
+		.bound = UINT32_MAX,
+	};
 	CLEANUP(free) struct arrived *wanted = calloc(n, sizeof *wanted);
 	int r;
 
@@ -241,7 +306,7 @@ int find_moved(struct find *f, struct backend **session, struct replay_batch *ba
 	for (size_t i = from; i < from + n; i++)
 		if (batch->entries[i].uidnext && batch->entries[i].uidnext < a.bound)
 			a.bound = batch->entries[i].uidnext;
-	if (!describe(f, batch, n, told, wanted))
+	if (!describe(&a, f, batch, n, told, wanted))
 		return 0;
 	r = list_arrivals(&a, session);
 	if (r < 0 || !a.n)

@@ -16,6 +16,7 @@ struct replay {
 	pthread_cond_t wake;
 	/* The mailbox's lock: */
 	bool has_work, is_awaited, stopping, is_out_of_reach;
+	unsigned rounds;	/* in which all that could be sent was */
 	int64_t woken_ms;	/* when something came last */
 	struct waiter *waiters; /* from: a message's row or 0; until: the entry; result: so far */
 	struct {

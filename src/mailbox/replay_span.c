@@ -56,30 +56,74 @@ bool span_may_arrive(const struct span *s, size_t i)
 	return unanswered_s && age_s > -ARRIVES_S && age_s < ARRIVES_S;
 }
 
-/* In the journal, since who unmounts now may mount again at once. */
-static int note_unanswered(const struct span *s)
+/* Of each entry, in the journal, since who unmounts now may mount again at once. */
+static void note_each(const struct span *s, int (*note)(struct index *ix, const struct journal_entry *e, int64_t when_s),
+		      int64_t when_s)
 {
 	struct index *ix = s->batch->mb->index;
 	int r = index_begin(ix);
 
+	if (r == 0) {
+		for (size_t i = 0; i < s->n && r == 0; i++)
+			r = note(ix, span_entry(s, i), when_s);
+		r = index_end(ix, r);
+	}
 	if (r < 0)
-		return r;
-	for (size_t i = 0; i < s->n && r == 0; i++)
-		r = journal_note_unanswered(ix, span_entry(s, i)->seq, clock_realtime_s());
-	return index_end(ix, r);
+		log_warning("what the server did not answer, or did, could not be noted: %s", strerror(-r));
+}
+
+static int note_unanswered(struct index *ix, const struct journal_entry *e, int64_t when_s)
+{
+	return journal_note_unanswered(ix, e->seq, when_s);
+}
+
+/* Unless there was no answer to it once before. */
+static int forget_sent(struct index *ix, const struct journal_entry *e, int64_t when_s)
+{
+	(void)when_s;
+	return e->is_repeated ? 0 : journal_forget_sent(ix, e->seq);
+}
+
+static void note_all_sent(void *userdata)
+{
+	struct span *s = userdata;
+
+	s->is_all_sent = true;
+	note_each(s, note_unanswered, clock_realtime_s());
+}
+
+void span_watch(struct span *s)
+{
+	s->is_all_sent = false;
+	(*s->session)->all_sent = note_all_sent;
+	(*s->session)->all_sent_userdata = s;
+}
+
+static bool is_unanswered(const struct span *s, int error)
+{
+	return has_broken(s) && (*s->session)->unanswered && (error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ECANCELED);
+}
+
+void span_end_watch(struct span *s, int error)
+{
+	(*s->session)->all_sent = NULL;
+	if (error == 0) /* nothing stays in the journal */
+		return;
+	if (!has_broken(s))
+		note_each(s, forget_sent, 0);
+	else if (s->is_all_sent && !is_unanswered(s, error)) /* it hung up */
+		note_each(s, note_unanswered, 0);
 }
 
 /* What is known of its entries when it is their turn again. */
 static int note_failure(const struct span *s, int error)
 {
-	bool is_unanswered = has_broken(s) && (*s->session)->unanswered &&
-			     (error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ECANCELED);
 	bool is_broken_off = has_broken(s) && (error == -ENOTCONN || error == -ECONNRESET || error == -EPIPE);
 	struct later *l = replay_later(s->batch->mb->replay);
-	int r = is_unanswered ? note_unanswered(s) : 0;
+	int r = 0;
 
-	if (r < 0)
-		log_warning("that the server did not answer could not be noted: %s", strerror(-r));
+	if (is_unanswered(s, error))
+		note_each(s, note_unanswered, clock_realtime_s());
 	for (size_t i = 0; i < s->n && r == 0 && is_broken_off; i++)
 		r = note_broken(l, s, i, error);
 	return error;
@@ -194,6 +238,11 @@ int span_mark_sent(struct span *s)
 
 void span_unmark(struct span *s)
 {
-	for (size_t i = 0; i < s->n; i++)
-		s->batch->entries[s->from + i].was_sent = false;
+	for (size_t i = 0; i < s->n; i++) {
+		struct journal_entry *e = &s->batch->entries[s->from + i];
+
+		e->was_sent = false;
+		if (!e->is_repeated)
+			e->uidnext = 0;
+	}
 }

@@ -12,6 +12,7 @@ struct span {
 	struct replay_batch *batch;
 	struct backend **session;
 	size_t from, n;
+	bool is_all_sent; /* between span_watch() and span_end_watch() */
 };
 
 static inline const struct journal_entry *span_entry(const struct span *s, size_t i)
@@ -35,6 +36,13 @@ int span_refused(struct span *s, int error);
 int span_mark_sent(struct span *s);
 /* It did not reach the server after all, or was refused there: the next try needs no search. */
 void span_unmark(struct span *s);
+
+/*
+ * Around a call that sends what must not go twice. That all of it went out is in the journal before the last of it does: who mounts after a kill -9 knows
+ * that the server may be at it still. Once the server has said no, nothing of it is looked for: somebody else's message would be taken for it.
+ */
+void span_watch(struct span *s);
+void span_end_watch(struct span *s, int error);
 
 /* The server did not answer to it, and may be at it for a while, also after a restart. */
 bool span_may_arrive(const struct span *s, size_t i);

@@ -216,7 +216,9 @@ static int move(struct span *s)
 		r = find_note_bound(s->session, s->batch, s->from, s->n);
 	if (r < 0)
 		return span_refused(s, r);
+	span_watch(s);
 	r = backend_move(s->session, p->wire, p->uidvalidity, t.uids, s->n, span_entry(s, 0)->folder, &t.copied);
+	span_end_watch(s, r);
 	return settle(&t, was_done_before(s, r) ? 0 : r);
 }
 
@@ -230,7 +232,9 @@ static int copy(struct span *s)
 		r = span_mark_sent(s);
 	if (r < 0)
 		return span_refused(s, r);
+	span_watch(s);
 	r = backend_copy(s->session, p->wire, p->uidvalidity, t.uids, s->n, span_entry(s, 0)->folder, &t.copied);
+	span_end_watch(s, r);
 	return settle(&t, r);
 }
 

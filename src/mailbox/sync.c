@@ -92,6 +92,11 @@ static int on_state(void *userdata, const struct backend_status *status)
 	return r;
 }
 
+bool sync_is_outgoing(const struct index_folder *f)
+{
+	return f->special_use == USE_SENT || f->special_use == USE_DRAFTS;
+}
+
 static void make_name(const struct sync *s, const struct backend_message *m, char out[MESSAGE_NAME_MAX + 1])
 {
 	if (s->mb->configuration->names == NAMES_UID)
@@ -265,7 +270,7 @@ static int ask_with(struct sync *s)
 		.highestmodseq = s->folder.complete ? s->folder.highestmodseq : 0,
 		.messages = known,
 		.want_headers = s->mb->configuration->names == NAMES_SUBJECT,
-		.outgoing = s->folder.special_use == USE_SENT || s->folder.special_use == USE_DRAFTS,
+		.outgoing = sync_is_outgoing(&s->folder),
 	};
 	return 0;
 }

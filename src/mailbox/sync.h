@@ -49,6 +49,9 @@ struct sync {
 	size_t n_news;		      /* may be over NEWS_MAX: then only counted */
 };
 
+/* The names of its messages tell to whom they go. */
+bool sync_is_outgoing(const struct index_folder *f);
+
 /* sync_write.c: what was found goes to the index. Each in a transaction of the caller's; 0 or -errno. */
 /* Messages found below `uidnext`; the others are the next batch's. */
 int sync_write_messages(struct sync *s, uint32_t uidnext);

@@ -137,6 +137,7 @@ const char *const index_sql[N_INDEX_STATEMENTS] = {
 	[CHANGE_REMOVE] = "DELETE FROM journal.change WHERE seq = ?1",
 	[CHANGE_MARK_SENT] = "UPDATE journal.change SET sent = 1, uidvalidity = ?2, uidnext = ?3, unanswered = 0 WHERE seq = ?1",
 	[CHANGE_NOTE_UNANSWERED] = "UPDATE journal.change SET unanswered = ?2 WHERE seq = ?1",
+	[CHANGE_FORGET_SENT] = "UPDATE journal.change SET sent = 0, uidvalidity = 0, uidnext = 0, unanswered = 0 WHERE seq = ?1",
 	[CHANGE_NOTE_BOUND] = "UPDATE journal.change SET uidnext = ?2 WHERE seq = ?1",
 	/* JOURNAL_MOVE, JOURNAL_COPY */
 	[CHANGE_RENAME] = "UPDATE journal.change SET detail = ?2 WHERE seq ="

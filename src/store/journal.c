@@ -187,6 +187,11 @@ int journal_note_unanswered(struct index *ix, int64_t seq, int64_t when_s)
 	return index_run(ix, CHANGE_NOTE_UNANSWERED, "ii", seq, when_s);
 }
 
+int journal_forget_sent(struct index *ix, int64_t seq)
+{
+	return index_run(ix, CHANGE_FORGET_SENT, "i", seq);
+}
+
 int journal_note_bound(struct index *ix, int64_t seq, uint32_t uidnext)
 {
 	return index_run(ix, CHANGE_NOTE_BOUND, "ii", seq, (int64_t)uidnext);

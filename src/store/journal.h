@@ -40,7 +40,7 @@ struct journal_entry {
 	uint32_t uidnext;     /* a message that it made there has this UID or a later one …; 0: not told, or it was never sent */
 	uint32_t uidvalidity; /* … while the folder has this UIDVALIDITY; 0: not told */
 	int64_t unanswered_s; /* when its command had gone out whole and was not answered, on the wall's clock: the server may be at it still; 0: never */
-	bool is_repeated;     /* not stored: a move whose answer may have been lost before */
+	bool is_repeated; /* not stored: a move whose answer may have been lost before */
 };
 
 /* Where the server has a message. */
@@ -78,6 +78,8 @@ int journal_remove(struct index *ix, int64_t seq);
 int journal_replace(struct index *ix, const struct journal_entry *e);
 int journal_mark_sent(struct index *ix, int64_t seq, uint32_t uidvalidity, uint32_t uidnext);
 int journal_note_unanswered(struct index *ix, int64_t seq, int64_t when_s);
+/* The server answered that it was not done: it goes as if for the first time. */
+int journal_forget_sent(struct index *ix, int64_t seq);
 /* A move that may be said again: what it brought to its folder has this UID or a later one; UINT32_MAX: not known. */
 int journal_note_bound(struct index *ix, int64_t seq, uint32_t uidnext);
 /* A message that is moved or copied will have another name there. Nothing when it is not. */

@@ -42,26 +42,6 @@ class Killed(FaultTestCase):
         self.assertEqual([message.flags for message in added['New'].values()], [{'\\Flagged'}])
         self.assertIn('three.eml', self.names('Archive'))
 
-    def test_an_append_that_waits_for_its_reply(self):
-        """Killed before and after the server took it: once, or kept."""
-        for number, position in enumerate((dict(client=0), dict(client=40), dict(server=0))):
-            with self.subTest(position):
-                data = letter(f'appended {number}')
-                self.network.arm(b'APPEND', how='stall', **position)
-                writer = threading.Thread(target=error_of, args=(write, self.mount / f'Lists/{number}.eml', data))
-                writer.start()
-                self.assertTrue(self.network.fired.wait(10), 'no APPEND')
-                self.mount.kill9(unmount=False)
-                writer.join(20)
-                self.network.drop_connections()
-                mailtest.mount.lazily_unmount(self.mount.path)
-                self.mount.start()
-                self.arrived('Lists')
-                found = sum(message.data == data for message in observer.snapshot(self.server, 'Lists').values())
-                kept = sum(self.mount.read(f'Lists/{name}') == data for name in self.names('Lists'))
-                self.assertLessEqual(found, 1)
-                self.assertEqual(kept, 1)
-
     def test_at_any_moment(self):
         chooser = random.Random(os.environ.get('MAILTEST_SEED', '1'))
         self.server.fill(200, ('Lists',), small=True)
@@ -88,6 +68,30 @@ class Killed(FaultTestCase):
             self.assertFalse(set(done) & self.names(source))
             moved += len(done)
         self.assertGreater(moved, 16)       # hundreds, but on a slow machine
+
+
+class KilledWaiting(FaultTestCase):
+    keys = {'timeout': '3'}     # what the server may still be at is waited for so long
+
+    def test_an_append_that_waits_for_its_reply(self):
+        """Killed before and after the server took it: once, or kept."""
+        for number, position in enumerate((dict(client=0), dict(client=40), dict(server=0))):
+            with self.subTest(position):
+                data = letter(f'appended {number}')
+                self.network.arm(b'APPEND', how='stall', **position)
+                writer = threading.Thread(target=error_of, args=(write, self.mount / f'Lists/{number}.eml', data))
+                writer.start()
+                self.assertTrue(self.network.fired.wait(10), 'no APPEND')
+                self.mount.kill9(unmount=False)
+                writer.join(20)
+                self.network.drop_connections()
+                mailtest.mount.lazily_unmount(self.mount.path)
+                self.mount.start()
+                self.arrived('Lists')
+                found = sum(message.data == data for message in observer.snapshot(self.server, 'Lists').values())
+                kept = sum(self.mount.read(f'Lists/{name}') == data for name in self.names('Lists'))
+                self.assertLessEqual(found, 1)
+                self.assertEqual(kept, 1)
 
 
 class Offline(FaultTestCase):
@@ -246,6 +250,22 @@ class Slow(ChangeTestCase):
         self.network.release()
         self.check({'Lists': {'added': [data]}})
 
+    def test_what_arrives_after_a_crash_and_the_next_mount_is_stored_once(self):
+        self.names('Lists')
+        self.network.hold(b'APPEND')
+        data = letter('slow')
+        writer = threading.Thread(target=error_of, args=(write, self.mount / 'Lists/new.eml', data))
+        writer.start()
+        self.assertTrue(self.network.held.wait(10), 'no APPEND')
+        self.mount.kill9(unmount=False)
+        writer.join(20)
+        mailtest.mount.lazily_unmount(self.mount.path)
+        self.mount.start()
+        self.assertEqual(self.mount.read('Lists/new.eml'), data)
+        time.sleep(3)
+        self.network.release()
+        self.check({'Lists': {'added': [data]}})
+
 
 class SlowAlone(Slow):
     """With one connection the others get one in its place."""
@@ -256,6 +276,7 @@ class SlowAlone(Slow):
 class SlowCopy(Slow):
     hidden = ('MOVE',)
     test_an_append_arrives_once = test_unmounting_does_not_wait_for_it = test_what_arrives_after_the_next_mount_is_stored_once = None
+    test_what_arrives_after_a_crash_and_the_next_mount_is_stored_once = None
 
     def test_a_move_is_done_once(self):
         self.names('Archive')

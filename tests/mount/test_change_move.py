@@ -201,7 +201,7 @@ class InTheMount(Moves, ChangeTestCase):
         self.assertGreater(os.copy_file_range(source, copy, 1 << 20), 0)
         with mailtest.OtherClient(self.server) as other:
             other.expunge([2])
-        wait_for(lambda: len(self.names()) == 7, 10, 'it to be gone here, too', 0.05)
+        wait_for(lambda: len(self.names()) == 7, 30, 'it to be gone here, too', 0.05)
         with self.fails_with(errno.ENOENT):
             os.fsync(copy)
         with self.fails_with(errno.ENOENT):

@@ -29,7 +29,7 @@ CHANGING_S = 60 if os.environ.get('MAILFS_LONG') else 8
 AGREED_WITHIN_S = 60    # a check is due after 10 s
 RENAME_NOREPLACE = 1
 AT_FDCWD = -100
-AT_ONCE_S = 2           # a mount sends what it did a moment later
+AT_ONCE_S = 3           # a mount sends what it did a moment later
 
 FOLDERS = ('INBOX', 'Archive', 'Lists')
 STILL, FULL = 'Still', 'Full'
@@ -68,7 +68,8 @@ class Ledger:
         self.copies = collections.Counter()     # beside the first
         self.removals = collections.Counter()   # asked for: a message that is moved meanwhile may have escaped
         self.wandering = set()                  # moved or copied by somebody
-        self.moves = collections.defaultdict(list)      # (when, who), in their order
+        self.moves = collections.defaultdict(list)      # (when, who)
+        self.touches = collections.defaultdict(list)    # likewise: moves, and changes of flags
         self.failed = set()                     # new ones that the server never took
         self.words = collections.defaultdict(list)      # (number, word): who set or cleared it, in their order: 'A+'
 
@@ -85,6 +86,7 @@ class Ledger:
 
     def ask_flags(self, number, who, sign, words):
         with self.lock:
+            self.touches[number].append((time.monotonic(), who))
             for word in words:
                 self.words[number, word].append(who + sign)
 
@@ -96,6 +98,7 @@ class Ledger:
         self.wander(number)
         with self.lock:
             self.moves[number].append((time.monotonic(), who))
+            self.touches[number].append((time.monotonic(), who))
 
     def remove(self, number):
         with self.lock:
@@ -123,9 +126,11 @@ class Ledger:
                 yield number, f'{count} of it ({", ".join(places[number])}), not {least} to {most}'
 
     def moved_at_once(self, number):
-        """How often two users did: Dovecot copies for both, before it looks whether what it is about to expunge is still there."""
-        moves = self.moves[number]
-        return sum(one[1] != other[1] and other[0] - one[0] < AT_ONCE_S for one, other in zip(moves, moves[1:]))
+        """
+        How many moves somebody else's change was at once with. Dovecot copies first; where it then finds that what it is about to
+        expunge has gone to somebody else, or is being flagged, both stay, and MOVE is OK.
+        """
+        return sum(any(one[1] != other[1] and abs(other[0] - one[0]) < AT_ONCE_S for other in self.touches[number]) for one in self.moves[number])
 
     def wrong_flags(self, number, flags):
         for word in WORDS:

@@ -548,6 +548,8 @@ static int change_begin(struct backend *b, int *count)
 		return refuse(b, memory_faults.change_error);
 	if (memory_faults.folder_error && count == &counts.folder_changes)
 		return refuse(b, memory_faults.folder_error);
+	if (b->all_sent)
+		b->all_sent(b->all_sent_userdata);
 	b->unanswered = s->is_faulty && memory_faults.change_breaks;
 	if (b->unanswered && !memory_faults.change_was_done)
 		return fail(b, memory_faults.change_breaks);

@@ -207,12 +207,10 @@ static void one_that_went_while_it_was_moved_is_told_to_its_readers(void **state
 	assert_true(memory_counts().fetches <= before + 3);
 }
 
-/* Another client is quick: what stands there has the date and the size of what was moved, and other bytes. */
-static void what_is_known_again_by_date_and_size_alone_is_read_anew(void **state)
+/* Another client is quick: what stands there has the date and the size of what was moved, and is something else. */
+static void of_what_is_looked_for_date_and_size_are_not_enough(void **state)
 {
 	struct fixture *f = *state;
-	struct move_reader reader;
-	char byte[4096] = "";
 	int64_t row;
 
 	deliver("INBOX", "one");
@@ -221,8 +219,6 @@ static void what_is_known_again_by_date_and_size_alone_is_read_anew(void **state
 	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_before.2.eml", f->archive, "before.eml"), 0);
 	assert_int_equal(settle(f, f->inbox), 0);
 	row = row_of(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml");
-	begin_reading(f, row, &reader);
-	assert_int_equal(end_reading(f, &reader), 0);
 	memory_faults.change_breaks = -ENOTCONN;
 	memory_faults.change_was_done = true;
 	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_one.1.eml", f->archive, "first.eml"), 0);
@@ -231,16 +227,32 @@ static void what_is_known_again_by_date_and_size_alone_is_read_anew(void **state
 	deliver("Archive", "two");
 	assert_int_equal(set_flags(f, row, "+\\Flagged"), 0);
 	memset(&memory_faults, 0, sizeof memory_faults);
-	WAIT_FOR(has_flags("Archive", 3, "\\Flagged"));
+	WAIT_FOR(!row_of(f, f->archive, "first.eml"));
+	assert_true(has_flags("Archive", 3, ""));
+	remount(f, false);
+	assert_int_not_equal(row_of(f, f->archive, "2026-04-14_0930_Alice_two.3.eml"), 0);
+}
+
+/* By its bytes, where its name is the user's. */
+static void of_one_that_a_user_named_the_bytes_are_looked_at(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	mount_fixture(f);
+	row = write_file(f, f->inbox, "mine.eml", LETTER);
+	assert_int_equal(commit(f, row), 0);
+	memory_faults.change_breaks = -ENOTCONN;
+	memory_faults.change_was_done = true;
+	assert_int_equal(rename_to(f, f->inbox, "mine.eml", f->archive, "first.eml"), 0);
+	WAIT_FOR(memory_count_messages("Archive") == 1);
+	memset(&memory_faults, 0, sizeof memory_faults);
+	assert_int_equal(set_flags(f, row, "+\\Flagged"), 0);
+	WAIT_FOR(has_flags("Archive", 1, "\\Flagged"));
 	assert_int_equal(row_of(f, f->archive, "first.eml"), row);
-	begin_reading(f, row, &reader);
-	assert_int_equal(wait_answer(reader.result, &reader.sync), 0);
-	waiter_sync_init(&reader.sync);
-	assert_int_equal(
-		wait_answer((int)body_read(f->mailbox, reader.body, 0, sizeof byte, &reader.sync.waiter), &reader.sync) < 0, 0);
-	assert_true(pread(body_fd(reader.body), byte, sizeof byte - 1, 0) > 0);
-	assert_non_null(strstr(byte, "two"));
-	mailbox_close(f->mailbox, reader.body);
+	remount(f, false);
+	assert_int_equal(names(f, f->archive).n, 1);
+	assert_int_not_equal(row_of(f, f->archive, "first.eml"), 0);
 }
 
 static void one_that_had_gone_takes_no_other_s_place(void **state)
@@ -963,6 +975,39 @@ static void killed_between_the_two_halves_of_a_copy(void **state)
 	assert_int_equal(memory_count_messages("Archive"), 1);
 }
 
+/* Of the same date and size as what was moved: it is another client's. */
+static void what_the_server_said_no_to_is_not_looked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t row;
+
+	deliver("INBOX", "one");
+	deliver("Archive", "old");
+	mount_fixture(f);
+	n = names(f, f->inbox);
+	memory_faults.change_error = -EAGAIN;
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "moved.eml"), 0);
+	WAIT_FOR(memory_counts().moves);
+	memory_remove_message("INBOX", 1);
+	deliver("Archive", "two");
+	memory_faults.change_error = 0;
+	settle(f, f->archive);
+	assert_int_equal(row_of(f, f->archive, "moved.eml"), 0);
+	assert_int_equal(holding("Archive", "two"), 1);
+
+	n = names(f, f->archive);
+	assert_int_equal(n.n, 1);
+	memory_faults.change_error = -EAGAIN;
+	row = write_file(f, f->inbox, "copy.eml", "");
+	assert_int_equal(mailbox_copy(f->mailbox, n.row, row), 0);
+	WAIT_FOR(memory_counts().copies);
+	deliver("INBOX", "old"); /* and so did another client */
+	memory_faults.change_error = 0;
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(holding("INBOX", "old"), 2);
+}
+
 /* Noted by a clock that was set back since: a little, it may arrive yet; a day, it goes. */
 static void a_clock_that_is_set_back_neither_stores_twice_nor_holds_up(void **state)
 {
@@ -1301,6 +1346,7 @@ int main(void)
 		TEST(who_waits_for_another_change_is_told_the_truth),
 		TEST(counts_where_a_folder_is_begun_anew),
 		TEST(killed_between_the_two_halves_of_a_copy),
+		TEST(what_the_server_said_no_to_is_not_looked_for),
 		TEST(a_clock_that_is_set_back_neither_stores_twice_nor_holds_up),
 		TEST(programs_are_told_that_a_folder_is_not_there),
 		TEST(what_is_remembered_of_a_message_goes_with_it),
@@ -1330,7 +1376,8 @@ int main(void)
 		TEST(a_draft_that_goes_while_it_is_written),
 		TEST(a_message_is_read_while_its_move_is_on_the_way),
 		TEST(one_that_went_while_it_was_moved_is_told_to_its_readers),
-		TEST(what_is_known_again_by_date_and_size_alone_is_read_anew),
+		TEST(of_what_is_looked_for_date_and_size_are_not_enough),
+		TEST(of_one_that_a_user_named_the_bytes_are_looked_at),
 		TEST(one_that_had_gone_takes_no_other_s_place),
 		TEST(mv_into_a_folder_that_is_renamed_before_it_is_sent),
 		TEST(an_append_that_was_not_answered_may_arrive_late),
