@@ -212,7 +212,10 @@ static int show_copy(struct mailbox *mb, const struct journal_entry *e)
 	m.size_proven = source.size_proven;
 	m.internaldate_s = source.internaldate_s;
 	m.arrived_s = clock_realtime_s();
-	return r == -ENOENT ? index_message_insert(mb->index, &m, buf_str(&flags)) : index_message_put(mb->index, &m);
+	if (r == -ENOENT)
+		return index_message_insert(mb->index, &m, buf_str(&flags));
+	r = index_message_put(mb->index, &m);
+	return r < 0 ? r : index_message_set_flags(mb->index, m.row, buf_str(&flags));
 }
 
 int apply_show(struct mailbox *mb, const struct journal_entry *e)

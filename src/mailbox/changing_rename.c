@@ -11,10 +11,10 @@
 static int rename_unsettled(struct changing *c, const struct index_message *m, const struct index_folder *f)
 {
 	CLEANUP(local_entry) struct local_entry e = { 0 };
-	int r;
+	int r = journal_rename(c->mb->index, m->row, m->name);
 
-	if (!m->is_local)
-		return journal_rename(c->mb->index, m->row, m->name);
+	if (r < 0 || !m->is_local)
+		return r;
 	r = local_get(c->mb->index, m->row, &e);
 	if (r == 0)
 		r = upload_place(&e, f, m->name);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "mailbox/local_bytes.h"
+#include "message/flags.h"
 #include "message/scratch_name.h"
 
 /* Waits until a message's bytes are in the cache. */
@@ -147,8 +148,26 @@ int mailbox_edit(struct mailbox *mb, int64_t row, bool write, bool truncate, str
 	return r == -EBUSY ? await_draft(mb, &m, truncate, w, ret_fd) : r;
 }
 
+/* What the user said of the new file before it was closed: instead of the source's flags, which the server gives it. */
+static int set_flags_said(struct changing *c, const struct index_message *to, const char *said)
+{
+	CLEANUP(buf) struct buf now = BUF_INIT, add = BUF_INIT, remove = BUF_INIT;
+	struct index_message m;
+	int r = *said ? index_message_get(c->mb->index, to->row, &m) : 0;
+
+	if (r < 0 || !*said)
+		return r;
+	r = index_message_flags(c->mb->index, to->row, &now);
+	if (r == 0)
+		r = flags_difference(buf_str(&now), said, &add, &remove);
+	if (r == 0)
+		r = changing_flags(c, &m, buf_str(&now), buf_str(&add), buf_str(&remove));
+	return r < 0 ? r : 0;
+}
+
 static int copy(struct changing *c, struct index_message *from, struct index_message *to)
 {
+	CLEANUP(buf) struct buf said = BUF_INIT;
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	struct journal_entry e = { .kind = JOURNAL_COPY, .row = to->row, .source = from->row, .detail = to->name };
 	struct mailbox *mb = c->mb;
@@ -160,10 +179,14 @@ static int copy(struct changing *c, struct index_message *from, struct index_mes
 		return -EXDEV;
 	r = changing_check_rights(&f, "i");
 	if (r == 0)
+		r = index_message_flags(mb->index, to->row, &said);
+	if (r == 0)
 		r = local_remove(mb->index, to->row);
 	e.folder = f.wire;
 	if (r == 0)
 		r = changing_record(c, &e);
+	if (r == 0)
+		r = set_flags_said(c, to, buf_str(&said));
 	c->unlinked = to->row;
 	return r < 0 ? r : news_add(&c->news, CHANGE_MESSAGE_ATTRIBUTES, to->folder, to->row, to->name);
 }

@@ -264,10 +264,19 @@ static int restore_file(void *userdata, const struct local_entry *e)
 
 /* ------------------------------------------------------------ all of it */
 
+/* A copy that the index does not have, and what was done to it since. */
+static int show_copied(struct mailbox *mb, const struct journal_entry *e)
+{
+	struct index_message m;
+	bool is_known = index_message_get(mb->index, e->row, &m) == 0;
+	int r = apply_show(mb, e);
+
+	return r == 0 && !is_known ? apply_show_anew(mb, e->row, NULL) : r;
+}
+
 static int show_entry(void *userdata, const struct journal_entry *e)
 {
-	struct mailbox *mb = userdata;
-	int r = e->kind == JOURNAL_COPY ? apply_show(mb, e) : 0;
+	int r = e->kind == JOURNAL_COPY ? show_copied(userdata, e) : 0;
 
 	return r == -ENOENT ? 0 : r;
 }

@@ -179,6 +179,7 @@ class InTheMount(Moves, ChangeTestCase):
                 self.assertEqual(len(self.said('UID COPY 2 ')), 1)
                 self.assertEqual(self.said('APPEND'), [])
                 self.assertEqual(self.mount.read(f'Archive/copy {number}.eml'), self.data(2))
+                self.assertEqual(self.flags(self.mount / f'Archive/copy {number}.eml'), self.before['INBOX'][2].flags)
                 self.assertEqual(os.stat(self.mount / f'Archive/copy {number}.eml').st_mtime, self.before['INBOX'][2].date)
 
     def test_cp_in_the_same_folder_is_a_second_message(self):

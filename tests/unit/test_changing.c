@@ -945,6 +945,90 @@ static void a_copy_of_what_has_gone_is_an_error(void **state)
 	assert_int_equal(holding("Archive", "one"), 1);
 }
 
+static void a_copy_has_the_flags_of_its_source_or_those_that_were_said(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t row;
+
+	deliver("INBOX", "one");
+	mount_fixture(f);
+	n = names(f, f->inbox);
+	assert_int_equal(set_flags(f, n.row, "\\Seen \\Flagged"), 0);
+	row = write_file(f, f->archive, "copy.eml", "");
+	assert_int_equal(mailbox_copy(f->mailbox, n.row, row), 0);
+	assert_true(shows_flags(f, row, "\\Seen \\Flagged"));
+	assert_int_equal(commit(f, row), 0);
+	assert_true(shows_flags(f, row, "\\Seen \\Flagged"));
+	assert_true(has_flags("Archive", 1, "\\Seen \\Flagged"));
+	assert_int_equal(set_flags(f, row, "-\\Seen"), 0);
+	assert_int_equal(settle(f, f->archive), 0);
+	assert_true(has_flags("Archive", 1, "\\Flagged"));
+	row = write_file(f, f->archive, "second.eml", "");
+	assert_int_equal(set_flags(f, row, "\\Answered"), 0);
+	assert_int_equal(mailbox_copy(f->mailbox, n.row, row), 0);
+	assert_int_equal(commit(f, row), 0);
+	assert_true(shows_flags(f, row, "\\Answered"));
+	assert_true(has_flags("Archive", 2, "\\Answered"));
+}
+
+static void a_copy_that_was_removed_offline_stays_so_over_a_remount(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t row;
+
+	f->configuration.delete_mode = DELETE_EXPUNGE;
+	deliver("INBOX", "one");
+	mount_fixture(f);
+	n = names(f, f->inbox);
+	go_offline();
+	for (int i = 0; i < 2; i++) {
+		row = write_file(f, f->archive, i ? "moved.eml" : "removed.eml", "");
+		assert_int_equal(mailbox_copy(f->mailbox, n.row, row), 0);
+		assert_int_equal(commit(f, row), 0);
+	}
+	assert_int_equal(mailbox_unlink(f->mailbox, f->archive, "removed.eml"), 0);
+	assert_int_equal(rename_to(f, f->archive, "moved.eml", f->inbox, "there.eml"), 0);
+	remount(f, false);
+	assert_int_equal(names(f, f->archive).n, 0);
+	assert_int_not_equal(row_of(f, f->inbox, "there.eml"), 0);
+	go_online();
+	WAIT_FOR(memory_counts().expunges);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(memory_count_messages("Archive"), 0);
+	assert_int_equal(holding("INBOX", "one"), 2);
+	assert_int_not_equal(row_of(f, f->inbox, "there.eml"), 0);
+}
+
+static void of_two_names_on_the_way_the_later_stays(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int offline = 0; offline < 2; offline++) {
+		deliver("INBOX", "stored");
+		mount_fixture(f);
+		if (offline)
+			go_offline();
+		assert_int_equal(commit(f, write_file(f, f->inbox, ".scratch", LETTER)), 0);
+		assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_stored.1.eml", f->archive, "s1"), 0);
+		assert_int_equal(rename_to(f, f->archive, "s1", f->archive, "s2"), 0);
+		assert_int_equal(rename_to(f, f->inbox, ".scratch", f->inbox, "n0"), 0);
+		assert_int_equal(rename_to(f, f->inbox, "n0", f->archive, "n1"), 0);
+		assert_int_equal(rename_to(f, f->archive, "n1", f->archive, "n2"), 0);
+		go_online();
+		WAIT_FOR(memory_count_messages("Archive") == 2);
+		assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+		assert_int_not_equal(row_of(f, f->archive, "s2"), 0);
+		assert_int_not_equal(row_of(f, f->archive, "n2"), 0);
+		if (!offline) {
+			teardown(state);
+			setup(state);
+			f = *state;
+		}
+	}
+}
+
 static void a_copy_that_cannot_be_made_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -1218,6 +1302,9 @@ int main(void)
 		TEST(many_new_messages_go_in_few_commands),
 		TEST(a_copy_is_made_by_the_server),
 		TEST(a_copy_of_what_has_gone_is_an_error),
+		TEST(a_copy_has_the_flags_of_its_source_or_those_that_were_said),
+		TEST(a_copy_that_was_removed_offline_stays_so_over_a_remount),
+		TEST(of_two_names_on_the_way_the_later_stays),
 		TEST(a_copy_that_cannot_be_made_leaves_nothing),
 		TEST(what_has_gone_does_not_make_moves_slow),
 		TEST(a_draft_is_replaced_once_the_new_one_is_there),
