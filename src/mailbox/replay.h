@@ -87,5 +87,7 @@ char replay_renamed_delimiter(const struct journal_entry *e);
 int replay_drop_depending(struct changing *c, int64_t seq);
 /* Entry `i` will never be done: the tree shows what the server has, and the person is told. */
 int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *why);
+/* The person is told that there was nothing to move, and who waits for it; it is for the caller to confirm the entry. */
+void replay_say_gone(struct replay_batch *batch, size_t i);
 
 #endif

@@ -23,7 +23,7 @@ static const char *const doings[] = {
 	[JOURNAL_RENAME] = "renaming the folder",
 };
 
-static void say(struct mailbox *mb, const struct journal_entry *e, const char *why)
+static void say(struct mailbox *mb, const struct journal_entry *e, const char *what, const char *why)
 {
 	CLEANUP(buf) struct buf line = BUF_INIT;
 	struct index_message m = { 0 };
@@ -31,7 +31,7 @@ static void say(struct mailbox *mb, const struct journal_entry *e, const char *w
 
 	if (e->row)
 		index_message_get(mb->index, e->row, &m);
-	r = buf_printf(&line, "%s %s was refused and is taken back: %s", doings[e->kind], e->row ? m.name : e->folder, why);
+	r = buf_printf(&line, "%s %s %s: %s", doings[e->kind], e->row ? m.name : e->folder, what, why);
 	if (r == 0)
 		mailbox_say(mb, buf_str(&line));
 }
@@ -307,7 +307,15 @@ int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *w
 	const struct journal_entry *e = &batch->entries[i];
 	struct mailbox *mb = batch->mb;
 
-	say(mb, e, why);
+	say(mb, e, "was refused and is taken back", why);
 	replay_note_refused(mb->replay, e->row, e->seq, error);
 	return replay_settle(batch, i, show_refused, drop_entry, &(struct replay_outcome){ .error = error });
+}
+
+void replay_say_gone(struct replay_batch *batch, size_t i)
+{
+	const struct journal_entry *e = &batch->entries[i];
+
+	say(batch->mb, e, "came to nothing", "the message has gone");
+	replay_note_refused(batch->mb->replay, e->row, e->seq, -ENOENT);
 }

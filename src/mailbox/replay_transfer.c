@@ -102,6 +102,15 @@ static int judge(const struct transfer *t, size_t i, struct replay_outcome *o)
 	return span_entry(s, i)->kind == JOURNAL_COPY ? -ENOENT : 0;
 }
 
+/* Another client was quicker: the server did a first move of nothing, and said OK. */
+static bool had_gone(const struct transfer *t, size_t i, const struct replay_outcome *o)
+{
+	bool is_told = atomic_load(&t->span->batch->mb->tells_uids) == 1;
+
+	return t->is_move && !o->uid && !span_entry(t->span, i)->is_repeated &&
+	       (is_told || (t->find.wanted && !t->find.wanted[i].bytes));
+}
+
 static int refuse(const struct transfer *t, size_t i, int error)
 {
 	const struct span *s = t->span;
@@ -122,6 +131,8 @@ static int confirm_first(struct transfer *t, size_t n)
 	for (size_t i = 0; i < n && r == 0; i++) {
 		outcomes[i] = outcome_of(t, i, n);
 		error = judge(t, i, &outcomes[i]);
+		if (had_gone(t, i, &outcomes[i]))
+			replay_say_gone(s->batch, s->from + i);
 		if (error == 0)
 			continue;
 		r = replay_confirm_each(s->batch, s->from + settled, i - settled, outcomes + settled);
