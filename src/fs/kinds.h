@@ -15,9 +15,8 @@ struct kind_operations {
 	void (*setattr)(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const struct stat *to, int valid);
 	void (*readlink)(struct fs *fs, fuse_req_t req, fuse_ino_t ino);
 	void (*getxattr)(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
-	/* Names that are listed, each with its NUL. Static. */
-	const char *listed_xattrs;
-	size_t listed_xattrs_size;
+	/* Adds the names that are listed, each with its NUL. 0 or -errno. */
+	int (*listxattr)(struct fs *fs, fuse_ino_t ino, struct buf *names);
 	void (*setxattr)(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size);
 	void (*removexattr)(struct fs *fs, fuse_req_t req, fuse_ino_t ino, const char *name);
 

@@ -197,14 +197,21 @@ static void message_release(struct fs *fs, fuse_req_t req, fuse_ino_t ino, struc
 	(writing_has(fi) ? writing_release : reading_release)(fs, req, ino, fi);
 }
 
-static const char listed[] = XATTR_PREFIX "flags";
+/* Where there are none, none are listed: rsync -X compares lists, and a file elsewhere has no such attribute either. */
+static int message_listxattr(struct fs *fs, fuse_ino_t ino, struct buf *names)
+{
+	static const char name[] = XATTR_PREFIX "flags";
+	CLEANUP(buf) struct buf flags = BUF_INIT;
+	int r = mailbox_message_attribute(fs->mailbox, inode_row(ino), "flags", &flags);
+
+	return r < 0 || !flags.len ? r : buf_append(names, name, sizeof(name));
+}
 
 const struct kind_operations message_operations = {
 	.getattr = message_getattr,
 	.setattr = message_setattr,
 	.getxattr = message_getxattr,
-	.listed_xattrs = listed,
-	.listed_xattrs_size = sizeof(listed),
+	.listxattr = message_listxattr,
 	.setxattr = message_setxattr,
 	.removexattr = message_removexattr,
 	.open = message_open,

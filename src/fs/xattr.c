@@ -51,8 +51,10 @@ void xattr_get(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 void xattr_list(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
 	const struct kind_operations *operations = dispatch_operations(ino);
+	CLEANUP(buf) struct buf names = BUF_INIT;
+	int r = operations->listxattr ? operations->listxattr(fs_of(req), ino, &names) : 0;
 
-	reply_bytes(req, operations->listed_xattrs, operations->listed_xattrs_size, size);
+	xattr_reply(req, r, &names, size);
 }
 
 void xattr_set(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
