@@ -298,5 +298,12 @@ int mailbox_settle_folder(struct mailbox *mb, int64_t row, struct waiter *w)
 	CLEANUP(index_folder) struct index_folder f = { 0 };
 	int r = index_folder_get(mb->index, row, &f);
 
+	if (r == 0 && mb->replay)
+		r = replay_take_refused_in(mb->replay, f.wire ? f.wire : "", f.delimiter);
 	return r < 0 ? r : on_disk(mb, settle(mb, 0, &f, w));
+}
+
+int changing_settle_all(struct mailbox *mb, struct waiter *w)
+{
+	return settle(mb, 0, &(struct index_folder){ 0 }, w);
 }

@@ -75,7 +75,7 @@ int mailbox_set_mtime(struct mailbox *mb, int64_t row, const struct timespec *mt
 int mailbox_set_mode(struct mailbox *mb, int64_t row, mode_t mode);
 
 /* fsync(2): `w` is answered once the server has said its word about every change so far of this message, or of this folder and what is in it: 0, or -errno of one that it refused.
- * 0 at once when there is none, or when offline; then what this machine has of it is on its disk. */
+ * 0 at once when there is none, or when offline; then what this machine has of it is on its disk. What was refused a moment before, and nobody has heard of, is told once. */
 int mailbox_settle_message(struct mailbox *mb, int64_t row, struct waiter *w);
 int mailbox_settle_folder(struct mailbox *mb, int64_t row, struct waiter *w);
 

@@ -165,7 +165,7 @@ static void wait_for_place(struct mailbox *mb, struct body *b)
 		return;
 	}
 	*l = (struct later){ .waiter.done = fetch_later, .mb = mb, .body = b };
-	r = mailbox_settle_folder(mb, INDEX_ROOT, &l->waiter);
+	r = changing_settle_all(mb, &l->waiter);
 	if (r != -EINPROGRESS)
 		fetch_later(&l->waiter, r);
 }

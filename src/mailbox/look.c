@@ -156,7 +156,7 @@ static int wait_for_name(struct mailbox *mb, int64_t folder, struct waiter *w)
 	if (!late)
 		return -ENOMEM;
 	*late = (struct late_look){ .waiter.done = look_late, .mb = mb, .folder = folder, .asked = w };
-	r = mailbox_settle_folder(mb, INDEX_ROOT, &late->waiter);
+	r = changing_settle_all(mb, &late->waiter);
 	if (r != -EINPROGRESS)
 		free(late);
 	return r;

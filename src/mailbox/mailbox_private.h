@@ -111,6 +111,9 @@ int folder_list_by_path(struct mailbox *mb, const char *path, struct index_folde
 /* A folder's path from the mount's root. */
 int folder_list_path(struct mailbox *mb, int64_t row, struct buf *out);
 
+/* changing.c. -EINPROGRESS: `w` is answered once the journal's changes so far are settled, whatever came of them; 0: there are none. */
+int changing_settle_all(struct mailbox *mb, struct waiter *w);
+
 /* look.c */
 void look_release_all(struct mailbox *mb);
 bool look_interrupt(struct mailbox *mb, struct waiter *w); /* lock held */

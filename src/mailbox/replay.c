@@ -246,6 +246,7 @@ void replay_free(struct replay *r)
 	if (!r)
 		return;
 	later_release(&r->later);
+	replay_forget_refused(r);
 	pthread_cond_destroy(&r->wake);
 	free(r);
 }

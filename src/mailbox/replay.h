@@ -35,14 +35,16 @@ int replay_wait(struct replay *r, int64_t row, int64_t seq, struct waiter *w);
 bool replay_interrupt(struct replay *r, struct waiter *w);
 /* The -errno of a change of this message that was refused lately, while nobody waited for it: told once; else 0. */
 int replay_take_refused(struct replay *r, int64_t row);
+/* Likewise of one that was in this folder, or below, or to get there. */
+int replay_take_refused_in(struct replay *r, const char *folder, char delimiter);
 /* What could not go when it was its turn. On a worker that sends the journal. */
 struct later *replay_later(struct replay *r);
 /* On a worker: 1 when it has waited for what a connection that broke may have left the server to do; 0: that was waited for. -ECANCELED. */
 int replay_let_late_pass(struct replay *r);
 /* On a worker: the server has not answered what was sent on this session for `timeout`, and is waited for. Nobody else need wait with us. */
 void replay_note_silent(struct replay *r, const struct backend *session);
-/* The server refused entry `seq`, a change of `row`: who waits for it shall know. */
-void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error);
+/* The server refused `e`, of a message that stands at `place` (NULL: at none): who waits for it shall know. */
+void replay_note_refused(struct replay *r, const struct journal_entry *e, const struct journal_place *place, int error);
 
 enum { REPLAY_BATCH_MAX = 1000 };
 struct replay_batch {

@@ -3,9 +3,13 @@
  * Who waits for the server's word about changes, and what they are told: close(2), fsync(2). Answered outside of the lock.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "mailbox/replay_private.h"
+
+enum { REFUSED_TOLD_MS = 10 * 1000 }; /* for so long the next fsync(2) of a folder tells of what was refused in it before */
 
 /* Lock held. Those that is_one() says. */
 static struct waiter *take(struct replay *r, bool (*is_one)(const struct waiter *w, const void *userdata), const void *userdata)
@@ -164,20 +168,72 @@ static void answer_late(struct replay *r)
 	answer_safe(r, taken);
 }
 
-void replay_note_refused(struct replay *r, int64_t row, int64_t seq, int error)
+static void forget_folders(struct refused *refused)
 {
-	bool is_told = false;
+	free(refused->folder);
+	free(refused->source);
+	refused->folder = refused->source = NULL;
+}
+
+void replay_forget_refused(struct replay *r)
+{
+	for (size_t i = 0; i < REPLAY_REFUSED_KEPT; i++)
+		forget_folders(&r->refused[i]);
+}
+
+/* Without memory no fsync(2) of a folder tells of it later. */
+static struct refused make_refused(const struct journal_entry *e, const struct journal_place *place, int error)
+{
+	return (struct refused){ .seq = e->seq,
+				 .row = e->row,
+				 .error = error,
+				 .when_ms = clock_monotonic_ms(),
+				 .folder = strdup(e->folder ? e->folder : ""),
+				 .source = place && place->wire ? strdup(place->wire) : NULL };
+}
+
+void replay_note_refused(struct replay *r, const struct journal_entry *e, const struct journal_place *place, int error)
+{
+	struct refused refused = make_refused(e, place, error), *kept;
 
 	pthread_mutex_lock(&r->mb->lock);
-	for (struct waiter *w = r->waiters; w; w = w->next)
-		if (seq <= w->until && (!w->from || w->from == row)) {
-			w->result = error;
-			is_told |= w->from == row;
-		}
-	r->refused[r->n_refused % REPLAY_REFUSED_KEPT].seq = seq;
-	r->refused[r->n_refused % REPLAY_REFUSED_KEPT].row = is_told ? 0 : row;
-	r->refused[r->n_refused++ % REPLAY_REFUSED_KEPT].error = error;
+	for (struct waiter *w = r->waiters; w; w = w->next) {
+		if (e->seq > w->until || (w->from && w->from != e->row))
+			continue;
+		w->result = error;
+		refused.row = w->from ? 0 : refused.row;
+		forget_folders(&refused);
+	}
+	kept = &r->refused[r->n_refused++ % REPLAY_REFUSED_KEPT];
+	forget_folders(kept);
+	*kept = refused;
 	pthread_mutex_unlock(&r->mb->lock);
+}
+
+static bool is_within(const char *wire, const char *folder, char delimiter)
+{
+	size_t len = strlen(folder);
+
+	return wire && *wire && !strncmp(wire, folder, len) && (!len || !wire[len] || (delimiter && wire[len] == delimiter));
+}
+
+int replay_take_refused_in(struct replay *r, const char *folder, char delimiter)
+{
+	int64_t since_ms = clock_monotonic_ms() - REFUSED_TOLD_MS;
+	int error = 0;
+
+	pthread_mutex_lock(&r->mb->lock);
+	for (size_t i = 0; i < REPLAY_REFUSED_KEPT && i < r->n_refused; i++) {
+		struct refused *refused = &r->refused[i];
+
+		if (refused->when_ms < since_ms ||
+		    (!is_within(refused->folder, folder, delimiter) && !is_within(refused->source, folder, delimiter)))
+			continue;
+		error = refused->error;
+		forget_folders(refused);
+	}
+	pthread_mutex_unlock(&r->mb->lock);
+	return error;
 }
 
 /* Lock held. */
@@ -186,6 +242,7 @@ static int refused_error(struct replay *r, int64_t seq)
 	for (size_t i = 0; i < REPLAY_REFUSED_KEPT && i < r->n_refused; i++)
 		if (r->refused[i].seq == seq) {
 			r->refused[i].row = 0;
+			forget_folders(&r->refused[i]);
 			return r->refused[i].error;
 		}
 	return 0;
@@ -199,6 +256,7 @@ int replay_take_refused(struct replay *r, int64_t row)
 	for (size_t i = 0; i < REPLAY_REFUSED_KEPT && i < r->n_refused; i++)
 		if (r->refused[i].row == row) {
 			r->refused[i].row = 0;
+			forget_folders(&r->refused[i]);
 			error = r->refused[i].error;
 		}
 	pthread_mutex_unlock(&r->mb->lock);

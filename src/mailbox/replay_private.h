@@ -19,9 +19,12 @@ struct replay {
 	unsigned rounds;	/* in which all that could be sent was */
 	int64_t woken_ms;	/* when something came last */
 	struct waiter *waiters; /* from: a message's row or 0; until: the entry; result: so far */
-	struct {
+	struct refused {
 		int64_t seq, row; /* row 0: somebody was told */
 		int error;
+		int64_t when_ms;
+		char *folder,
+			*source; /* own; where it was to be done, and what stood elsewhere: NULL, or once an fsync there has told */
 	} refused[REPLAY_REFUSED_KEPT]; /* the last ones: who asks for one may come a moment late */
 	size_t n_refused;
 	int64_t pause_ms;
@@ -33,7 +36,9 @@ struct replay {
 	int64_t busy_since_ms;	   /* the thread's; 0: it is not */
 };
 
-/* replay_answers.c. The first entry that is left; INT64_MAX: none. */
+/* replay_answers.c. Lock not held; at the end. */
+void replay_forget_refused(struct replay *r);
+/* The first entry that is left; INT64_MAX: none. */
 int64_t replay_first_left(struct mailbox *mb);
 /* Those of whose changes, and all before them, nothing is left. */
 void replay_answer_settled(struct replay *r);

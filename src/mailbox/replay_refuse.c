@@ -268,7 +268,7 @@ static int drop_following(struct changing *c, int64_t row, int error)
 		if (r < 0 || !d.entry.seq)
 			break;
 		if (d.entry.kind != JOURNAL_REMOVE && d.entry.kind != JOURNAL_MARK)
-			replay_note_refused(c->mb->replay, row, d.entry.seq, error);
+			replay_note_refused(c->mb->replay, &d.entry, NULL, error);
 		r = journal_remove(c->mb->index, d.entry.seq);
 		if (r == 0)
 			r = replay_drop_depending(c, d.entry.seq);
@@ -308,7 +308,7 @@ int replay_refuse(struct replay_batch *batch, size_t i, int error, const char *w
 	struct mailbox *mb = batch->mb;
 
 	say(mb, e, "was refused and is taken back", why);
-	replay_note_refused(mb->replay, e->row, e->seq, error);
+	replay_note_refused(mb->replay, e, &batch->places[i], error);
 	return replay_settle(batch, i, show_refused, drop_entry, &(struct replay_outcome){ .error = error });
 }
 
@@ -317,5 +317,5 @@ void replay_say_gone(struct replay_batch *batch, size_t i)
 	const struct journal_entry *e = &batch->entries[i];
 
 	say(batch->mb, e, "came to nothing", "the message has gone");
-	replay_note_refused(batch->mb->replay, e->row, e->seq, -ENOENT);
+	replay_note_refused(batch->mb->replay, e, &batch->places[i], -ENOENT);
 }

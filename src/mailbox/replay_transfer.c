@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mailbox/replay_find.h"
 
@@ -102,13 +103,22 @@ static int judge(const struct transfer *t, size_t i, struct replay_outcome *o)
 	return span_entry(s, i)->kind == JOURNAL_COPY ? -ENOENT : 0;
 }
 
-/* Another client was quicker: the server did a first move of nothing, and said OK. */
+static bool is_trash(struct mailbox *mb, const char *wire)
+{
+	CLEANUP(index_folder) struct index_folder trash = { 0 };
+
+	return folder_list_find(mb, USE_TRASH, &trash) == 0 && !strcmp(trash.wire ? trash.wire : "", wire);
+}
+
+/* Another client was quicker: the server did a first move of nothing, and said OK. Whoever wanted it to go has what he wanted. */
 static bool had_gone(const struct transfer *t, size_t i, const struct replay_outcome *o)
 {
-	bool is_told = atomic_load(&t->span->batch->mb->tells_uids) == 1;
+	const struct journal_entry *e = span_entry(t->span, i);
+	struct mailbox *mb = t->span->batch->mb;
 
-	return t->is_move && !o->uid && !span_entry(t->span, i)->is_repeated &&
-	       (is_told || (t->find.wanted && !t->find.wanted[i].bytes));
+	if (!t->is_move || o->uid || e->is_repeated)
+		return false;
+	return (atomic_load(&mb->tells_uids) == 1 || (t->find.wanted && !t->find.wanted[i].bytes)) && !is_trash(mb, e->folder);
 }
 
 static int refuse(const struct transfer *t, size_t i, int error)

@@ -1029,6 +1029,33 @@ static void of_two_names_on_the_way_the_later_stays(void **state)
 	}
 }
 
+static void what_was_refused_before_an_fsync_is_told_by_the_next_one(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+	int64_t row;
+
+	deliver("INBOX", "one");
+	mount_fixture(f);
+	n = names(f, f->inbox);
+	for (int i = 0; i < 3; i++) {
+		memory_faults.change_error = -EACCES;
+		assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "moved.eml"), 0);
+		WAIT_FOR(row_of(f, f->inbox, n.last));
+		assert_int_equal(settle(f, (int64_t[]){ f->inbox, f->archive, MAILBOX_ROOT }[i]), -EACCES);
+		assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	}
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "moved.eml"), 0);
+	WAIT_FOR(row_of(f, f->inbox, n.last));
+	memory_faults.change_error = 0;
+	assert_int_equal(commit(f, write_file(f, f->archive, "new.eml", LETTER)), 0);
+	assert_int_equal(settle(f, f->inbox), -EACCES);
+	memory_faults.change_error = -EDQUOT;
+	row = write_file(f, f->archive, "full.eml", LETTER);
+	assert_int_equal(commit(f, row), -EDQUOT); /* which has told it */
+	assert_int_equal(settle(f, f->archive), 0);
+}
+
 static void a_copy_that_cannot_be_made_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -1305,6 +1332,7 @@ int main(void)
 		TEST(a_copy_has_the_flags_of_its_source_or_those_that_were_said),
 		TEST(a_copy_that_was_removed_offline_stays_so_over_a_remount),
 		TEST(of_two_names_on_the_way_the_later_stays),
+		TEST(what_was_refused_before_an_fsync_is_told_by_the_next_one),
 		TEST(a_copy_that_cannot_be_made_leaves_nothing),
 		TEST(what_has_gone_does_not_make_moves_slow),
 		TEST(a_draft_is_replaced_once_the_new_one_is_there),

@@ -160,7 +160,7 @@ static void a_draft_takes_the_place_of_another_once_it_is_there(void **state)
 	memory_faults.append_limit = 10;
 	go_online();
 	WAIT_FOR(row_of(f, drafts, "draft.eml") == row);
-	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(settle(f, MAILBOX_ROOT), -EFBIG);
 	assert_int_equal(memory_count_messages("Drafts"), 1);
 	assert_int_not_equal(row_of(f, drafts, "draft.eml.partial"), 0);
 }
