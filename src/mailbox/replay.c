@@ -127,6 +127,7 @@ static int send_all(struct replay *r, struct replay_batch *batch, struct backend
 	}
 	if (n == 0 && !is_stopping(r) && !batch->passed_over)
 		later_release(&r->later);
+	r->is_other_left = n == 0 && batch->is_other_left;
 	r->passed_over = n == 0 ? batch->passed_over : 0;
 	return n;
 }
@@ -259,11 +260,14 @@ void replay_finish(struct replay *r, int64_t timeout_ms)
 	pthread_mutex_lock(&r->mb->lock);
 	first = r->rounds;
 	while (!journal_is_empty(r->mb->index) && !r->is_out_of_reach && (left = end - clock_monotonic_ms()) > 0) {
-		/* Since one that began later than this. */
-		if (r->rounds - first > 1 && r->passed_over == -EINPROGRESS)
+		bool is_tried = r->rounds - first > 1; /* by a round that began later than this */
+
+		if (is_tried && r->passed_over == -EINPROGRESS && !r->is_other_left)
 			break;
-		r->has_work = r->is_awaited = true;
-		pthread_cond_broadcast(&r->wake);
+		if (!is_tried) {
+			r->has_work = r->is_awaited = true;
+			pthread_cond_broadcast(&r->wake);
+		}
 		clock_wait(&r->wake, &r->mb->lock, left < GATHER_MS ? left : GATHER_MS);
 	}
 	pthread_mutex_unlock(&r->mb->lock);

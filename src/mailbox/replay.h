@@ -50,8 +50,9 @@ enum { REPLAY_BATCH_MAX = 1000 };
 struct replay_batch {
 	struct mailbox *mb;
 	size_t n;
-	int passed_over; /* -errno: others stand before these that have to wait, for that reason; -EAGAIN: for no other */
-	int busy;	 /* how many of these the server has had no time or room for */
+	int passed_over;    /* -errno: others stand before these that have to wait, for that reason; -EAGAIN: for no other */
+	bool is_other_left; /* they do not all wait for what may still arrive (-EINPROGRESS) */
+	int busy;	    /* how many of these the server has had no time or room for */
 	struct journal_entry entries[REPLAY_BATCH_MAX]; /* own; what goes into one command */
 	struct journal_place places[REPLAY_BATCH_MAX];	/* own; where the server has their messages; uid 0: nowhere */
 };

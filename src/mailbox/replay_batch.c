@@ -118,6 +118,7 @@ static int pass_over(struct gathering *g, const struct journal_entry *e, int err
 {
 	struct replay_batch *batch = g->batch;
 
+	batch->is_other_left |= error != -EINPROGRESS;
 	if (!batch->passed_over || batch->passed_over == -EAGAIN)
 		batch->passed_over = error;
 	return skip(g, e);

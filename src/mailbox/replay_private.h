@@ -29,7 +29,8 @@ struct replay {
 	size_t n_refused;
 	int64_t pause_ms;
 	struct later later; /* the worker's, and the thread's while no worker runs */
-	int passed_over;    /* likewise; -errno: all that is left has to wait, for that reason */
+	atomic_int passed_over;	   /* -errno: all that is left has to wait, for that reason */
+	atomic_bool is_other_left; /* than for what may still arrive */
 	struct backend *
 		*_Atomic sends_on; /* the worker's: its session, which may be another after it was lost; NULL: it does not send */
 	bool is_late_over;	   /* the worker's; since the last connection broke it was waited for */

@@ -84,6 +84,12 @@ static int forget_sent(struct index *ix, const struct journal_entry *e, int64_t 
 	return e->is_repeated ? 0 : journal_forget_sent(ix, e->seq);
 }
 
+void span_forget_sent(const struct span *s)
+{
+	if (!has_broken(s))
+		note_each(s, forget_sent, 0);
+}
+
 static void note_all_sent(void *userdata)
 {
 	struct span *s = userdata;
@@ -109,9 +115,9 @@ void span_end_watch(struct span *s, int error)
 	(*s->session)->all_sent = NULL;
 	if (error == 0) /* nothing stays in the journal */
 		return;
-	if (!has_broken(s))
+	if (!s->is_all_sent && span_entry(s, 0)->kind == JOURNAL_MOVE)
 		note_each(s, forget_sent, 0);
-	else if (s->is_all_sent && !is_unanswered(s, error)) /* it hung up */
+	else if (s->is_all_sent && !is_unanswered(s, error)) /* the server said no, or hung up */
 		note_each(s, note_unanswered, 0);
 }
 

@@ -39,10 +39,12 @@ void span_unmark(struct span *s);
 
 /*
  * Around a call that sends what must not go twice. That all of it went out is in the journal before the last of it does: who mounts after a kill -9 knows
- * that the server may be at it still. Once the server has said no, nothing of it is looked for: somebody else's message would be taken for it.
+ * that the server may be at it still.
  */
 void span_watch(struct span *s);
 void span_end_watch(struct span *s, int error);
+/* The server said no, and nothing of these was done: nothing is looked for, or somebody else's message would be taken for it. */
+void span_forget_sent(const struct span *s);
 
 /* The server did not answer to it, and may be at it for a while, also after a restart. */
 bool span_may_arrive(const struct span *s, size_t i);

@@ -51,7 +51,10 @@ struct transfer {
 	uint32_t *uids; /* own; ascending, as the span's entries are */
 	struct find find;
 	struct backend_copied copied;
-	bool is_move; /* by MOVE: nothing stays behind, and it may be said again */
+	bool tells_uids;     /* as was known before */
+	bool is_move;	     /* by MOVE: nothing stays behind, and it may be said again */
+	bool is_explained;   /* all that has come there since was told of … */
+	bool is_explanation; /* … which has been asked for */
 };
 
 static void transfer_cleanup(struct transfer *t)
@@ -72,14 +75,15 @@ static int prepare(struct transfer *t)
 	t->uids = span_uids(s);
 	if (!t->uids)
 		return -ENOMEM;
-	return atomic_load(&s->batch->mb->tells_uids) == 1 ? 0 : find_prepare(&t->find, s->session, s->batch, s->from, s->n);
+	t->tells_uids = atomic_load(&s->batch->mb->tells_uids) == 1;
+	return t->tells_uids ? 0 : find_prepare(&t->find, s->session, s->batch, s->from, s->n);
 }
 
 /* Each with the UID that the server told, or that is found by what the message says of itself. */
-static struct replay_outcome outcome_of(const struct transfer *t, size_t i, size_t n)
+static struct replay_outcome outcome_of(const struct transfer *t, size_t i)
 {
 	const struct span *s = t->span;
-	struct replay_outcome o = { t->copied.uidvalidity, new_uid(&t->copied, t->uids, n, span_place(s, i)->uid), !t->is_move };
+	struct replay_outcome o = { t->copied.uidvalidity, new_uid(&t->copied, t->uids, s->n, span_place(s, i)->uid), !t->is_move };
 
 	if (!o.uid && t->find.n)
 		o.uid = find_uid(&t->find, s->batch, s->from + i, &o.uidvalidity);
@@ -110,15 +114,43 @@ static bool is_trash(struct mailbox *mb, const char *wire)
 	return folder_list_find(mb, USE_TRASH, &trash) == 0 && !strcmp(trash.wire ? trash.wire : "", wire);
 }
 
+static bool was_told(const struct transfer *t, uint32_t uid)
+{
+	for (size_t i = 0; i < t->span->n && t->copied.uids; i++)
+		if (t->copied.uids[i] == uid)
+			return true;
+	return false;
+}
+
+/* Whether nothing has come to the folder but what the server told of: there are folders of which it tells nothing. */
+static bool is_explained(struct transfer *t)
+{
+	const struct journal_entry *e = span_entry(t->span, 0);
+	CLEANUP(free) uint32_t *uids = NULL;
+	struct backend_status status = { 0 };
+	size_t n = 0;
+	int r;
+
+	if (t->is_explanation || (*t->span->session)->broken || e->uidnext == UINT32_MAX)
+		return t->is_explained;
+	t->is_explanation = true;
+	r = backend_status(t->span->session, e->folder, &status);
+	if (r == 0)
+		r = backend_uids_from(t->span->session, e->folder, status.uidvalidity, e->uidnext, &uids, &n);
+	t->is_explained = r == 0;
+	for (size_t i = 0; i < n && t->is_explained; i++)
+		t->is_explained = was_told(t, uids[i]);
+	return t->is_explained;
+}
+
 /* Another client was quicker: the server did a first move of nothing, and said OK. Whoever wanted it to go has what he wanted. */
-static bool had_gone(const struct transfer *t, size_t i, const struct replay_outcome *o)
+static bool had_gone(struct transfer *t, size_t i, const struct replay_outcome *o)
 {
 	const struct journal_entry *e = span_entry(t->span, i);
-	struct mailbox *mb = t->span->batch->mb;
 
-	if (!t->is_move || o->uid || e->is_repeated)
+	if (!t->is_move || o->uid || e->is_repeated || is_trash(t->span->batch->mb, e->folder))
 		return false;
-	return (atomic_load(&mb->tells_uids) == 1 || (t->find.wanted && !t->find.wanted[i].bytes)) && !is_trash(mb, e->folder);
+	return t->tells_uids ? is_explained(t) : t->find.wanted && !t->find.wanted[i].bytes;
 }
 
 static int refuse(const struct transfer *t, size_t i, int error)
@@ -131,15 +163,15 @@ static int refuse(const struct transfer *t, size_t i, int error)
 			     error == -ENOENT ? "the message has gone" : "the server told of no copy, and none is found");
 }
 
-static int confirm_first(struct transfer *t, size_t n)
+static int confirm(struct transfer *t, size_t from, size_t to)
 {
-	CLEANUP(free) struct replay_outcome *outcomes = calloc(n ? n : 1, sizeof *outcomes);
+	CLEANUP(free) struct replay_outcome *outcomes = calloc(t->span->n, sizeof *outcomes);
 	struct span *s = t->span;
-	size_t settled = 0;
+	size_t settled = from;
 	int r = outcomes ? 0 : -ENOMEM, error;
 
-	for (size_t i = 0; i < n && r == 0; i++) {
-		outcomes[i] = outcome_of(t, i, n);
+	for (size_t i = from; i < to && r == 0; i++) {
+		outcomes[i] = outcome_of(t, i);
 		error = judge(t, i, &outcomes[i]);
 		if (had_gone(t, i, &outcomes[i]))
 			replay_say_gone(s->batch, s->from + i);
@@ -150,7 +182,7 @@ static int confirm_first(struct transfer *t, size_t n)
 			r = refuse(t, i, error);
 		settled = i + 1;
 	}
-	return r < 0 ? r : replay_confirm_each(s->batch, s->from + settled, n - settled, outcomes + settled);
+	return r < 0 ? r : replay_confirm_each(s->batch, s->from + settled, to - settled, outcomes + settled);
 }
 
 /* Of what had gone before, no server tells any. One that told them once, and now tells none, is asked to show it anew. */
@@ -202,10 +234,50 @@ static int find_untold(struct transfer *t, size_t done)
 	return (*s->session)->broken ? r : 0; /* what was done was done */
 }
 
-/* Several commands may carry it, of which some were done: those are confirmed, and the failure concerns the others. */
+static bool is_done(const struct transfer *t, size_t i, size_t done)
+{
+	return i < done || (t->copied.uids && t->copied.uids[i]);
+}
+
+/* Entries [from, to) that were not done. A MOVE of which anything was done may have done more than was told. */
+static int settle_rest(const struct transfer *t, size_t from, size_t to, bool is_any_done, int error)
+{
+	struct span rest = { .batch = t->span->batch, .session = t->span->session, .from = t->span->from + from, .n = to - from };
+
+	if (!t->is_move || !is_any_done)
+		span_forget_sent(&rest);
+	return span_refused(&rest, error);
+}
+
+static bool is_any_done(const struct transfer *t, size_t done)
+{
+	for (size_t i = 0; i < t->span->n; i++)
+		if (is_done(t, i, done))
+			return true;
+	return false;
+}
+
+/* Run by run: of what was done, or of what was not. */
+static int settle_runs(struct transfer *t, size_t done, bool of_done, int error)
+{
+	bool any = is_any_done(t, done);
+	size_t n = t->span->n;
+	int r = 0;
+
+	for (size_t from = 0, to; from < n && r == 0; from = to) {
+		bool is = is_done(t, from, done);
+
+		for (to = from + 1; to < n && is_done(t, to, done) == is;)
+			to++;
+		if (is == of_done)
+			r = is ? confirm(t, from, to) : settle_rest(t, from, to, any, error);
+	}
+	return r;
+}
+
+/* Several commands may carry it, of which some were done: those are confirmed first, and the failure concerns the others. */
 static int settle(struct transfer *t, int error)
 {
-	struct span *s = t->span, rest = *s;
 	size_t done = count_done(t, error);
 	int r;
 
@@ -213,10 +285,8 @@ static int settle(struct transfer *t, int error)
 		learn_of_uids(t);
 	r = find_untold(t, done);
 	if (r == 0)
-		r = confirm_first(t, done);
-	rest.from += done;
-	rest.n -= done;
-	return r < 0 || error == 0 ? r : span_refused(&rest, error);
+		r = settle_runs(t, done, true, error);
+	return r < 0 || error == 0 ? r : settle_runs(t, done, false, error);
 }
 
 /* Said again, a move of what is there no more may be refused: it was done the first time. Of another folder in the source's place nothing is known. */

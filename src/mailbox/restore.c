@@ -268,7 +268,7 @@ static int restore_file(void *userdata, const struct local_entry *e)
 static int show_copied(struct mailbox *mb, const struct journal_entry *e)
 {
 	struct index_message m;
-	bool is_known = index_message_get(mb->index, e->row, &m) == 0;
+	bool is_known = index_message_get(mb->index, e->row, &m) == 0 && !m.is_local;
 	int r = apply_show(mb, e);
 
 	return r == 0 && !is_known ? apply_show_anew(mb, e->row, NULL) : r;

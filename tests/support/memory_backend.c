@@ -558,6 +558,8 @@ static int change_begin(struct backend *b, int *count)
 
 static int change_end(struct backend *b)
 {
+	if (memory_faults.done_error)
+		return refuse(b, memory_faults.done_error);
 	return ((struct memory_session *)b)->is_faulty && memory_faults.change_breaks ? fail(b, memory_faults.change_breaks) : 0;
 }
 
@@ -684,6 +686,24 @@ static int move_some(struct backend *b, struct memory_folder *f, const uint32_t 
 	return refuse(b, -EIO);
 }
 
+/* As a COPY in several commands, of which a later one is refused, and what is asked then breaks the connection. */
+static int copy_some(struct backend *b, struct memory_folder *f, const uint32_t *uids, size_t n, const char *to,
+		     struct backend_copied *ret)
+{
+	size_t k = (size_t)memory_faults.copies_only;
+	uint32_t *told = calloc(n, sizeof *told);
+
+	copy_messages(f, uids, k, to, false, ret);
+	for (size_t i = 0; told && ret->uids && i < k; i++)
+		told[i] = ret->uids[i];
+	free(ret->uids);
+	ret->uids = told;
+	ret->done = k;
+	memory_faults.copies_only = 0;
+	memory_faults.fetch_error = -ENOTCONN;
+	return refuse(b, -EAGAIN);
+}
+
 static int copy_or_move(struct backend *b, const char *wire, uint32_t uidvalidity, const uint32_t *uids, size_t n, const char *to,
 			bool move, struct backend_copied *ret)
 {
@@ -703,6 +723,8 @@ static int copy_or_move(struct backend *b, const char *wire, uint32_t uidvalidit
 		r = refuse(b, -EIO);
 	if (r == 0 && move && memory_faults.moves_only && (size_t)memory_faults.moves_only < n) {
 		r = move_some(b, f, uids, n, to, ret);
+	} else if (r == 0 && !move && memory_faults.copies_only && (size_t)memory_faults.copies_only < n) {
+		r = copy_some(b, f, uids, n, to, ret);
 	} else if (r == 0) {
 		copy_messages(f, uids, n, to, move, &copied);
 		r = change_end(b);

@@ -49,6 +49,8 @@ struct memory_faults {
 	bool tells_no_uidnext;
 	bool copies_nothing;	/* and says that it did */
 	bool refuses_absent;	/* a move of UIDs that are not there */
+	int done_error;		/* a change is done, and refused with this */
+	int copies_only;	/* so many of those asked for, and refuses the others; what is asked then breaks the connection (fetch_error) */
 	int moves_only;		/* so many of those asked for, tells their UIDs and refuses the others; 0: all */
 	const char *unreadable; /* fetches of messages that hold this text are refused; NULL: none */
 	bool stores_once;	/* a message that it has is not stored again: its UID is told */

@@ -286,6 +286,139 @@ static void move_one_before(struct fixture *f)
 	assert_int_equal(settle(f, f->inbox), 0);
 }
 
+static void of_a_copy_in_pieces_what_was_done_is_not_done_again(void **state)
+{
+	struct fixture *f = *state;
+	char name[64];
+	int64_t from, to[3];
+
+	memory_faults.tells_no_uids = true;
+	deliver("INBOX", "aaa");
+	deliver("INBOX", "bbb");
+	deliver("INBOX", "ccc");
+	mount_fixture(f);
+	from = row_of(f, f->inbox, "2026-04-14_0930_Alice_aaa.1.eml");
+	to[0] = write_file(f, f->archive, "before.eml", ""); /* from then on it is known that none are told */
+	assert_int_equal(mailbox_copy(f->mailbox, from + 2, to[0]), 0);
+	assert_int_equal(commit(f, to[0]), 0);
+	memory_faults.copies_only = 2;
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof name, "copy %d.eml", i);
+		to[i] = write_file(f, f->archive, name, "");
+	}
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(mailbox_copy(f->mailbox, from + i, to[i]), 0);
+	WAIT_FOR(!memory_faults.copies_only);
+	usleep(200000);
+	memory_faults.fetch_error = 0;
+	WAIT_FOR(holding("Archive", "ccc") == 2);
+	assert_int_equal(holding("Archive", "aaa"), 1);
+	assert_int_equal(holding("Archive", "bbb"), 1);
+}
+
+static void a_move_of_what_another_client_took_is_told_to_have_come_to_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	for (int tells = 0; tells < 2; tells++) {
+		deliver("INBOX", "one");
+		move_one_before(f);
+		n = names(f, f->inbox);
+		memory_faults.tells_no_uids = !tells; /* of this folder: what has come there may be it */
+		if (tells)
+			memory_remove_message("INBOX", 1);
+		assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "one.eml"), 0);
+		assert_int_equal(settle(f, f->archive), tells ? -ENOENT : 0);
+		assert_int_equal(memory_count_messages("Archive"), tells ? 1 : 2);
+		teardown(state);
+		setup(state);
+		f = *state;
+	}
+	mount_fixture(f);
+}
+
+static void a_repeated_move_goes_when_the_server_has_time_again(void **state)
+{
+	struct fixture *f = *state;
+	struct names n;
+
+	deliver("INBOX", "one");
+	move_one_before(f);
+	n = names(f, f->inbox);
+	go_offline();
+	assert_int_equal(rename_to(f, f->inbox, n.last, f->archive, "one.eml"), 0);
+	WAIT_FOR(memory_counts().moves == 2);
+	memory_faults.poison = "one";
+	memory_faults.poison_error = -EAGAIN;
+	go_online();
+	WAIT_FOR(memory_counts().moves > 2);
+	memory_faults.poison = NULL;
+	WAIT_FOR(memory_count_messages("Archive") == 2);
+}
+
+static void what_was_stored_and_refused_is_not_stored_again(void **state)
+{
+	struct fixture *f = *state;
+
+	mount_fixture(f);
+	memory_faults.done_error = -EAGAIN;
+	assert_int_equal(commit(f, write_file(f, f->archive, ".scratch", LETTER)), 0);
+	assert_int_equal(rename_to(f, f->archive, ".scratch", f->archive, "letter.eml"), 0);
+	WAIT_FOR(memory_counts().appends);
+	memory_faults.done_error = 0;
+	WAIT_FOR(settle(f, f->archive) == 0 && names(f, f->archive).n == 1);
+	assert_int_equal(memory_count_messages("Archive"), 1);
+}
+
+static void of_a_move_with_a_gap_what_was_told_is_confirmed(void **state)
+{
+	struct fixture *f = *state;
+	int64_t row;
+
+	deliver("INBOX", "aaa");
+	deliver("INBOX", "bbb");
+	deliver("INBOX", "ccc");
+	move_one_before(f);
+	row = row_of(f, f->inbox, "2026-04-14_0930_Alice_bbb.2.eml");
+	memory_remove_message("INBOX", 1);
+	memory_faults.moves_only = 2;
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_aaa.1.eml", f->archive, "a.eml"), 0);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_bbb.2.eml", f->archive, "b.eml"), 0);
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_ccc.3.eml", f->archive, "c.eml"), 0);
+	settle(f, f->archive);
+	assert_int_equal(row_of(f, f->archive, "b.eml"), row);
+}
+
+static void *let_go(void *poison)
+{
+	usleep(400000);
+	*(const char **)poison = NULL;
+	return NULL;
+}
+
+/* One may arrive for minutes; another waits for a server that is busy for a moment. */
+static void unmounting_sends_what_can_be_sent(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t thread;
+
+	deliver("INBOX", "one");
+	mount_fixture(f);
+	memory_faults.change_breaks = -ETIMEDOUT;
+	assert_int_equal(commit(f, write_file(f, f->archive, "letter.eml", LETTER)), 0);
+	memory_faults.change_breaks = 0;
+	memory_faults.poison = "one";
+	memory_faults.poison_error = -EAGAIN;
+	assert_int_equal(set_flags(f, names(f, f->inbox).row, "+\\Seen"), 0);
+	WAIT_FOR(memory_counts().stores);
+	assert_int_equal(pthread_create(&thread, NULL, let_go, &memory_faults.poison), 0);
+	stop(f);
+	pthread_join(thread, NULL);
+	assert_true(has_flags("INBOX", 1, "\\Seen"));
+	start(f);
+}
+
 static void a_move_leaves_its_place_for_no_copy_that_nobody_saw(void **state)
 {
 	struct fixture *f = *state;
@@ -1347,6 +1480,12 @@ int main(void)
 		TEST(counts_where_a_folder_is_begun_anew),
 		TEST(killed_between_the_two_halves_of_a_copy),
 		TEST(what_the_server_said_no_to_is_not_looked_for),
+		TEST(of_a_copy_in_pieces_what_was_done_is_not_done_again),
+		TEST(a_move_of_what_another_client_took_is_told_to_have_come_to_nothing),
+		TEST(a_repeated_move_goes_when_the_server_has_time_again),
+		TEST(what_was_stored_and_refused_is_not_stored_again),
+		TEST(of_a_move_with_a_gap_what_was_told_is_confirmed),
+		TEST(unmounting_sends_what_can_be_sent),
 		TEST(a_clock_that_is_set_back_neither_stores_twice_nor_holds_up),
 		TEST(programs_are_told_that_a_folder_is_not_there),
 		TEST(what_is_remembered_of_a_message_goes_with_it),
