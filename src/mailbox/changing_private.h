@@ -88,6 +88,8 @@ bool upload_is_written(struct mailbox *mb, int64_t row);
 int upload_note_writing(struct mailbox *mb, int64_t row, bool begins);
 /* Into the list of local files. */
 int upload_put_entry(struct mailbox *mb, const struct index_message *m, const struct index_folder *f, const char *flags);
+/* The bytes of a message or local file, own; -1: they are not here. */
+int upload_open_bytes(struct mailbox *mb, const struct index_message *m);
 /* 1 when both hold the same bytes, else 0. -EINPROGRESS: as many, and those of `b` are not here. */
 int upload_same_bytes(struct mailbox *mb, const struct index_message *a, const struct index_message *b);
 /* The bytes of a local file that was not uploaded stay, as a scratch file NAME.partial. In a transaction. */

@@ -90,12 +90,17 @@ static int move_message(struct changing *c, struct index_message *m, const struc
 	return r < 0 || !replaces ? r : draft_replace_by_stored(c, m, replaces);
 }
 
-/* Whether it can take the place of a draft: whole, and a message. */
+/* Whether it can take the place of a draft: whole, and a message, as what is on its way is under any name. */
 static int check_replacing(struct mailbox *mb, const struct index_message *m, const char *name)
 {
+	int r;
+
 	if (upload_is_written(mb, m->row))
 		return -EBUSY;
-	return !m->is_local || upload_is_message(mb, m->row, name) ? 0 : -EEXIST;
+	r = m->is_local ? changing_is_on_its_way(mb, m->row) : 1;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return upload_is_message(mb, m->row, name) ? 0 : -EEXIST;
 }
 
 /* What stands under the name already makes way or not: 0; 1: it holds the same bytes, and stays. *ret_replaces: a draft that goes once the new one is there. */

@@ -118,7 +118,10 @@ static int keep_backup(struct changing *c, const struct index_folder *f, const s
 	return r < 0 ? r : news_add(&c->news, CHANGE_MESSAGE_ADDED, f->row, backup.row, backup.name);
 }
 
-/* Emacs, vim and sed call the draft NAME~ before they write the new one: it takes that one's place, who has NAME~ keeps it. */
+/*
+ * Emacs, vim and sed call the draft NAME~ before they write the new one: it takes that one's place, who has NAME~ keeps it. One that is still on its way arrives all the same, since
+ * it may be half there already, and goes as any other.
+ */
 int draft_replace_renamed(struct changing *c, const struct index_folder *f, const struct index_message *m, int64_t *ret_replaces)
 {
 	struct index_message old;
@@ -128,9 +131,13 @@ int draft_replace_renamed(struct changing *c, const struct index_folder *f, cons
 
 	snprintf(name, sizeof name, "%s~", m->name);
 	r = index_message_by_name(c->mb->index, f->row, name, &old);
-	if (r < 0 || old.is_local || !changing_is_drafts(c->mb, f->row))
-		return r == -ENOENT ? 0 : r;
-	bytes = body_open(c->mb->bodies, old.row, old.size_bytes);
+	if (r == 0)
+		r = changing_is_unsent(c->mb, &old);
+	if (r == -ENOENT || r == -EBUSY || r == 1) /* there is none, or a file that is no message */
+		return 0;
+	if (r < 0 || !changing_is_drafts(c->mb, f->row))
+		return r;
+	bytes = upload_open_bytes(c->mb, &old);
 	if (bytes < 0) /* not here: both stay */
 		return 0;
 	*ret_replaces = old.row;

@@ -189,13 +189,33 @@ static int show_file(struct mailbox *mb, const struct local_entry *e, bool there
 	return there ? index_message_put(mb->index, &m) : index_message_insert(mb->index, &m, e->flags);
 }
 
+static int is_to_go(struct mailbox *mb, int64_t row)
+{
+	int r = journal_has(mb->index, row, JOURNAL_REMOVE);
+
+	return r == 0 ? journal_has(mb->index, row, JOURNAL_MARK) : r;
+}
+
 int restore_is_homeless(struct mailbox *mb, const struct index_message *m)
 {
-	int r = m->folder ? 1 : journal_has(mb->index, m->row, JOURNAL_REMOVE);
+	int r = m->folder ? 1 : is_to_go(mb, m->row);
 
-	if (r == 0)
-		r = journal_has(mb->index, m->row, JOURNAL_MARK);
 	return r < 0 ? r : !r;
+}
+
+/* On its way, in an index made anew: where it is to go again once it has arrived, its name is another's by now. */
+static int show_on_its_way(struct mailbox *mb, const struct local_entry *e)
+{
+	CLEANUP(index_folder) struct index_folder f = { 0 };
+	struct index_message m;
+	int r = is_to_go(mb, e->row);
+
+	if (r <= 0)
+		return r < 0 ? r : show_file(mb, e, false);
+	r = place_file(mb, e, "", &f, &m);
+	m.row = e->row;
+	m.folder = 0;
+	return r < 0 ? r : index_message_insert_hidden(mb->index, &m);
 }
 
 int restore_homeless(struct mailbox *mb, int64_t row)
@@ -253,7 +273,9 @@ static int restore_file(void *userdata, const struct local_entry *e)
 		return restore_apart(mb, e);
 	if (r == 0)
 		r = restore_is_homeless(mb, &m);
-	if (r == -ENOENT || r == 1)
+	if (r == -ENOENT && is_on_its_way)
+		r = show_on_its_way(mb, e);
+	else if (r == -ENOENT || r == 1)
 		r = show_file(mb, e, r == 1);
 	if (r == -EAGAIN)
 		return is_for_later(mb, r);

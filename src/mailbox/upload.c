@@ -29,8 +29,7 @@ static int64_t size_as_message(struct mailbox *mb, const struct index_message *m
 	return m->is_local && local_bytes_measure(mb->files, m->row, &size_bytes) < 0 ? -1 : size_bytes;
 }
 
-/* -1: they are not here. */
-static int open_bytes(struct mailbox *mb, const struct index_message *m)
+int upload_open_bytes(struct mailbox *mb, const struct index_message *m)
 {
 	int fd;
 
@@ -41,12 +40,12 @@ static int open_bytes(struct mailbox *mb, const struct index_message *m)
 
 int upload_same_bytes(struct mailbox *mb, const struct index_message *a, const struct index_message *b)
 {
-	CLEANUP(fd) int fd_a = -1, fd_b = open_bytes(mb, b);
+	CLEANUP(fd) int fd_a = -1, fd_b = upload_open_bytes(mb, b);
 	bool can_be_fetched = b->uid || b->server_uid;
 
 	if (fd_b < 0)
 		return can_be_fetched && size_as_message(mb, a) == b->size_bytes ? -EINPROGRESS : 0;
-	fd_a = open_bytes(mb, a);
+	fd_a = upload_open_bytes(mb, a);
 	return fd_a >= 0 && local_bytes_make_same(fd_a, fd_b);
 }
 

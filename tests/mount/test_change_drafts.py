@@ -12,7 +12,6 @@ import subprocess
 import unittest
 
 import mailtest
-from mailtest import observer
 from mailtest.changing import ChangeTestCase, write
 
 THEN = 1500000001       # a time that is not now
@@ -45,6 +44,16 @@ def copy(source, target):
             shutil.copystat(reader.fileno(), descriptor)
         finally:
             os.close(descriptor)
+
+
+def run_editor(*command):
+    subprocess.run(command, check=True, timeout=20, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def run_vim(path, number, backupcopy):
+    """The text before `number` becomes that one.  For files in /tmp it makes no backup by itself."""
+    run_editor('vim.tiny', '-es', '-u', 'NONE', '-c', f'set nocompatible backup backupskip= backupcopy={backupcopy}',
+               '-c', rf'%s/saved {number - 1}/saved {number}/|$copy $|s/[^\r]*/text/|wq', path)
 
 
 class Ways:
@@ -83,14 +92,9 @@ class Ways:
     def test_emacs_with_file_precious_flag(self):
         self.emacs(copy, self.save_by_renaming)
 
-    def run_editor(self, *command):
-        subprocess.run(command, check=True, timeout=20, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-
     def vim(self, backupcopy):
-        """For files in /tmp it makes no backup by itself."""
         for number in range(1, 4):
-            self.run_editor('vim.tiny', '-es', '-u', 'NONE', '-c', f'set nocompatible backup backupskip= backupcopy={backupcopy}',
-                            '-c', rf'%s/saved {number - 1}/saved {number}/|$copy $|s/[^\r]*/text/|wq', self.draft)
+            run_vim(self.draft, number, backupcopy)
             self.assert_saved(text(number), {'draft.eml~': text(number - 1)})
 
     def test_vim_with_a_backup_by_renaming(self):
@@ -109,7 +113,7 @@ class Ways:
 
     def sed(self, option, backup):
         for number in range(1, 4):
-            self.run_editor('sed', option, f's/saved {number - 1}/saved {number}/; $a text\r', self.draft)
+            run_editor('sed', option, f's/saved {number - 1}/saved {number}/; $a text\r', self.draft)
             self.assert_saved(text(number), {backup: text(number - 1)} if backup else {})
 
     def test_sed_i(self):
@@ -136,9 +140,7 @@ class OnTheDisk(Ways, unittest.TestCase):
         self.assertEqual(held, {'draft.eml': data, **others})
 
 
-class InTheMount(Ways, ChangeTestCase):
-    """The same against the server."""
-
+class DraftTestCase(ChangeTestCase):
     def setUp(self):
         super().setUp()
         self.folder = self.mount / 'Drafts'
@@ -147,6 +149,14 @@ class InTheMount(Ways, ChangeTestCase):
         write(self.draft, text(0), THEN, r'\Draft \Seen')
         self.check_now({'Drafts': {'added': [text(0)]}})
 
+    def held(self):
+        """What stands there beside the letters that nobody touches."""
+        return {name: self.mount.read(f'Drafts/{name}') for name in self.names('Drafts') - self.others}
+
+
+class InTheMount(Ways, DraftTestCase):
+    """The same against the server."""
+
     def assert_saved(self, data, others):
         self.sync('Drafts')
         on_the_server = [data] + [held for name, held in others.items() if not name.endswith('~')]
@@ -154,8 +164,38 @@ class InTheMount(Ways, ChangeTestCase):
         newest = next(message for message in added.values() if message.data == data)
         if len(added) == 1:     # it replaces the one that had these flags
             self.assertIn('\\Draft', newest.flags)
-        held = {name: self.mount.read(f'Drafts/{name}') for name in self.names('Drafts') - self.others}
-        self.assertEqual(held, {'draft.eml': data, **others})
+        self.assertEqual(self.held(), {'draft.eml': data, **others})
+
+
+class OnItsWay(DraftTestCase):
+    """Saved again before the server has what was saved before."""
+
+    def kill_and_start(self):
+        self.mount.kill9()
+        self.mount.start()
+
+    def check_backup_by_renaming(self, save):
+        """`save` three times offline: the server gets the newest once, with the flags of the first, and the backup is scratch."""
+        self.proxy.down()
+        for number in range(1, 4):
+            save(number)
+            self.assertEqual(self.held(), {'draft.eml': text(number), 'draft.eml~': text(number - 1)})
+        self.proxy.up()
+        added = self.check({'Drafts': {'added': [text(3)]}}, timeout=30)
+        self.assertEqual(next(iter(added['Drafts'].values())).flags, {'\\Draft', '\\Seen'})
+        self.sync('Drafts')
+        self.assertEqual(self.held(), {'draft.eml': text(3), 'draft.eml~': text(2)})
+
+    def test_vim_offline(self):
+        self.check_backup_by_renaming(lambda number: run_vim(self.draft, number, 'no'))
+
+    def test_killed_between_any_two_steps(self):
+        def save(number):
+            os.rename(self.draft, self.draft + '~')
+            self.kill_and_start()
+            write(self.draft, text(number))
+            self.kill_and_start()
+        self.check_backup_by_renaming(save)
 
 
 if __name__ == '__main__':

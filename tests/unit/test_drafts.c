@@ -194,6 +194,130 @@ static void a_draft_that_was_renamed_to_a_backup_is_replaced(void **state)
 	assert_int_equal(names(f, drafts).n, 2);
 }
 
+/* A stored draft with \Seen, and no way to the server. */
+static int64_t mount_draft_and_go_offline(struct fixture *f)
+{
+	int64_t drafts = mount_draft(f, "draft.eml");
+
+	assert_int_equal(set_flags(f, row_of(f, drafts, "draft.eml"), "\\Seen"), 0);
+	assert_int_equal(settle(f, drafts), 0);
+	go_offline();
+	assert_int_equal(set_flags(f, row_of(f, drafts, "draft.eml"), "+kw"), 0);
+	usleep(100000);
+	return drafts;
+}
+
+static void save_with_backup(struct fixture *f, int64_t drafts, const char *text)
+{
+	assert_int_equal(rename_to(f, drafts, "draft.eml", drafts, "draft.eml~"), 0);
+	assert_int_equal(commit(f, write_file(f, drafts, "draft.eml", text)), 0);
+}
+
+/* A scratch file of this size. */
+static void assert_backup(struct fixture *f, int64_t drafts, size_t size_bytes)
+{
+	struct mailbox_entry e;
+
+	assert_int_equal(mailbox_lookup(f->mailbox, drafts, "draft.eml~", &e), 0);
+	assert_true(e.message.is_local);
+	assert_int_equal(e.message.size_bytes, (int64_t)size_bytes);
+	assert_int_equal(names(f, drafts).n, 2);
+}
+
+/* Saved three times offline; `then` happens before the server is back. */
+static void check_saved_on_its_way(struct fixture *f, void (*then)(struct fixture *f))
+{
+	int64_t drafts = mount_draft_and_go_offline(f);
+
+	for (int i = 0; i < 3; i++)
+		save_with_backup(f, drafts, i == 2 ? LETTER "third\r\n" : i ? LETTER "2nd\r\n" : LETTER "first\r\n");
+	then(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	assert_backup(f, drafts, strlen(LETTER "2nd\r\n"));
+	go_online();
+	WAIT_FOR(holding("Drafts", "third") == 1 && memory_count_messages("Drafts") == 1);
+	assert_int_equal(settle(f, drafts), 0);
+	assert_backup(f, drafts, strlen(LETTER "2nd\r\n"));
+	assert_true(shows_flags(f, row_of(f, drafts, "draft.eml"), "\\Seen kw"));
+}
+
+static void nothing(struct fixture *f)
+{
+	(void)f;
+}
+
+static void remount_with_cache(struct fixture *f)
+{
+	remount(f, false);
+}
+
+static void a_backup_that_is_on_its_way_is_replaced(void **state)
+{
+	check_saved_on_its_way(*state, nothing);
+}
+
+static void a_backup_that_is_on_its_way_is_replaced_after_a_remount(void **state)
+{
+	check_saved_on_its_way(*state, remount_with_cache);
+}
+
+static void a_backup_that_is_on_its_way_is_replaced_without_the_cache(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft_and_go_offline(f);
+
+	save_with_backup(f, drafts, LETTER "first\r\n");
+	save_with_backup(f, drafts, LETTER "second\r\n");
+	stop(f);
+	delete_cache(f);
+	go_online();
+	mount_fixture(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	WAIT_FOR(holding("Drafts", "second") == 1 && memory_count_messages("Drafts") == 1);
+	assert_int_equal(settle(f, drafts), 0);
+	WAIT_FOR(row_of(f, drafts, "draft.eml"));
+	assert_backup(f, drafts, strlen(LETTER "first\r\n"));
+}
+
+/* The first save is there by then, and neither the newest nor what it was to replace is lost. */
+static void a_backup_that_is_on_its_way_stays_when_the_new_one_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft_and_go_offline(f);
+
+	save_with_backup(f, drafts, LETTER "first\r\n");
+	save_with_backup(f, drafts, LETTER "poison\r\n");
+	memory_faults.poison = "poison";
+	memory_faults.poison_error = -EDQUOT;
+	go_online();
+	WAIT_FOR(row_of(f, drafts, "draft.eml.partial"));
+	settle(f, drafts);
+	WAIT_FOR(holding("Drafts", "first") == 1 && memory_count_messages("Drafts") == 1);
+	assert_int_equal(settle(f, drafts), 0);
+	assert_int_equal(names(f, drafts).n, 3); /* the draft under another name, its backup, and what was refused */
+}
+
+/* Its bytes are not here, so it is no scratch file: what was saved since takes its place by a rename. */
+static void a_draft_on_its_way_takes_the_place_of_one_called_as_a_backup(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts;
+
+	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
+	deliver("Drafts", "old");
+	mount_fixture(f);
+	drafts = folder_row(f, MAILBOX_ROOT, "Drafts");
+	assert_int_equal(rename_to(f, drafts, names(f, drafts).last, drafts, "draft.eml"), 0);
+	go_offline();
+	assert_int_equal(set_flags(f, names(f, drafts).row, "+kw"), 0);
+	usleep(100000);
+	save_with_backup(f, drafts, LETTER "first\r\n");
+	save_with_backup(f, drafts, LETTER "second\r\n");
+	assert_backup(f, drafts, strlen(LETTER "first\r\n"));
+	go_online();
+	WAIT_FOR(holding("Drafts", "second") == 1 && memory_count_messages("Drafts") == 1);
+}
+
 static void a_refused_edit_leaves_the_draft_under_its_name(void **state)
 {
 	struct fixture *f = *state;
@@ -421,6 +545,11 @@ int main(void)
 		TEST(a_stored_draft_takes_the_place_of_another),
 		TEST(a_draft_takes_the_place_of_another_once_it_is_there),
 		TEST(a_draft_that_was_renamed_to_a_backup_is_replaced),
+		TEST(a_backup_that_is_on_its_way_is_replaced),
+		TEST(a_backup_that_is_on_its_way_is_replaced_after_a_remount),
+		TEST(a_backup_that_is_on_its_way_is_replaced_without_the_cache),
+		TEST(a_backup_that_is_on_its_way_stays_when_the_new_one_is_refused),
+		TEST(a_draft_on_its_way_takes_the_place_of_one_called_as_a_backup),
 		TEST(a_draft_with_changes_that_wait_is_saved),
 		TEST(an_edit_that_is_not_ended_is_set_aside_whatever_waits),
 		TEST(an_edit_that_is_not_ended_is_set_aside_without_the_cache_too),
