@@ -29,7 +29,8 @@ struct mailbox;
 int mailbox_create(struct mailbox *mb, int64_t folder, const char *name, mode_t mode, int64_t *ret_row, int *ret_fd);
 /*
  * Opens a local file again, or a stored message of the drafts folder to be replaced (its bytes copied first unless `truncate`). *ret_fd own. -EINPROGRESS: `w` is answered
- * when it is worth calling again. -EACCES: a stored message elsewhere. Whoever has `write` calls mailbox_commit() or mailbox_abandon() once all of them closed.
+ * when it is worth calling again: what was on its way to there has arrived, or the bytes are here. -EACCES: a stored message elsewhere, or one that is to be read. Whoever has
+ * `write` calls mailbox_commit() or mailbox_abandon() once all of them closed.
  */
 int mailbox_edit(struct mailbox *mb, int64_t row, bool write, bool truncate, struct waiter *w, int *ret_fd);
 /*

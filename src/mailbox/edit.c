@@ -121,7 +121,7 @@ static int reopen(struct mailbox *mb, const struct index_message *m, bool write,
 	return r;
 }
 
-/* Once the server has it a draft can be edited, and nothing else. */
+/* Once the server has it a draft can be edited, and nothing else: be it stored there, or moved or copied to there. */
 static int await_draft(struct mailbox *mb, struct index_message *m, bool truncate, struct waiter *w, int *ret_fd)
 {
 	int r = changing_is_drafts(mb, m->folder) ? changing_settle(mb, m->row, w) : -EACCES;
@@ -142,9 +142,11 @@ int mailbox_edit(struct mailbox *mb, int64_t row, bool write, bool truncate, str
 		return r;
 	if (write && mb->options.read_only)
 		return -EROFS;
-	if (!m.is_local)
+	if (!m.is_local && !write) /* its bytes are the server's by now */
+		return -EACCES;
+	if (!m.is_local && m.uid)
 		return edit_draft(mb, &m, truncate, w, ret_fd);
-	r = reopen(mb, &m, write, ret_fd);
+	r = m.is_local ? reopen(mb, &m, write, ret_fd) : -EBUSY; /* moved or copied, and on its way there */
 	return r == -EBUSY ? await_draft(mb, &m, truncate, w, ret_fd) : r;
 }
 

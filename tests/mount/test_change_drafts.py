@@ -198,5 +198,44 @@ class OnItsWay(DraftTestCase):
         self.check_backup_by_renaming(save)
 
 
+class Arriving(ChangeTestCase):
+    """Whoever writes into what is moved or copied to the drafts waits for the server to say that it is there, and nobody else does."""
+
+    def port(self):
+        self.network = self.enterContext(mailtest.HoldingProxy(self.proxy.port))
+        return self.network.port
+
+    def start(self, command):
+        process = subprocess.Popen(['sh', '-c', command], cwd=self.mount.path, stdin=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def check_written_after(self, command, change):
+        """`command` brings INBOX 1 there as draft.eml by this `change`; returns what has become of the drafts."""
+        self.names('Drafts')
+        self.network.hold(command, answer=True)
+        bringing = change()
+        self.assertTrue(self.network.held.wait(10), f'no {command}')
+        writing = self.start('echo more >> Drafts/draft.eml')
+        with self.assertRaises(subprocess.TimeoutExpired):
+            writing.wait(0.5)
+        self.assertEqual(self.mount.read(self.path(2)), self.data(2))
+        self.assertEqual(len(self.names('Drafts')), 3)
+        self.network.release()
+        self.assertEqual([process.wait(20) for process in [writing, *bringing]], [0] * (1 + len(bringing)))
+        self.sync('Drafts')
+        return {'added': [self.data(1) + b'more\r\n']}
+
+    def test_moved(self):
+        def move():
+            os.rename(self.path(1), self.mount / 'Drafts/draft.eml')
+            return []
+        self.check({'Drafts': self.check_written_after(b'UID MOVE', move), 'INBOX': {'gone': [1]}})
+
+    def test_copied(self):
+        self.check({'Drafts': self.check_written_after(b'UID COPY', lambda: [self.start(f'cp {self.path(1)} Drafts/draft.eml')])})
+
+
 if __name__ == '__main__':
     mailtest.main()

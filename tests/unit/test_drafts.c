@@ -432,6 +432,109 @@ static void an_edit_that_is_not_ended_is_set_aside_without_the_cache_too(void **
 	assert_int_equal(e.message.size_bytes, (int64_t)strlen(LETTER "second\r\n"));
 }
 
+/* ------------------------------------------------------------ messages that come to be drafts */
+
+/* As open(2) with O_APPEND does. */
+static int open_again_and_again(struct fixture *f, int64_t row)
+{
+	struct waiter_sync s;
+	int fd = -1, r;
+
+	do {
+		waiter_sync_init(&s);
+		r = mailbox_edit(f->mailbox, row, true, false, &s.waiter, &fd);
+		assert_int_equal(wait_answer(r, &s), 0);
+	} while (r == -EINPROGRESS);
+	assert_int_equal(lseek(fd, 0, SEEK_END) > 0, 1);
+	return fd;
+}
+
+static int open_at_once(struct fixture *f, int64_t row, bool write)
+{
+	struct waiter_sync s;
+	int fd = -1, r;
+
+	waiter_sync_init(&s);
+	r = mailbox_edit(f->mailbox, row, write, false, &s.waiter, &fd);
+	assert_true(r < 0);
+	wait_answer(r, &s);
+	return r;
+}
+
+/* A letter in INBOX, and a server that takes its time to say that it has done something. */
+static int64_t mount_slow(struct fixture *f)
+{
+	memory_add_folder("Drafts", '/', 0, USE_DRAFTS);
+	deliver("INBOX", "one");
+	mount_fixture(f);
+	memory_faults.change_answer_ms = 300;
+	return folder_row(f, MAILBOX_ROOT, "Drafts");
+}
+
+static void check_written_after_it_has_arrived(struct fixture *f, int64_t drafts)
+{
+	int64_t row = row_of(f, drafts, "draft.eml");
+
+	assert_int_equal(open_at_once(f, row, false), -EACCES); /* nobody waits to read what is stored */
+	write_and_close(open_again_and_again(f, row), "more\r\n");
+	assert_int_equal(commit(f, row), 0);
+	assert_int_equal(settle(f, drafts), 0);
+	assert_int_equal(memory_count_messages("Drafts"), 1);
+	assert_int_equal(holding("Drafts", "one\r\nmore\r\n"), 1);
+	assert_int_equal(row_of(f, drafts, "draft.eml"), row);
+	assert_int_equal(names(f, drafts).n, 1);
+}
+
+static void who_writes_into_what_is_moved_to_the_drafts_waits(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_slow(f);
+
+	assert_int_equal(rename_to(f, f->inbox, names(f, f->inbox).last, drafts, "draft.eml"), 0);
+	assert_int_equal(open_at_once(f, row_of(f, drafts, "draft.eml"), true), -EINPROGRESS);
+	assert_int_equal(rename_to(f, drafts, "draft.eml", f->inbox, "back.eml"), 0);
+	assert_int_equal(rename_to(f, f->inbox, "back.eml", drafts, "draft.eml"), 0);
+	check_written_after_it_has_arrived(f, drafts);
+	assert_int_equal(memory_count_messages("INBOX"), 0);
+}
+
+static void who_writes_into_what_is_copied_to_the_drafts_waits(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_slow(f), copy = write_file(f, drafts, "draft.eml", "");
+
+	assert_int_equal(mailbox_copy(f->mailbox, names(f, f->inbox).row, copy), 0);
+	check_written_after_it_has_arrived(f, drafts);
+	assert_int_equal(memory_count_messages("INBOX"), 1);
+}
+
+static void nobody_waits_offline_to_write_into_what_is_moved_to_the_drafts(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_slow(f);
+
+	memory_faults.change_answer_ms = 0;
+	go_offline();
+	assert_int_equal(rename_to(f, f->inbox, names(f, f->inbox).last, drafts, "draft.eml"), 0);
+	usleep(100000);
+	assert_int_equal(open_at_once(f, row_of(f, drafts, "draft.eml"), true), -EACCES);
+	go_online();
+	WAIT_FOR(holding("Drafts", "one") == 1);
+}
+
+/* What is moved elsewhere is no draft. */
+static void nobody_waits_to_write_into_what_is_moved_out_of_the_drafts(void **state)
+{
+	struct fixture *f = *state;
+	int64_t drafts = mount_draft(f, "draft.eml"), row = row_of(f, drafts, "draft.eml");
+
+	memory_faults.change_answer_ms = 300;
+	assert_int_equal(rename_to(f, drafts, "draft.eml", f->archive, "x.eml"), 0);
+	assert_int_equal(open_at_once(f, row, true), -EACCES);
+	assert_int_equal(settle(f, MAILBOX_ROOT), 0);
+	assert_int_equal(holding("Archive", "new text"), 1);
+}
+
 /* ------------------------------------------------------------ files that are still written, and their folders */
 
 static void what_is_written_is_not_compared_with_what_it_is_renamed_to(void **state)
@@ -560,6 +663,10 @@ int main(void)
 		TEST(nothing_takes_the_place_of_a_draft_but_a_message),
 		TEST(a_refused_edit_leaves_the_draft_under_its_name),
 		TEST(an_edit_that_an_older_index_does_not_know_is_sent),
+		TEST(who_writes_into_what_is_moved_to_the_drafts_waits),
+		TEST(who_writes_into_what_is_copied_to_the_drafts_waits),
+		TEST(nobody_waits_offline_to_write_into_what_is_moved_to_the_drafts),
+		TEST(nobody_waits_to_write_into_what_is_moved_out_of_the_drafts),
 		TEST(what_is_written_is_not_compared_with_what_it_is_renamed_to),
 		TEST(a_rename_over_the_same_bytes_that_must_be_fetched_is_done_the_second_time),
 		TEST(bytes_that_were_refused_are_as_they_were_written),
