@@ -74,10 +74,10 @@ struct gathering {
 	int64_t last_row;
 };
 
-/* What is on this machine alone, or on its way to the server, cannot be had from there. */
-static bool can_be_fetched(const struct index_message *m)
+/* One command asks one folder by UIDs: what is on its way to there stands elsewhere yet, and another message may have its UID here. */
+static bool stands_here(const struct index_message *m)
 {
-	return !m->is_local && (m->uid || m->server_uid);
+	return !m->is_local && m->uid && !m->server_folder;
 }
 
 static int gather(void *userdata, const struct index_message *m)
@@ -85,7 +85,7 @@ static int gather(void *userdata, const struct index_message *m)
 	struct gathering *g = userdata;
 
 	g->last_row = m->row;
-	if (can_be_fetched(m) && m->size_bytes <= g->mb->configuration->read_ahead_bytes / 2 &&
+	if (stands_here(m) && m->size_bytes <= g->mb->configuration->read_ahead_bytes / 2 &&
 	    !body_is_cached(g->mb->bodies, m->row, m->size_bytes)) {
 		g->items[g->n++] = *m;
 		g->bytes += m->size_bytes;
@@ -108,9 +108,11 @@ static void start_batch(struct mailbox *mb, const struct gathering *g)
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->n; i++) {
-		struct body *b = body_get(mb, &g->items[i]);
+		const struct index_message *m = &g->items[i];
+		struct body *b = body_get(mb, m);
 
-		if (b && !b->fetch && !b->waits_for_place && !b->is_complete && !b->blocks)
+		if (b && b->folder == m->folder && b->uid == m->uid && !b->fetch && !b->waits_for_place && !b->is_complete &&
+		    !b->blocks)
 			bodies[n++] = b;
 		else if (b)
 			body_put(mb, b);

@@ -207,6 +207,58 @@ static void one_that_went_while_it_was_moved_is_told_to_its_readers(void **state
 	assert_true(memory_counts().fetches <= before + 3);
 }
 
+/* All of it. */
+static void read_text(struct fixture *f, int64_t row, char text[512])
+{
+	struct move_reader reader;
+	ssize_t n;
+
+	begin_reading(f, row, &reader);
+	assert_int_equal(wait_answer(reader.result, &reader.sync), 0);
+	waiter_sync_init(&reader.sync);
+	assert_true(wait_answer((int)body_read(f->mailbox, reader.body, 0, 512, &reader.sync.waiter), &reader.sync) >= 0);
+	n = pread(body_fd(reader.body), text, 511, 0);
+	assert_true(n > 0);
+	text[n] = '\0';
+	mailbox_close(f->mailbox, reader.body);
+}
+
+/* What is shown there already, and has the UID of another there where it still stands. */
+static void nothing_is_read_ahead_that_stands_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	char name[64], text[512];
+	int64_t row, first;
+
+	for (int i = 1; i <= 6; i++) {
+		snprintf(name, sizeof name, "arc%d", i);
+		if (i < 5)
+			deliver("Archive", name);
+		snprintf(name, sizeof name, "inb%d", i);
+		deliver("INBOX", name);
+	}
+	start(f);
+	f->archive = folder_row(f, MAILBOX_ROOT, "Archive");
+	f->inbox = folder_row(f, MAILBOX_ROOT, "INBOX");
+	assert_int_equal(names(f, f->archive).n, 4);
+	assert_int_equal(names(f, f->inbox).n, 6);
+	assert_int_equal(deliver("Archive", "arc5"), 5); /* nobody has looked since */
+	first = row_of(f, f->archive, "2026-04-14_0930_Alice_arc1.1.eml");
+	row = row_of(f, f->inbox, "2026-04-14_0930_Alice_inb5.5.eml");
+	assert_true(row > first);
+	memory_faults.change_error = -EAGAIN;
+	assert_int_equal(rename_to(f, f->inbox, "2026-04-14_0930_Alice_inb5.5.eml", f->archive, "moved.eml"), 0);
+	for (int i = 0; i < 4; i++)
+		read_text(f, first + i, text);
+	usleep(200000);
+	read_text(f, row, text);
+	assert_non_null(strstr(text, "inb5"));
+	memory_faults.change_error = 0;
+	assert_int_equal(settle(f, f->archive), 0);
+	read_text(f, row, text);
+	assert_non_null(strstr(text, "inb5"));
+}
+
 /* Another client is quick: what stands there has the date and the size of what was moved, and is something else. */
 static void of_what_is_looked_for_date_and_size_are_not_enough(void **state)
 {
@@ -1515,6 +1567,7 @@ int main(void)
 		TEST(a_draft_that_goes_while_it_is_written),
 		TEST(a_message_is_read_while_its_move_is_on_the_way),
 		TEST(one_that_went_while_it_was_moved_is_told_to_its_readers),
+		TEST(nothing_is_read_ahead_that_stands_elsewhere),
 		TEST(of_what_is_looked_for_date_and_size_are_not_enough),
 		TEST(of_one_that_a_user_named_the_bytes_are_looked_at),
 		TEST(one_that_had_gone_takes_no_other_s_place),
