@@ -51,10 +51,9 @@ struct transfer {
 	uint32_t *uids; /* own; ascending, as the span's entries are */
 	struct find find;
 	struct backend_copied copied;
-	bool tells_uids;     /* as was known before */
-	bool is_move;	     /* by MOVE: nothing stays behind, and it may be said again */
-	bool is_explained;   /* all that has come there since was told of … */
-	bool is_explanation; /* … which has been asked for */
+	bool tells_uids; /* as was known before */
+	bool is_move;	 /* by MOVE: nothing stays behind, and it may be said again */
+	int explained;	 /* all that has come there since was told of: 1, or -1; 0: not asked yet */
 };
 
 static void transfer_cleanup(struct transfer *t)
@@ -131,16 +130,16 @@ static bool is_explained(struct transfer *t)
 	size_t n = 0;
 	int r;
 
-	if (t->is_explanation || (*t->span->session)->broken || e->uidnext == UINT32_MAX)
-		return t->is_explained;
-	t->is_explanation = true;
+	if (t->explained || (*t->span->session)->broken || e->uidnext == UINT32_MAX)
+		return t->explained == 1;
 	r = backend_status(t->span->session, e->folder, &status);
 	if (r == 0)
 		r = backend_uids_from(t->span->session, e->folder, status.uidvalidity, e->uidnext, &uids, &n);
-	t->is_explained = r == 0;
-	for (size_t i = 0; i < n && t->is_explained; i++)
-		t->is_explained = was_told(t, uids[i]);
-	return t->is_explained;
+	t->explained = r == 0 ? 1 : -1;
+	for (size_t i = 0; i < n; i++)
+		if (!was_told(t, uids[i]))
+			t->explained = -1;
+	return t->explained == 1;
 }
 
 /* Another client was quicker: the server did a first move of nothing, and said OK. Whoever wanted it to go has what he wanted. */
@@ -239,13 +238,14 @@ static bool is_done(const struct transfer *t, size_t i, size_t done)
 	return i < done || (t->copied.uids && t->copied.uids[i]);
 }
 
-/* Entries [from, to) that were not done. A MOVE of which anything was done may have done more than was told. */
+/* Entries [from, to) that were not done. A MOVE of which anything was done may have done more than was told: it is looked for when it is said again. */
 static int settle_rest(const struct transfer *t, size_t from, size_t to, bool is_any_done, int error)
 {
 	struct span rest = { .batch = t->span->batch, .session = t->span->session, .from = t->span->from + from, .n = to - from };
 
-	if (!t->is_move || !is_any_done)
-		span_forget_sent(&rest);
+	for (size_t i = 0; t->is_move && is_any_done && i < rest.n; i++)
+		rest.batch->entries[rest.from + i].is_repeated = true;
+	span_forget_sent(&rest); /* of what is not repeated */
 	return span_refused(&rest, error);
 }
 
